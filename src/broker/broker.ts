@@ -1,0 +1,54 @@
+import type {ExecutionReport, OrderIntent, OrderStatus} from '../domain/order.ts'
+import type {Lots, Micros, Side, Ticks, TsUs} from '../domain/units.ts'
+
+declare const approved: unique symbol
+/** An intent that has been through risk. Only `risk` makes one, and only this type can reach a broker. */
+export type ApprovedOrder = OrderIntent & {readonly [approved]: true}
+
+/** An order as the broker knows it: what reconciliation compares with the journal. */
+export interface BrokerOrder {
+  readonly clientOrderId: string
+  readonly venueOrderId: string
+  readonly symbol: string
+  readonly side: Side
+  readonly lots: Lots
+  readonly filledLots: Lots
+  readonly limitTicks?: Ticks
+  readonly status: OrderStatus
+  readonly submittedUs: TsUs
+}
+export interface BrokerPosition {
+  readonly symbol: string
+  /** Signed. */
+  readonly lots: number
+}
+export interface BrokerAccount {
+  readonly cashMicros: Micros
+  readonly equityMicros: Micros
+  readonly buyingPowerMicros: Micros
+}
+
+/**
+ * The way to a market. Commands return as soon as they are handed over; everything the venue says comes back through
+ * `onReport`, each report at least once and possibly again after a reconnect (fills carry ids, so applying is idempotent).
+ * A submit whose outcome is unclear is never sent again: the caller asks `orderByClientId`.
+ */
+export interface Broker extends AsyncDisposable {
+  readonly name: string
+  readonly onReport: (listener: (report: ExecutionReport) => void) => void
+  /** Throws `UnclearOutcome` when the venue may or may not have the order. A refusal is a `rejected` report, not an exception. */
+  readonly submit: (order: ApprovedOrder) => Promise<void>
+  readonly cancel: (clientOrderId: string) => Promise<void>
+  readonly cancelAll: () => Promise<number>
+  readonly orderByClientId: (clientOrderId: string) => Promise<BrokerOrder | undefined>
+  readonly openOrders: () => Promise<readonly BrokerOrder[]>
+  readonly positions: () => Promise<readonly BrokerPosition[]>
+  readonly account: () => Promise<BrokerAccount>
+  /** Executions at or after `sinceUs`, oldest first: what may have been missed while nobody listened. */
+  readonly fillsSince: (sinceUs: TsUs) => Promise<readonly Extract<ExecutionReport, {kind: 'fill'}>[]>
+}
+
+/** The request left, no answer came: the order may exist. Resolve it by its client order id. */
+export class UnclearOutcome extends Error {
+  override readonly name = 'UnclearOutcome'
+}

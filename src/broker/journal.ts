@@ -1,0 +1,36 @@
+import type {ExecutionReport, OrderIntent} from '../domain/order.ts'
+import type {TsUs} from '../domain/units.ts'
+
+/**
+ * The append-only truth of a run. An order's `intent` entry is durable before the order is sent; replaying the entries
+ * rebuilds orders, ledger and latch exactly.
+ */
+export type JournalEntry =
+  | {
+      readonly kind: 'run'
+      readonly tsUs: TsUs
+      readonly runId: string
+      readonly seed: number
+      readonly configHash: string
+    }
+  | {readonly kind: 'intent'; readonly tsUs: TsUs; readonly symbol: string; readonly intent: OrderIntent}
+  | {
+      readonly kind: 'verdict'
+      readonly tsUs: TsUs
+      readonly clientOrderId: string
+      readonly verdict: 'accept' | 'resize' | 'reject'
+      readonly rule?: string
+      readonly detail?: string
+    }
+  | {readonly kind: 'report'; readonly tsUs: TsUs; readonly report: ExecutionReport}
+  | {readonly kind: 'cancel'; readonly tsUs: TsUs; readonly clientOrderId: string}
+  | {readonly kind: 'latch'; readonly tsUs: TsUs; readonly latched: boolean; readonly reason: string}
+  | {readonly kind: 'note'; readonly tsUs: TsUs; readonly text: string}
+
+export interface Journal extends Disposable {
+  /** Durable when it returns, for a store that outlives the process. Returns the entry's sequence number. */
+  readonly append: (entry: JournalEntry) => number
+  readonly entries: () => Iterable<{readonly seq: number; readonly entry: JournalEntry}>
+  /** Running SHA-256 (hex) over the canonical JSON of every entry so far. */
+  readonly hash: () => string
+}

@@ -1,0 +1,84 @@
+import type {MarketState} from '../data/market-state.ts'
+import type {TapeChunk} from '../data/tape.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import type {ExecutionReport, OrderIntent} from '../domain/order.ts'
+import type {Rng} from '../domain/rng.ts'
+import type {Ticks} from '../domain/units.ts'
+
+/** What the matching core needs of an order; an `OrderIntent` is one. */
+export interface VenueOrder extends Omit<OrderIntent, 'strategy' | 'decidedUs'> {
+  /** Members of one bracket, OCO or OTO share it. */
+  readonly groupId?: string
+  /** `exit`: held until the group's entry has filled completely. One exit filling cancels or shrinks its siblings. */
+  readonly groupRole?: 'entry' | 'exit'
+}
+
+export interface LatencyModel {
+  /** Microseconds from the sender to the matching engine. */
+  readonly orderUs: (rng: Rng) => number
+  /** Microseconds from the matching engine back to the sender. */
+  readonly reportUs: (rng: Rng) => number
+}
+
+export interface FeeModel {
+  /** Fee in micros of the quote currency, negative for a rebate, and coin lots withheld, if the venue takes its fee from what is received. */
+  readonly feeOf: (fill: {
+    readonly instrument: number
+    readonly side: 'buy' | 'sell'
+    readonly lots: number
+    readonly priceTicks: number
+    readonly notionalMicros: number
+    readonly liquidity: 'maker' | 'taker'
+    readonly tsUs: number
+  }) => {readonly feeMicros: number; readonly feeLots?: number}
+}
+
+/** Where a resting order stands in its level's queue; implementations say how pessimistic they are. */
+export type QueueModelName = 'conservative' | 'probabilistic' | 'fifo-l3' | 'none'
+
+export interface VenueOptions {
+  readonly instruments: InstrumentTable
+  readonly market: MarketState
+  readonly rng: Rng
+  readonly latency: LatencyModel
+  readonly fees: FeeModel
+  readonly queue: QueueModelName
+  /** Take no more than the size that was quoted (true), or fill the whole order at the touch as Alpaca's paper engine does (false). */
+  readonly respectSize: boolean
+  /** Probability that a marketable order is filled only in part at first; 0 by default. */
+  readonly partialFillProbability: number
+  readonly onReport: (report: ExecutionReport) => void
+}
+
+/**
+ * The matching core: orders in, market events in, execution reports out, in (time, phase, arrival) order. One core serves
+ * the back-test (with latency and queue position) and the local exchange (without). It owns no clock: time is the
+ * `nowUs` it is told.
+ */
+export interface Venue {
+  /** The order leaves the sender now; it arrives `latency.orderUs` later. */
+  readonly submit: (order: VenueOrder, nowUs: number) => void
+  readonly cancel: (clientOrderId: string, nowUs: number) => void
+  readonly replace: (
+    clientOrderId: string,
+    change: {
+      readonly newClientOrderId: string
+      readonly lots?: number
+      readonly limitTicks?: Ticks
+      readonly stopTicks?: Ticks
+      readonly trailTicks?: Ticks
+    },
+    nowUs: number,
+  ) => void
+  /** A market row at its own time, after `advanceTo` that time and after the market state took it. */
+  readonly onRow: (chunk: TapeChunk, row: number) => void
+  /** Everything due at or before `nowUs` happens: arrivals, stop elections, expiries, reports. */
+  readonly advanceTo: (nowUs: number) => void
+  /** Time of the next scheduled thing, Infinity when there is none. */
+  readonly nextDueUs: () => number
+  readonly openOrders: () => readonly {
+    readonly order: VenueOrder
+    readonly leavesLots: number
+    readonly filledLots: number
+  }[]
+}
