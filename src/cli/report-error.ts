@@ -1,0 +1,102 @@
+import process from 'node:process'
+import {styleText} from 'node:util'
+import {ExitCode, nearest, UserError} from '../domain/errors.ts'
+
+interface OclifError extends Error {
+  readonly oclif?: {readonly exit?: number}
+  readonly code?: string
+  readonly flags?: readonly string[]
+  readonly suggestions?: readonly string[]
+  readonly context?: {readonly flags?: Readonly<Record<string, unknown>>}
+}
+
+export interface ReportedError {
+  readonly code: string
+  readonly message: string
+  readonly hints: readonly string[]
+  readonly exitCode: number
+  /** Set for a bug: something nobody at the terminal can fix. */
+  readonly stack?: string
+}
+
+/** What a person or a script is told of any thrown value. */
+export const describeError = (thrown: unknown, knownFlags: readonly string[] = []): ReportedError => {
+  if (thrown instanceof UserError) {
+    return {code: thrown.code, message: thrown.message, hints: thrown.hints, exitCode: thrown.exitCode}
+  }
+  const error = (thrown instanceof Error ? thrown : new Error(String(thrown))) as OclifError
+  const oclifExit = error.oclif?.exit
+  if (oclifExit !== undefined) {
+    const message = (error.message.split('\nSee more help')[0] ?? error.message).trim()
+    const hints = error.suggestions ?? error.flags?.flatMap(flag => suggestion(flag, knownFlags)) ?? []
+    return {
+      code: error.code ?? 'USAGE',
+      message,
+      hints: [...hints, 'gpi --help lists commands; gpi COMMAND --help their flags'],
+      exitCode: ExitCode.usage,
+    }
+  }
+  const system = systemError(error)
+  if (system !== undefined) return system
+  return {
+    code: 'BUG',
+    message: error.message || error.name,
+    hints: ['this is a bug in gpi: please report it with the command line'],
+    exitCode: ExitCode.failure,
+    ...(error.stack === undefined ? {} : {stack: error.stack}),
+  }
+}
+
+/** Refusals of the operating system, which the person can act on. */
+const systemError = (
+  error: OclifError & {readonly path?: string; readonly syscall?: string},
+): ReportedError | undefined => {
+  const where = error.path === undefined ? '' : `: ${error.path}`
+  const of = (message: string, hint: string, exitCode: number = ExitCode.usage): ReportedError => ({
+    code: error.code ?? 'SYSTEM',
+    message: `${message}${where}`,
+    hints: [hint],
+    exitCode,
+  })
+  switch (error.code) {
+    case 'ENOENT':
+      return of('no such file or folder', 'check the path')
+    case 'EACCES':
+    case 'EPERM':
+      return of('permission denied', 'check who owns it, or choose another place')
+    case 'EROFS':
+      return of('the disk is read-only', 'choose another place with --out or the home setting')
+    case 'ENOSPC':
+      return of('the disk is full', 'free some space; nothing was half-written', ExitCode.failure)
+    case 'EADDRINUSE':
+      return of('the port is already in use', 'choose another with --port, or --port 0 for a free one')
+    case 'EISDIR':
+      return of('a file was expected but this is a folder', 'name a file in it')
+    case 'ENOTDIR':
+      return of('a folder was expected but this is a file', 'name a folder')
+    default:
+      return undefined
+  }
+}
+
+const suggestion = (flag: string, known: readonly string[]): string[] => {
+  const near = nearest(flag.replace(/^--?/, '').replace(/=.*$/, ''), known)
+  return near === undefined ? [] : [`did you mean --${near}?`]
+}
+
+/** Prints the error where it belongs (stdout as JSON when asked, else words on stderr) and returns the exit code. */
+export const reportError = (thrown: unknown, asJson: boolean, knownFlags: readonly string[] = []): number => {
+  const error = describeError(thrown, knownFlags)
+  // oclif leaves through an exception that carries nothing but its code.
+  if ((thrown as {code?: string}).code === 'EEXIT') return (thrown as OclifError).oclif?.exit ?? 0
+  if (asJson) {
+    const {code, message, hints} = error
+    process.stdout.write(`${JSON.stringify({error: {code, message, hints}}, undefined, 2)}\n`)
+  }
+  const colour = (format: Parameters<typeof styleText>[0], text: string) =>
+    styleText(format, text, {stream: process.stderr})
+  process.stderr.write(`${colour('red', 'error')} ${error.message} ${colour('dim', `[${error.code}]`)}\n`)
+  for (const hint of error.hints) process.stderr.write(`  ${colour('cyan', 'try')} ${hint}\n`)
+  if (error.stack !== undefined) process.stderr.write(`${colour('dim', error.stack)}\n`)
+  return error.exitCode
+}
