@@ -50,7 +50,8 @@ const roundDecimal = (value: number, decimals: number): number => {
   const scaled = value * pow10(decimals)
   if (!Number.isFinite(scaled)) throw new RangeError(`a price or size must be finite, was ${value}`)
   // toPrecision(15) removes the representation error of decimals such as 1.005 before the half is decided.
-  return Math.sign(scaled) * Math.round(Number(Math.abs(scaled).toPrecision(15)))
+  const magnitude = Math.round(Number(Math.abs(scaled).toPrecision(15)))
+  return scaled < 0 ? 0 - magnitude : magnitude
 }
 
 /**
@@ -73,7 +74,7 @@ export const divideRounded = (numerator: number, divisor: number): number => {
   const magnitude = Math.abs(numerator)
   const remainder = magnitude % divisor
   const quotient = (magnitude - remainder) / divisor + (remainder * 2 >= divisor ? 1 : 0)
-  return numerator < 0 ? -quotient : quotient
+  return numerator < 0 ? 0 - quotient : quotient
 }
 
 const divideRoundedBig = (numerator: bigint, divisor: bigint): number => {
