@@ -1,0 +1,86 @@
+import {assemble, I32, op, V128, type WasmFunction} from './wasm-assembler.ts'
+import {Wasm, type WasmMemory} from './web-assembly.ts'
+
+/** Similarities of one query with `count` rows that lie one after another: `out[i] = query · rows[i]`. Byte addresses. */
+export type DotRows = (query: number, rows: number, count: number, out: number) => void
+
+/** Rows a round takes together, so that each quarter of the query is loaded once for all of them. */
+const GROUP = 8
+/** Floats one SIMD register holds. */
+const LANES = 4
+
+/**
+ * Compiles the dot-product kernel for one dimension (a multiple of 16) over the memory. Every row is summed in the same
+ * order whatever its place, with plain multiply and add (no fused or relaxed forms), so results are bit-equal on every
+ * machine.
+ */
+export const compileDotRows = (memory: WasmMemory, dimension: number): DotRows => {
+  if (dimension % 16 !== 0 || dimension <= 0)
+    throw new RangeError(`dimension must be a multiple of 16, was ${dimension}`)
+  const module = new Wasm.Module(assemble([dotRows(dimension)]))
+  const instance = new Wasm.Instance(module, {env: {memory}})
+  return instance.exports['dotRows'] as DotRows
+}
+
+const QUERY = 0
+const ROWS = 1
+const COUNT = 2
+const OUT = 3
+const ACCUMULATOR = 4
+
+const dotRows = (dimension: number): WasmFunction => {
+  const stride = dimension * 4
+  return {
+    name: 'dotRows',
+    parameters: 4,
+    locals: [
+      [GROUP, V128],
+      [1, V128],
+      [1, I32],
+    ],
+    body: [...groups(stride, GROUP), ...groups(stride, 1)],
+  }
+}
+
+/** While at least `rows` are left: sums that many, stores the results, moves on. */
+const groups = (stride: number, rows: number): readonly number[] => {
+  const quarter = ACCUMULATOR + GROUP
+  const each = Array.from({length: rows}, (_, row) => row)
+  const clear = each.flatMap(row => [...op.zero128, ...op.set(ACCUMULATOR + row)])
+  const steps = Array.from({length: stride / 16}, (_, step) => step * 16)
+  const sum = steps.flatMap(offset => [
+    ...op.get(QUERY),
+    ...op.load128(offset),
+    ...op.set(quarter),
+    ...each.flatMap(row => [
+      ...op.get(ROWS),
+      ...op.load128(row * stride + offset),
+      ...op.get(quarter),
+      ...op.f32x4Mul,
+      ...op.get(ACCUMULATOR + row),
+      ...op.f32x4Add,
+      ...op.set(ACCUMULATOR + row),
+    ]),
+  ])
+  const store = each.flatMap(row => [
+    ...op.get(OUT),
+    ...Array.from({length: LANES}, (_, lane) => [
+      ...op.get(ACCUMULATOR + row),
+      ...op.f32x4Lane(lane),
+      ...(lane > 0 ? op.f32Add : []),
+    ]).flat(),
+    ...op.f32Store(row * 4),
+  ])
+  const advance = [
+    ...[...op.get(ROWS), ...op.i32(rows * stride), ...op.addI32, ...op.set(ROWS)],
+    ...[...op.get(OUT), ...op.i32(rows * 4), ...op.addI32, ...op.set(OUT)],
+    ...[...op.get(COUNT), ...op.i32(rows), ...op.subI32, ...op.set(COUNT)],
+  ]
+  return op.loop([
+    ...[...op.get(COUNT), ...op.i32(rows), ...op.ltS, ...op.breakIf],
+    ...clear,
+    ...sum,
+    ...store,
+    ...advance,
+  ])
+}

@@ -1,0 +1,128 @@
+// Numeric kernel: indices are in bounds by construction, hence the `!`.
+import {compileDotRows, type DotRows} from './dot-kernel.ts'
+import {TopK} from './top-k.ts'
+import type {Accept, Neighbour, VectorIndex} from './vector-index.ts'
+import {Wasm, type WasmMemory} from './web-assembly.ts'
+
+const PAGE = 65_536
+/** Rows scored before their scores are scanned, so the scores stay in the first-level cache. */
+const BLOCK = 2_048
+const MAX_PAGES = 65_536
+
+/**
+ * Exhaustive search: recall 1 by construction, removal by moving the last row into the gap. One growable WebAssembly
+ * memory holds [query | block of scores | rows]. 4 M vectors of 256 at most.
+ */
+export const createExactIndex = (dimension: number): VectorIndex => new ExactIndex(dimension)
+
+class ExactIndex implements VectorIndex {
+  readonly kind = 'exact'
+  readonly dimension: number
+  readonly #stride: number
+  readonly #rowsAt: number
+  readonly #scoresAt: number
+  readonly #memory: WasmMemory
+  readonly #dotRows: DotRows
+  #floats: Float32Array
+  #keys: Int32Array<ArrayBuffer> = new Int32Array(1024)
+  readonly #slots = new Map<number, number>()
+
+  constructor(dimension: number) {
+    this.dimension = dimension
+    // Rows are padded with zeros to whole groups of 16 floats; zeros do not change a dot product.
+    this.#stride = Math.ceil(dimension / 16) * 16
+    this.#scoresAt = this.#stride * 4
+    this.#rowsAt = Math.ceil((this.#scoresAt + BLOCK * 4) / 64) * 64
+    this.#memory = new Wasm.Memory({initial: Math.ceil(this.#rowsAt / PAGE) + 1, maximum: MAX_PAGES})
+    this.#dotRows = compileDotRows(this.#memory, this.#stride)
+    this.#floats = new Float32Array(this.#memory.buffer)
+  }
+
+  get size(): number {
+    return this.#slots.size
+  }
+
+  get bytes(): number {
+    return this.#memory.buffer.byteLength + this.#keys.byteLength
+  }
+
+  add(key: number, vector: Float32Array): void {
+    this.#checkDimension(vector)
+    let slot = this.#slots.get(key)
+    if (slot === undefined) {
+      slot = this.#slots.size
+      this.#reserve(slot + 1)
+      this.#slots.set(key, slot)
+      this.#keys[slot] = key
+    }
+    this.#floats.set(vector, this.#rowsAt / 4 + slot * this.#stride)
+  }
+
+  remove(key: number): boolean {
+    const slot = this.#slots.get(key)
+    if (slot === undefined) return false
+    const last = this.#slots.size - 1
+    if (slot !== last) {
+      const row = (index: number): number => this.#rowsAt / 4 + index * this.#stride
+      this.#floats.copyWithin(row(slot), row(last), row(last) + this.#stride)
+      const moved = this.#keys[last]!
+      this.#keys[slot] = moved
+      this.#slots.set(moved, slot)
+    }
+    this.#slots.delete(key)
+    return true
+  }
+
+  search(query: Float32Array, k: number, accept?: Accept): Neighbour[] {
+    this.#checkDimension(query)
+    const count = this.#slots.size
+    const best = new TopK(Math.min(k, count))
+    this.#floats.set(query, 0)
+    for (let start = 0; start < count; start += BLOCK) {
+      const rows = Math.min(BLOCK, count - start)
+      this.#dotRows(0, this.#rowsAt + start * this.#stride * 4, rows, this.#scoresAt)
+      this.#scan(best, start, rows, accept)
+    }
+    return best.sorted()
+  }
+
+  /** The filter is asked only about rows good enough to enter, so a wide search pays almost nothing for it. */
+  #scan(best: TopK, start: number, rows: number, accept: Accept | undefined): void {
+    const scores = this.#floats
+    const base = this.#scoresAt / 4
+    let floor = best.floor
+    for (let i = 0; i < rows; i++) {
+      const score = scores[base + i]!
+      if (score < floor) continue
+      const key = this.#keys[start + i]!
+      if (accept !== undefined && !accept(key)) continue
+      best.offer(score, key)
+      floor = best.floor
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#slots.clear()
+  }
+
+  #checkDimension(vector: Float32Array): void {
+    if (vector.length !== this.dimension) {
+      throw new RangeError(`a vector must have ${this.dimension} numbers, had ${vector.length}`)
+    }
+  }
+
+  #reserve(rows: number): void {
+    if (rows > this.#keys.length) {
+      const grown = new Int32Array(this.#keys.length * 2)
+      grown.set(this.#keys)
+      this.#keys = grown
+    }
+    const needed = this.#rowsAt + rows * this.#stride * 4
+    const have = this.#memory.buffer.byteLength
+    if (needed <= have) return
+    const target = Math.min(Math.max(needed, have * 1.5), MAX_PAGES * PAGE)
+    if (needed > target) throw new RangeError(`the exact index holds at most ${this.size} vectors of ${this.dimension}`)
+    this.#memory.grow(Math.ceil((target - have) / PAGE))
+    this.#floats = new Float32Array(this.#memory.buffer)
+  }
+}

@@ -1,0 +1,129 @@
+import {describe, expect, test} from 'vitest'
+import {createRng} from '../../src/domain/rng.ts'
+import type {VectorIndex, VectorIndexFactory} from '../../src/memory/vector-index.ts'
+import {nearSample, unitSample} from '../support/patterns.ts'
+
+export interface VectorIndexTraits {
+  /** Share of the true ten nearest that must be found among clustered vectors; 1 for an exact index. */
+  readonly recall: number
+  /** Of a similarity against the float64 dot product: quantised indexes are coarser. */
+  readonly tolerance?: number
+}
+
+const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0)
+
+const naive = (vectors: ReadonlyMap<number, Float32Array>, query: Float32Array, k: number): number[] =>
+  [...vectors]
+    .map(([key, vector]) => ({key, similarity: dot(vector, query)}))
+    .sort((a, b) => b.similarity - a.similarity || a.key - b.key)
+    .slice(0, k)
+    .map(({key}) => key)
+
+/** Twenty clusters, as embeddings have: what approximate indexes are made for. */
+const clustered = (count: number, seed: number): Map<number, Float32Array> => {
+  const rng = createRng(seed, 'clusters')
+  const centres = Array.from({length: 20}, () => unitSample(rng))
+  return new Map(
+    Array.from({length: count}, (_, key) => [key, nearSample(rng, centres[key % 20] as Float32Array, 0.8)]),
+  )
+}
+
+const filled = (open: VectorIndexFactory, vectors: ReadonlyMap<number, Float32Array>): VectorIndex => {
+  const index = open(256)
+  for (const [key, vector] of vectors) index.add(key, vector)
+  return index
+}
+
+/** Every vector index runs these; `open` hands back an empty one. */
+export const describesVectorIndex = (open: VectorIndexFactory, {recall, tolerance = 1e-5}: VectorIndexTraits): void => {
+  describe('as a vector index', () => {
+    test('finds nothing while empty', () => {
+      using index = open(256)
+      expect(index.size).toBe(0)
+      expect(index.search(unitSample(createRng(1)), 5)).toEqual([])
+    })
+
+    test('finds a stored vector first, with similarity 1', () => {
+      const vectors = clustered(300, 2)
+      using index = filled(open, vectors)
+      expect(index.size).toBe(300)
+      for (const key of [0, 17, 299]) {
+        const [best] = index.search(vectors.get(key) as Float32Array, 3)
+        expect(best?.key).toBe(key)
+        expect(Math.abs((best?.similarity ?? 0) - 1)).toBeLessThan(Math.max(tolerance, 1e-5))
+      }
+    })
+
+    test('keeps its own copy', () => {
+      using index = open(256)
+      const vector = unitSample(createRng(3))
+      const asked = Float32Array.from(vector)
+      index.add(4, vector)
+      vector.fill(0)
+      expect(index.search(asked, 1)[0]?.similarity).toBeCloseTo(1, 3)
+    })
+
+    test('orders by falling similarity and reports it truly', () => {
+      const vectors = clustered(500, 4)
+      using index = filled(open, vectors)
+      const query = nearSample(createRng(5), vectors.get(7) as Float32Array, 0.5)
+      const found = index.search(query, 20)
+      expect(found).toHaveLength(20)
+      for (const [i, {key, similarity}] of found.entries()) {
+        expect(Math.abs(similarity - dot(vectors.get(key) as Float32Array, query))).toBeLessThan(tolerance)
+        if (i > 0) expect(similarity).toBeLessThanOrEqual(found[i - 1]?.similarity as number)
+      }
+      expect(new Set(found.map(({key}) => key)).size).toBe(20)
+    })
+
+    test(`finds at least ${recall * 100} % of the true ten nearest`, () => {
+      const vectors = clustered(3_000, 6)
+      using index = filled(open, vectors)
+      const rng = createRng(7)
+      let hits = 0
+      for (let i = 0; i < 40; i++) {
+        const query = nearSample(rng, vectors.get(rng.below(3_000)) as Float32Array, 0.5)
+        const truth = new Set(naive(vectors, query, 10))
+        hits += index.search(query, 10).filter(({key}) => truth.has(key)).length
+      }
+      expect(hits / 400).toBeGreaterThanOrEqual(recall)
+    })
+
+    test('applies the filter inside the search: distant accepted vectors are found behind many refused ones', () => {
+      const vectors = clustered(1_000, 8)
+      using index = filled(open, vectors)
+      const accepted = new Set([3, 404, 777])
+      const found = index.search(vectors.get(0) as Float32Array, 5, key => accepted.has(key))
+      expect(new Set(found.map(({key}) => key))).toEqual(accepted)
+      expect(index.search(vectors.get(0) as Float32Array, 5, () => false)).toEqual([])
+    })
+
+    test('forgets removed keys and takes them again', () => {
+      const vectors = clustered(200, 9)
+      using index = filled(open, vectors)
+      for (let key = 0; key < 200; key += 2) expect(index.remove(key)).toBe(true)
+      expect(index.remove(0)).toBe(false)
+      expect(index.size).toBe(100)
+      const found = index.search(vectors.get(4) as Float32Array, 100)
+      expect(found.length).toBeGreaterThanOrEqual(recall * 100)
+      expect(found.every(({key}) => key % 2 === 1)).toBe(true)
+      index.add(4, vectors.get(4) as Float32Array)
+      expect(index.search(vectors.get(4) as Float32Array, 1)[0]?.key).toBe(4)
+      expect(index.size).toBe(101)
+    })
+
+    test('adding a key again replaces its vector', () => {
+      const [a, b] = [unitSample(createRng(10)), unitSample(createRng(11))]
+      using index = open(256)
+      index.add(1, a)
+      index.add(1, b)
+      expect(index.size).toBe(1)
+      expect(index.search(b, 2)).toEqual([{key: 1, similarity: expect.closeTo(1, 3)}])
+    })
+
+    test('says how many bytes it holds', () => {
+      using index = filled(open, clustered(1_000, 12))
+      expect(index.bytes).toBeGreaterThan(1_000 * 256)
+    })
+  })
+}
