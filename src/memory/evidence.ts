@@ -1,0 +1,101 @@
+import type {Outcome} from './outcome.ts'
+
+/** A stored pattern near the query, with what was known of it at the time of asking. */
+export interface Match {
+  readonly id: string
+  readonly similarity: number
+  readonly symbol: string
+  readonly strategy: string
+  readonly regime: string
+  readonly tsUs: number
+  readonly outcome: Outcome
+}
+
+/** What the neighbours say together, in basis points after costs. Evidence, not an oracle. */
+export interface Evidence {
+  /** Neighbours near enough to count. */
+  readonly n: number
+  /** Of how many independent, equally weighted neighbours they are worth. */
+  readonly effectiveN: number
+  readonly mean: number
+  /** 90 % interval of the mean. */
+  readonly low: number
+  readonly high: number
+  /** True when nothing near enough is known: then the numbers must not be traded on. */
+  readonly abstain: boolean
+  readonly reason: 'ok' | 'empty' | 'too-far' | 'too-few'
+}
+
+export interface EvidenceOptions {
+  /** Neighbours below this similarity do not count. From `calibrateAbstention`, or the chance level. */
+  readonly minSimilarity: number
+  readonly minEffectiveN: number
+  /** Standard deviation of one neighbour's P&L assumed beforehand, and how many neighbours that is worth. */
+  readonly priorSdBps: number
+  readonly priorCount: number
+}
+
+const none = (reason: 'empty' | 'too-far'): Evidence => ({
+  n: 0,
+  effectiveN: 0,
+  mean: 0,
+  low: 0,
+  high: 0,
+  abstain: true,
+  reason,
+})
+
+/**
+ * Kernel-weighted outcome of the neighbours. A neighbour weighs by how far it is above the threshold and by its average
+ * uniqueness: patterns of one symbol whose holding periods overlap saw the same move and share one weight (López de
+ * Prado 2018, ch. 4). The effective sample size is Kish's, with overlapping neighbours fully correlated; the interval is
+ * Student's t around the weighted mean at that size.
+ */
+export const evidenceOf = (matches: readonly Match[], options: EvidenceOptions): Evidence => {
+  const near = matches.filter(match => match.similarity >= options.minSimilarity)
+  if (near.length === 0) return none(matches.length === 0 ? 'empty' : 'too-far')
+
+  const span = Math.max(1 - options.minSimilarity, 1e-6)
+  const nearness = near.map(match => 0.1 + (match.similarity - options.minSimilarity) / span)
+  const overlapping = near.map(match => near.map(other => Number(overlap(match, other))))
+  const weights = nearness.map((value, i) => value / sum(overlapping[i] ?? []))
+  const total = sum(weights)
+  const mean = sum(near.map((match, i) => (weights[i] as number) * match.outcome.decayedPnlBps)) / total
+  const shared = sum(weights.map((weight, i) => weight * dot(weights, overlapping[i] ?? [])))
+  const effectiveN = total ** 2 / shared
+  const spread =
+    sum(near.map(({outcome}, i) => (weights[i] as number) * ((outcome.decayedPnlBps - mean) ** 2 + outcome.variance))) /
+    total
+  const {priorCount, priorSdBps} = options
+  const pooled = (priorCount * priorSdBps ** 2 + effectiveN * spread) / (priorCount + effectiveN)
+  const half = studentQuantile95(priorCount + effectiveN - 1) * Math.sqrt(pooled / effectiveN)
+  const tooFew = effectiveN < options.minEffectiveN
+  return {
+    n: near.length,
+    effectiveN,
+    mean,
+    low: mean - half,
+    high: mean + half,
+    abstain: tooFew,
+    reason: tooFew ? 'too-few' : 'ok',
+  }
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((total, value, i) => total + value * (b[i] as number), 0)
+
+/** Whether two patterns watched one symbol over a common stretch of time. A pattern overlaps itself. */
+const overlap = (a: Match, b: Match): boolean =>
+  a.symbol === b.symbol && b.tsUs <= a.outcome.lastAtUs && a.tsUs <= b.outcome.lastAtUs
+
+/** 95 % quantile of Student's t, Hill's expansion (CACM algorithm 396, 1970); below 1 % off for 2 or more degrees. */
+export const studentQuantile95 = (degrees: number): number => {
+  const z = 1.6448536269514722
+  const n = Math.max(degrees, 1)
+  const g1 = (z ** 3 + z) / 4
+  const g2 = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96
+  const g3 = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384
+  return z + g1 / n + g2 / n ** 2 + g3 / n ** 3
+}

@@ -1,0 +1,297 @@
+import {BankColumns, type SearchFilters} from './bank-columns.ts'
+import {type Evidence, type EvidenceOptions, evidenceOf, type Match} from './evidence.ts'
+import {type OutcomeAssumptions, outcomeAsOf, withObservation} from './outcome.ts'
+import {DIMENSION, type Observation, type PatternWrite, type StoredPattern, type Tier, unitVector} from './pattern.ts'
+import type {VectorIndex} from './vector-index.ts'
+
+export interface MemoryOptions extends EvidenceOptions, OutcomeAssumptions {
+  /** Patterns kept hot; `planPrune` brings a fuller bank back to it. */
+  readonly capacity: number
+  readonly defaultK: number
+}
+
+export const defaultMemoryOptions: MemoryOptions = {
+  capacity: 10_000,
+  defaultK: 10,
+  minSimilarity: 0.5,
+  minEffectiveN: 2,
+  halfLifeUs: 30 * 86_400_000_000,
+  priorSdBps: 50,
+  priorCount: 3,
+}
+
+/** A pattern to store; `observations` is what is already known of its outcome. */
+export interface NewPattern {
+  readonly id: string
+  readonly symbol: string
+  readonly strategy: string
+  readonly regime: string
+  readonly tsUs: number
+  /** 256 numbers of any length but zero; stored as a unit vector. */
+  readonly vector: ArrayLike<number>
+  readonly observations?: readonly Observation[]
+}
+
+export interface SearchRequest {
+  /** Event time of asking: nothing that became known later is seen. */
+  readonly asOfUs: number
+  readonly k?: number
+  readonly filters?: SearchFilters
+}
+
+export interface SearchResult {
+  /** Most similar first. */
+  readonly matches: readonly Match[]
+  readonly evidence: Evidence
+  readonly tookUs: number
+}
+
+export interface MemoryStats {
+  readonly count: number
+  readonly hot: number
+  readonly cold: number
+  /** Patterns that have no outcome yet. */
+  readonly pending: number
+  readonly capacity: number
+  readonly dimension: number
+  readonly index: string
+  readonly bytes: number
+  readonly byStrategy: Readonly<
+    Record<string, {readonly count: number; readonly uses: number; readonly meanBps: number}>
+  >
+  readonly searches: number
+  /** Share of the searches since the bank was opened that did not abstain; 0 before the first. */
+  readonly hitRate: number
+}
+
+export interface MemoryBankDeps {
+  /** Empty; the bank fills and owns it. */
+  readonly index: VectorIndex
+  readonly options?: Partial<MemoryOptions>
+  /** Microseconds of a running stopwatch, for `tookUs` only; without it searches report 0 and stay reproducible. */
+  readonly elapsedUs?: () => number
+}
+
+/**
+ * The pattern memory: embeddings with what happened next, searched by likeness as of a moment in event time. Everything
+ * is synchronous and a pure function of the calls made, so a back-test and a trading node use the same object. Changes
+ * collect in `takeWrites` for a store to make durable.
+ */
+export class MemoryBank implements Disposable {
+  readonly options: MemoryOptions
+  readonly #index: VectorIndex
+  readonly #elapsedUs: () => number
+  readonly #columns = new BankColumns()
+  readonly #documents = new Map<string, Entry>()
+  readonly #byKey: (Entry | undefined)[] = []
+  readonly #freeKeys: number[] = []
+  #writes: PatternWrite[] = []
+  #searches = 0
+  #answered = 0
+
+  constructor({index, options = {}, elapsedUs = () => 0}: MemoryBankDeps) {
+    if (index.dimension !== DIMENSION) throw new RangeError(`the index must have dimension ${DIMENSION}`)
+    this.#index = index
+    this.options = {...defaultMemoryOptions, ...options}
+    this.#elapsedUs = elapsedUs
+  }
+
+  get count(): number {
+    return this.#documents.size
+  }
+
+  /**
+   * Stores a pattern. One whose id is known keeps its vector and context and only gains the observations it lacked.
+   * Throws UserError for a vector that is not 256 finite numbers with a direction.
+   */
+  add(pattern: NewPattern): 'added' | 'known' {
+    const {id, symbol, strategy, regime, tsUs, observations = []} = pattern
+    if (this.#documents.has(id)) {
+      for (const {pnlBps, atUs} of observations) this.recordOutcome(id, pnlBps, atUs)
+      return 'known'
+    }
+    const vector = unitVector(pattern.vector, `pattern ${id}`)
+    const sorted = observations.reduce<readonly Observation[]>(
+      (list, added) => withObservation(list, checked(id, tsUs, added)).observations,
+      [],
+    )
+    const stored: StoredPattern = {
+      ...{id, symbol, strategy, regime, tsUs, vector},
+      ...{observations: sorted, tier: 'hot', lastUseUs: 0, uses: 0},
+    }
+    this.#write({op: 'add', pattern: stored})
+    return 'added'
+  }
+
+  /**
+   * Adds the P&L of one use, after costs, known from `atUs` on. A second record with the same time is the same record.
+   * Throws RangeError when it would be known before the pattern was.
+   */
+  recordOutcome(id: string, pnlBps: number, atUs: number): 'recorded' | 'known' | 'no-pattern' {
+    const entry = this.#documents.get(id)
+    if (entry === undefined) return 'no-pattern'
+    const observation = checked(id, entry.stored.tsUs, {atUs, pnlBps})
+    if (!withObservation(entry.stored.observations, observation).isNew) return 'known'
+    this.#write({op: 'outcome', id, observation})
+    return 'recorded'
+  }
+
+  /** The nearest hot patterns whose outcome was known at `asOfUs`, and what they say together. */
+  search(vector: ArrayLike<number>, {asOfUs, k = this.options.defaultK, filters = {}}: SearchRequest): SearchResult {
+    const startUs = this.#elapsedUs()
+    const query = unitVector(vector, 'the query')
+    const found = this.#index.search(query, k, this.#columns.accept(asOfUs, filters))
+    const matches = found.map(({key, similarity}) => this.#match(key, similarity, asOfUs))
+    const evidence = evidenceOf(matches, this.options)
+    this.#searches++
+    if (!evidence.abstain) this.#answered++
+    return {matches, evidence, tookUs: this.#elapsedUs() - startUs}
+  }
+
+  /** Says that a decision at `atUs` rested on these patterns: it keeps them from ageing. */
+  recordUse(ids: Iterable<string>, atUs: number): void {
+    for (const id of ids) if (this.#documents.has(id)) this.#write({op: 'use', id, atUs})
+  }
+
+  remove(id: string): boolean {
+    if (!this.#documents.has(id)) return false
+    this.#write({op: 'remove', id})
+    return true
+  }
+
+  setTier(id: string, tier: Tier): void {
+    const stored = this.#documents.get(id)?.stored
+    if (stored !== undefined && stored.tier !== tier) this.#write({op: 'tier', id, tier})
+  }
+
+  get(id: string): StoredPattern | undefined {
+    return this.#documents.get(id)?.stored
+  }
+
+  /** Every document, hot and cold, in order of arrival. */
+  *patterns(): Generator<StoredPattern> {
+    for (const {stored} of this.#documents.values()) yield stored
+  }
+
+  stats(): MemoryStats {
+    const byStrategy: Record<string, {count: number; uses: number; meanBps: number}> = {}
+    let [pending, hot] = [0, 0]
+    for (const {strategy, observations, tier, uses} of this.patterns()) {
+      byStrategy[strategy] ??= {count: 0, uses: 0, meanBps: 0}
+      const group = byStrategy[strategy]
+      group.count++
+      group.uses += uses
+      group.meanBps += observations.reduce((total, {pnlBps}) => total + pnlBps / observations.length, 0)
+      if (observations.length === 0) pending++
+      if (tier === 'hot') hot++
+    }
+    for (const group of Object.values(byStrategy)) group.meanBps /= group.count
+    return {
+      ...{count: this.count, hot, cold: this.count - hot, pending, capacity: this.options.capacity},
+      ...{dimension: DIMENSION, index: this.#index.kind, bytes: this.#index.bytes + this.#columns.bytes, byStrategy},
+      ...{searches: this.#searches, hitRate: this.#searches === 0 ? 0 : this.#answered / this.#searches},
+    }
+  }
+
+  /** The changes since the last call, oldest first, for a store to make durable. */
+  takeWrites(): PatternWrite[] {
+    const writes = this.#writes
+    this.#writes = []
+    return writes
+  }
+
+  /** Gives back changes a store could not take; they come first at the next `takeWrites`. */
+  returnWrites(writes: readonly PatternWrite[]): void {
+    this.#writes = [...writes, ...this.#writes]
+  }
+
+  /** Takes over a change that is already durable: a document read at opening, or another process's write. */
+  apply(write: PatternWrite): void {
+    switch (write.op) {
+      case 'add':
+        this.#put(write.pattern)
+        break
+      case 'outcome':
+        this.#change(write.id, stored => ({
+          ...stored,
+          observations: withObservation(stored.observations, write.observation).observations,
+        }))
+        break
+      case 'use':
+        this.#change(write.id, stored => ({
+          ...stored,
+          lastUseUs: Math.max(stored.lastUseUs, write.atUs),
+          uses: stored.uses + 1,
+        }))
+        break
+      case 'tier':
+        this.#change(write.id, stored => ({...stored, tier: write.tier}))
+        break
+      case 'remove':
+        this.#drop(write.id)
+        break
+      default:
+        write satisfies never
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#index[Symbol.dispose]()
+  }
+
+  #write(write: PatternWrite): void {
+    this.apply(write)
+    this.#writes.push(write)
+  }
+
+  #match(key: number, similarity: number, asOfUs: number): Match {
+    const {stored} = this.#byKey[key] as Entry
+    const {id, symbol, strategy, regime, tsUs, observations} = stored
+    const outcome = outcomeAsOf(observations, asOfUs, this.options.halfLifeUs)
+    return {id, similarity, symbol, strategy, regime, tsUs, outcome}
+  }
+
+  #put(stored: StoredPattern): void {
+    const known = this.#documents.get(stored.id)
+    const before = known?.stored
+    const entry: Entry = known ?? {stored, key: this.#freeKeys.pop() ?? this.#byKey.length}
+    entry.stored = stored
+    if (known === undefined) {
+      this.#documents.set(stored.id, entry)
+      this.#byKey[entry.key] = entry
+    }
+    this.#columns.set(entry.key, stored, stored.observations[0]?.atUs ?? Number.POSITIVE_INFINITY)
+    const isIndexed = before?.tier === 'hot' && sameVector(before.vector, stored.vector)
+    if (stored.tier === 'hot' && !isIndexed) this.#index.add(entry.key, stored.vector)
+    if (stored.tier === 'cold' && before?.tier === 'hot') this.#index.remove(entry.key)
+  }
+
+  #change(id: string, change: (stored: StoredPattern) => StoredPattern): void {
+    const entry = this.#documents.get(id)
+    if (entry !== undefined) this.#put(change(entry.stored))
+  }
+
+  #drop(id: string): void {
+    const entry = this.#documents.get(id)
+    if (entry === undefined) return
+    this.#documents.delete(id)
+    this.#byKey[entry.key] = undefined
+    this.#freeKeys.push(entry.key)
+    this.#index.remove(entry.key)
+  }
+}
+
+interface Entry {
+  stored: StoredPattern
+  readonly key: number
+}
+
+const sameVector = (a: Float32Array, b: Float32Array): boolean => a === b || a.every((value, i) => value === b[i])
+
+const checked = (id: string, decidedUs: number, {atUs, pnlBps}: Observation): Observation => {
+  if (!Number.isFinite(pnlBps)) throw new RangeError(`the P&L of pattern ${id} must be finite, was ${pnlBps}`)
+  if (!Number.isSafeInteger(atUs) || atUs <= decidedUs) {
+    throw new RangeError(`an outcome of pattern ${id} must be known after ${decidedUs}, was known at ${atUs}`)
+  }
+  return {atUs, pnlBps}
+}

@@ -1,0 +1,62 @@
+import {MemoryBank, type MemoryBankDeps} from './memory.ts'
+import type {PatternStore} from './pattern-store.ts'
+
+export interface SharedBank extends AsyncDisposable {
+  readonly bank: MemoryBank
+  readonly store: PatternStore
+  /** Makes every change so far durable: what was added before is acknowledged when this resolves. */
+  readonly flush: () => Promise<void>
+  /** Flushes, then takes over what other processes wrote. Returns how many documents changed. */
+  readonly refresh: () => Promise<number>
+}
+
+/** Loads the store's documents into a bank and keeps the two together. Disposing flushes and closes both. */
+export const openSharedBank = async (store: PatternStore, deps: MemoryBankDeps): Promise<SharedBank> => {
+  const bank = new MemoryBank(deps)
+  let known = 0
+  // Flushes queue behind each other, so writes reach the store in the order they were made.
+  let tail: Promise<void> = Promise.resolve()
+
+  const flushNow = async (): Promise<void> => {
+    const writes = bank.takeWrites()
+    if (writes.length === 0) return
+    try {
+      const revision = await store.apply(writes)
+      if (revision === known + 1) known = revision
+    } catch (error) {
+      bank.returnWrites(writes)
+      throw error
+    }
+  }
+  const flush = (): Promise<void> => {
+    const run = tail.then(flushNow)
+    tail = run.catch(() => undefined)
+    return run
+  }
+  const refresh = async (): Promise<number> => {
+    await flush()
+    if ((await store.revision()) === known) return 0
+    let changes = 0
+    let reached = known
+    for await (const {revision, changed, removed} of store.changesSince(known)) {
+      for (const id of removed) bank.apply({op: 'remove', id})
+      for (const pattern of changed) bank.apply({op: 'add', pattern})
+      changes += removed.length + changed.length
+      reached = revision
+    }
+    known = reached
+    return changes
+  }
+  await refresh()
+  return {
+    ...{bank, store, flush, refresh},
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await flush()
+      } finally {
+        bank[Symbol.dispose]()
+        await store[Symbol.asyncDispose]()
+      }
+    },
+  }
+}

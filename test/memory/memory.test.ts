@@ -1,0 +1,159 @@
+import fc from 'fast-check'
+import {describe, expect, test} from 'vitest'
+import {createRng} from '../../src/domain/rng.ts'
+import {createExactIndex} from '../../src/memory/exact-index.ts'
+import {MemoryBank, type NewPattern} from '../../src/memory/memory.ts'
+import {aPattern, nearSample, unitSample} from '../support/patterns.ts'
+
+const openBank = (): MemoryBank => new MemoryBank({index: createExactIndex(256)})
+const vector = unitSample(createRng(1))
+
+describe('MemoryBank', () => {
+  test('finds a pattern with what followed it', () => {
+    using bank = openBank()
+    expect(bank.add(aPattern({vector}))).toBe('added')
+    expect(bank.recordOutcome('p1', 12, 2_000)).toBe('recorded')
+    const {matches, evidence, tookUs} = bank.search(vector, {asOfUs: 5_000})
+    expect(matches).toEqual([
+      {
+        id: 'p1',
+        similarity: expect.closeTo(1, 5),
+        symbol: 'SPY',
+        strategy: 'statistical-arbitrage',
+        regime: 'calm',
+        tsUs: 1_000,
+        outcome: {count: 1, mean: 12, variance: 0, decayedPnlBps: 12, worst: 12, lastAtUs: 2_000},
+      },
+    ])
+    expect(evidence).toMatchObject({n: 1, mean: 12, abstain: true, reason: 'too-few'})
+    expect(tookUs).toBe(0)
+  })
+
+  test('a pattern is not evidence before its outcome is known', () => {
+    using bank = openBank()
+    bank.add(aPattern({vector, observations: [{atUs: 2_000, pnlBps: 12}]}))
+    expect(bank.search(vector, {asOfUs: 1_999}).matches).toEqual([])
+    expect(bank.search(vector, {asOfUs: 1_999}).evidence).toMatchObject({abstain: true, reason: 'empty'})
+    expect(bank.search(vector, {asOfUs: 2_000}).matches).toHaveLength(1)
+  })
+
+  test('a later outcome does not show in an earlier search', () => {
+    using bank = openBank()
+    bank.add(aPattern({vector, observations: [{atUs: 2_000, pnlBps: 12}]}))
+    bank.recordOutcome('p1', -500, 3_000)
+    expect(bank.search(vector, {asOfUs: 2_999}).matches[0]?.outcome).toMatchObject({count: 1, mean: 12, worst: 12})
+    expect(bank.search(vector, {asOfUs: 3_000}).matches[0]?.outcome).toMatchObject({count: 2, mean: -244, worst: -500})
+  })
+
+  test.each([
+    [{symbol: 'QQQ'}, ['b']],
+    [{symbol: ['QQQ', 'SPY']}, ['a', 'b', 'c']],
+    [{strategy: 'market-making'}, ['c']],
+    [{regime: 'storm'}, ['b', 'c']],
+    [{regime: 'storm', symbol: 'SPY'}, ['c']],
+    [{symbol: 'IWM'}, []],
+    [{maxAgeUs: 2_500}, ['c']],
+  ])('filters %j', (filters, expected) => {
+    using bank = openBank()
+    const rng = createRng(2)
+    const put = (id: string, given: Partial<NewPattern>): void => {
+      const at = given.tsUs ?? 1_000
+      bank.add(
+        aPattern({id, vector: nearSample(rng, vector, 0.2), observations: [{atUs: at + 1, pnlBps: 1}], ...given}),
+      )
+    }
+    put('a', {})
+    put('b', {symbol: 'QQQ', regime: 'storm'})
+    put('c', {strategy: 'market-making', regime: 'storm', tsUs: 3_000})
+    const {matches} = bank.search(vector, {asOfUs: 5_000, filters})
+    expect(matches.map(({id}) => id).sort()).toEqual(expected)
+  })
+
+  test('refuses a vector without direction or of another length, naming the pattern', () => {
+    using bank = openBank()
+    expect(() => bank.add(aPattern({vector: new Float32Array(256)}))).toThrow(
+      'the vector of pattern p1 must be finite and not all zero',
+    )
+    expect(() => bank.add(aPattern({vector: [1, 2]}))).toThrow('the vector of pattern p1 must have 256 numbers, had 2')
+    expect(() => bank.search([Number.NaN, ...vector.slice(1)], {asOfUs: 1})).toThrow('the query must be finite')
+  })
+
+  test('refuses an outcome known no later than the decision, or not a number', () => {
+    using bank = openBank()
+    bank.add(aPattern({vector}))
+    expect(() => bank.recordOutcome('p1', 1, 1_000)).toThrow('must be known after 1000, was known at 1000')
+    expect(() => bank.recordOutcome('p1', Number.NaN, 2_000)).toThrow('must be finite')
+    expect(bank.recordOutcome('p2', 1, 2_000)).toBe('no-pattern')
+  })
+
+  test('adding and recording twice is doing it once', () => {
+    using bank = openBank()
+    expect(bank.add(aPattern({vector}))).toBe('added')
+    expect(bank.add(aPattern({vector}))).toBe('known')
+    expect(bank.recordOutcome('p1', 1, 2_000)).toBe('recorded')
+    expect(bank.recordOutcome('p1', 7, 2_000)).toBe('known')
+    expect(bank.count).toBe(1)
+    expect(bank.takeWrites().map(({op}) => op)).toEqual(['add', 'outcome'])
+    expect(bank.takeWrites()).toEqual([])
+  })
+
+  test('a cold pattern is kept but not searched', () => {
+    using bank = openBank()
+    bank.add(aPattern({vector, observations: [{atUs: 2_000, pnlBps: 1}]}))
+    bank.setTier('p1', 'cold')
+    expect(bank.search(vector, {asOfUs: 5_000}).matches).toEqual([])
+    expect(bank.stats()).toMatchObject({count: 1, hot: 0, cold: 1})
+    bank.setTier('p1', 'hot')
+    expect(bank.search(vector, {asOfUs: 5_000}).matches).toHaveLength(1)
+  })
+
+  test('reports what it holds', () => {
+    using bank = openBank()
+    bank.add(aPattern({id: 'a', vector, observations: [{atUs: 2_000, pnlBps: 10}]}))
+    bank.add(aPattern({id: 'b', vector, strategy: 'market-making'}))
+    bank.recordUse(['a', 'nobody'], 3_000)
+    bank.search(vector, {asOfUs: 5_000})
+    expect(bank.stats()).toEqual({
+      ...{count: 2, hot: 2, cold: 0, pending: 1, capacity: 10_000, dimension: 256, index: 'exact', searches: 1},
+      bytes: expect.any(Number),
+      byStrategy: {
+        'statistical-arbitrage': {count: 1, uses: 1, meanBps: 10},
+        'market-making': {count: 1, uses: 0, meanBps: 0},
+      },
+      hitRate: 0,
+    })
+    expect(bank.get('a')).toMatchObject({lastUseUs: 3_000, uses: 1})
+  })
+})
+
+test('a search never depends on what becomes known after it', () => {
+  const centres = Array.from({length: 3}, (_, i) => unitSample(createRng(i, 'centre')))
+  const anyPattern = fc.record({
+    id: fc.nat({max: 30}).map(n => `p${n}`),
+    centre: fc.nat({max: 2}),
+    seed: fc.nat(),
+    tsUs: fc.integer({min: 1, max: 100}),
+    horizons: fc.array(fc.integer({min: 1, max: 60}), {maxLength: 3}),
+    pnlBps: fc.double({min: -1e4, max: 1e4, noNaN: true}),
+    symbol: fc.constantFrom('SPY', 'QQQ'),
+  })
+  fc.assert(
+    fc.property(fc.uniqueArray(anyPattern, {selector: ({id}) => id}), fc.integer({min: 0, max: 170}), (all, asOfUs) => {
+      using whole = openBank()
+      using truncated = openBank()
+      for (const {id, centre, seed, tsUs, horizons, pnlBps, symbol} of all) {
+        const vector = nearSample(createRng(seed), centres[centre] as Float32Array, 0.5)
+        const pattern = aPattern({id, vector, tsUs, symbol})
+        whole.add(pattern)
+        if (tsUs < asOfUs) truncated.add(pattern)
+        for (const horizon of horizons) {
+          whole.recordOutcome(id, pnlBps, tsUs + horizon)
+          if (tsUs + horizon <= asOfUs) truncated.recordOutcome(id, pnlBps, tsUs + horizon)
+        }
+      }
+      for (const centre of centres) {
+        expect(whole.search(centre, {asOfUs, k: 4})).toEqual(truncated.search(centre, {asOfUs, k: 4}))
+      }
+    }),
+  )
+})
