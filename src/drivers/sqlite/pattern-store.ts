@@ -1,0 +1,243 @@
+import {DatabaseSync, type SQLOutputValue} from 'node:sqlite'
+import {crc32} from 'node:zlib'
+import type {Observation, PatternWrite, StoredPattern} from '../../memory/pattern.ts'
+import type {ChangeBatch, PatternStore, StoreReport} from '../../memory/pattern-store.ts'
+
+const BATCH = 1_000
+/** Milliseconds a writer waits for another process's transaction. */
+const BUSY_TIMEOUT_MS = 5_000
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS pattern (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    symbol TEXT NOT NULL,
+    strategy TEXT NOT NULL,
+    regime TEXT NOT NULL,
+    ts_us INTEGER NOT NULL,
+    vector BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    tier TEXT NOT NULL,
+    last_use_us INTEGER NOT NULL,
+    uses INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS pattern_revision ON pattern (revision);
+  CREATE TABLE IF NOT EXISTS observation (
+    seq INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    pnl_bps REAL NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (seq, at_us)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS removal (id TEXT PRIMARY KEY, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS removal_revision ON removal (revision);
+  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT OR IGNORE INTO meta VALUES ('schema', '1'), ('revision', '0');
+`
+
+/**
+ * Patterns in one SQLite file: WAL, every commit synced, a checksum on every row. Any number of processes may share it.
+ * Vectors are little-endian float32.
+ */
+export const openSqlitePatternStore = (file: string): PatternStore => new SqlitePatternStore(file)
+
+class SqlitePatternStore implements PatternStore {
+  readonly kind = 'sqlite'
+  readonly #db: DatabaseSync
+  readonly #sql: ReturnType<typeof prepare>
+
+  constructor(file: string) {
+    this.#db = new DatabaseSync(file, {timeout: BUSY_TIMEOUT_MS})
+    try {
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF')
+      this.#transaction(() => this.#db.exec(SCHEMA))
+      this.#sql = prepare(this.#db)
+    } catch (error) {
+      this.#db.close()
+      throw error
+    }
+  }
+
+  readonly apply = async (writes: readonly PatternWrite[]): Promise<number> => {
+    if (writes.length === 0) return this.revision()
+    return this.#transaction(() => {
+      const revision = Number(this.#sql.nextRevision.get()?.['value'])
+      for (const write of writes) this.#applyOne(write, revision)
+      return revision
+    })
+  }
+
+  readonly revision = async (): Promise<number> => Number(this.#sql.getMeta.get('revision')?.['value'])
+
+  async *changesSince(since: number): AsyncGenerator<ChangeBatch> {
+    const upTo = await this.revision()
+    const removed = this.#sql.removedSince.all(since, upTo).map(row => String(row['id']))
+    let [last, first] = [0, true]
+    for (;;) {
+      // Each batch is one statement: it sees a consistent store, and no reader holds up the write-ahead log between batches.
+      const rows = this.#sql.changedSince.all(since, last, BATCH)
+      if (rows.length === 0 && !first) return
+      yield {revision: upTo, changed: this.#documents(rows), removed: first ? removed : []}
+      first = false
+      if (rows.length < BATCH) return
+      last = Number(rows.at(-1)?.['seq'])
+    }
+  }
+
+  readonly verify = async (): Promise<StoreReport> => {
+    const problems: string[] = []
+    for (const row of this.#db.prepare('PRAGMA integrity_check').all()) {
+      const text = String(Object.values(row)[0])
+      if (text !== 'ok') problems.push(`SQLite integrity check: ${text}`)
+    }
+    let [patterns, observations] = [0, 0]
+    for (const row of this.#sql.allPatterns.iterate()) {
+      patterns++
+      if (Number(row['checksum']) !== checksumOf(contextOf(row))) {
+        problems.push(`pattern ${row['id']} does not match its checksum`)
+      }
+    }
+    for (const row of this.#sql.allObservations.iterate()) {
+      observations++
+      if (row['id'] === null) problems.push(`an outcome belongs to no pattern (row ${row['seq']})`)
+      else if (Number(row['checksum']) !== observationChecksum(String(row['id']), observationOf(row))) {
+        problems.push(`an outcome of pattern ${row['id']} at ${row['at_us']} does not match its checksum`)
+      }
+    }
+    return {patterns, observations, problems}
+  }
+
+  readonly getMeta = async (name: string): Promise<string | undefined> => {
+    const row = this.#sql.getMeta.get(`user:${name}`)
+    return row === undefined ? undefined : String(row['value'])
+  }
+
+  readonly setMeta = async (name: string, value: string): Promise<void> => {
+    this.#sql.setMeta.run(`user:${name}`, value)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#db.close()
+  }
+
+  #transaction<T>(run: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      const result = run()
+      this.#db.exec('COMMIT')
+      return result
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #applyOne(write: PatternWrite, revision: number): void {
+    const sql = this.#sql
+    switch (write.op) {
+      case 'add': {
+        const {id, symbol, strategy, regime, tsUs, vector, tier, lastUseUs, uses, observations} = write.pattern
+        const context = {id, symbol, strategy, regime, tsUs, bytes: bytesOf(vector)}
+        sql.insert.run(
+          ...[id, symbol, strategy, regime, tsUs, context.bytes, checksumOf(context)],
+          ...[tier, lastUseUs, uses, revision],
+        )
+        sql.forgetRemoval.run(id)
+        for (const observation of observations) this.#observe(id, observation, revision)
+        break
+      }
+      case 'outcome':
+        this.#observe(write.id, write.observation, revision)
+        break
+      case 'use':
+        sql.use.run(write.atUs, revision, write.id)
+        break
+      case 'tier':
+        sql.tier.run(write.tier, revision, write.id)
+        break
+      case 'remove':
+        sql.removeObservations.run(write.id)
+        if (sql.remove.run(write.id).changes > 0) sql.recordRemoval.run(write.id, revision)
+        break
+      default:
+        write satisfies never
+    }
+  }
+
+  #observe(id: string, observation: Observation, revision: number): void {
+    const touched = this.#sql.touch.get(revision, id)
+    if (touched === undefined) return
+    const {atUs, pnlBps} = observation
+    this.#sql.observe.run(Number(touched['seq']), atUs, pnlBps, observationChecksum(id, observation))
+  }
+
+  #documents(rows: readonly Row[]): StoredPattern[] {
+    return rows.map(row => {
+      const {bytes, ...context} = contextOf(row)
+      return {
+        ...context,
+        vector: vectorOf(bytes),
+        observations: this.#sql.observationsOf.all(row['seq'] as number).map(observationOf),
+        tier: row['tier'] === 'cold' ? 'cold' : 'hot',
+        lastUseUs: Number(row['last_use_us']),
+        uses: Number(row['uses']),
+      }
+    })
+  }
+}
+
+type Row = Record<string, SQLOutputValue>
+
+const prepare = (db: DatabaseSync) => ({
+  nextRevision: db.prepare(
+    `UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE name = 'revision' RETURNING value`,
+  ),
+  getMeta: db.prepare('SELECT value FROM meta WHERE name = ?'),
+  setMeta: db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
+  insert: db.prepare(
+    `INSERT INTO pattern (id, symbol, strategy, regime, ts_us, vector, checksum, tier, last_use_us, uses, revision)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+  ),
+  touch: db.prepare('UPDATE pattern SET revision = ? WHERE id = ? RETURNING seq'),
+  observe: db.prepare('INSERT INTO observation VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+  use: db.prepare('UPDATE pattern SET last_use_us = max(last_use_us, ?), uses = uses + 1, revision = ? WHERE id = ?'),
+  tier: db.prepare('UPDATE pattern SET tier = ?, revision = ? WHERE id = ?'),
+  removeObservations: db.prepare('DELETE FROM observation WHERE seq = (SELECT seq FROM pattern WHERE id = ?)'),
+  remove: db.prepare('DELETE FROM pattern WHERE id = ?'),
+  recordRemoval: db.prepare(
+    'INSERT INTO removal VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision',
+  ),
+  forgetRemoval: db.prepare('DELETE FROM removal WHERE id = ?'),
+  removedSince: db.prepare('SELECT id FROM removal WHERE revision > ? AND revision <= ? ORDER BY id'),
+  changedSince: db.prepare('SELECT * FROM pattern WHERE revision > ? AND seq > ? ORDER BY seq LIMIT ?'),
+  observationsOf: db.prepare('SELECT at_us, pnl_bps FROM observation WHERE seq = ? ORDER BY at_us'),
+  allPatterns: db.prepare('SELECT * FROM pattern ORDER BY seq'),
+  allObservations: db.prepare(
+    'SELECT o.*, p.id FROM observation o LEFT JOIN pattern p ON p.seq = o.seq ORDER BY o.seq, o.at_us',
+  ),
+})
+
+const contextOf = (row: Row) => ({
+  id: String(row['id']),
+  symbol: String(row['symbol']),
+  strategy: String(row['strategy']),
+  regime: String(row['regime']),
+  tsUs: Number(row['ts_us']),
+  bytes: row['vector'] as Uint8Array,
+})
+
+const observationOf = (row: Row): Observation => ({atUs: Number(row['at_us']), pnlBps: Number(row['pnl_bps'])})
+
+/** CRC-32 of what never changes about a pattern. */
+const checksumOf = ({bytes, ...context}: ReturnType<typeof contextOf>): number =>
+  crc32(bytes, crc32(JSON.stringify(Object.values(context))))
+
+const observationChecksum = (id: string, {atUs, pnlBps}: Observation): number =>
+  crc32(JSON.stringify([id, atUs, pnlBps]))
+
+const bytesOf = (vector: Float32Array): Uint8Array =>
+  new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)
+
+/** Copied, because SQLite's buffer need not be aligned to four bytes. */
+const vectorOf = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer)
