@@ -197,6 +197,13 @@ export const PositionRecord = z.looseObject({
   averageEntry: price,
 })
 export const RiskRecord = z.looseObject({kind: z.literal('risk'), tsUs: time})
+export const LatencyRecord = z.looseObject({kind: z.literal('latency'), tsUs: time})
+export const LogRecord = z.looseObject({
+  kind: z.literal('log'),
+  tsUs: time,
+  level: z.enum(['info', 'warn', 'error']),
+  text: z.string(),
+})
 export const RunRecord = z.looseObject({kind: z.literal('run'), runId: z.string().min(1)})
 
 export const MarketRecord = z.discriminatedUnion('kind', [
@@ -229,6 +236,8 @@ export const GpiRecord = z.discriminatedUnion('kind', [
   PositionRecord,
   RiskRecord,
   RunRecord,
+  LatencyRecord,
+  LogRecord,
 ])
 export type MarketRecord = z.output<typeof MarketRecord>
 export type GpiRecord = z.output<typeof GpiRecord>
