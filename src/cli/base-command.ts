@@ -86,7 +86,7 @@ export abstract class BaseCommand extends Command {
 
   protected override async catch(error: Error): Promise<unknown> {
     const flags = Object.keys({...this.ctor.flags, ...this.ctor.baseFlags})
-    process.exitCode = reportError(error, this.jsonEnabled(), flags)
+    process.exitCode = reportError(error, this.jsonEnabled(), {flags})
     return undefined
   }
 

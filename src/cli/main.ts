@@ -1,3 +1,4 @@
+import {readFile} from 'node:fs/promises'
 import module from 'node:module'
 import process from 'node:process'
 import {flush, run, settings} from '@oclif/core'
@@ -16,11 +17,19 @@ export const main = async (argv: string[], url: string): Promise<void> => {
     await run(argv, url)
     await flush()
   } catch (error) {
-    process.exitCode = reportError(error, argv.includes('--json'))
+    process.exitCode = reportError(error, argv.includes('--json'), {commands: await commandNames(url)})
   }
   await drained(process.stdout)
   await drained(process.stderr)
   process.exit()
+}
+
+/** Commands as they are typed, from the manifest: nothing is imported to tell of a typing error. */
+const commandNames = async (url: string): Promise<string[]> => {
+  const manifest = JSON.parse(await readFile(new URL('../oclif.manifest.json', url), 'utf8')) as {
+    commands: Record<string, unknown>
+  }
+  return Object.keys(manifest.commands).map(id => id.replaceAll(':', ' '))
 }
 
 const drained = (stream: NodeJS.WriteStream): Promise<void> =>

@@ -19,13 +19,33 @@ export interface ReportedError {
   readonly stack?: string
 }
 
+/** Names a typing error may have meant. */
+export interface KnownNames {
+  readonly flags?: readonly string[]
+  readonly commands?: readonly string[]
+}
+
 /** What a person or a script is told of any thrown value. */
-export const describeError = (thrown: unknown, knownFlags: readonly string[] = []): ReportedError => {
+export const describeError = (
+  thrown: unknown,
+  {flags: knownFlags = [], commands: knownCommands = []}: KnownNames = {},
+): ReportedError => {
   if (thrown instanceof UserError) {
     return {code: thrown.code, message: thrown.message, hints: thrown.hints, exitCode: thrown.exitCode}
   }
   const error = (thrown instanceof Error ? thrown : new Error(String(thrown))) as OclifError
   const oclifExit = error.oclif?.exit
+  const unknown = /^command (.+) not found$/.exec(error.message.split('\n')[0] ?? '')?.[1]
+  if (unknown !== undefined) {
+    const near = nearest(unknown.replaceAll(':', ' '), knownCommands)
+    const hints = near === undefined ? [] : [`did you mean: gpi ${near}`]
+    return {
+      code: 'UNKNOWN_COMMAND',
+      message: `no command "${unknown.replaceAll(':', ' ')}"`,
+      hints: [...hints, 'gpi --help lists the commands'],
+      exitCode: ExitCode.usage,
+    }
+  }
   if (oclifExit !== undefined) {
     const message = (error.message.split('\nSee more help')[0] ?? error.message).trim()
     const hints = error.suggestions ?? error.flags?.flatMap(flag => suggestion(flag, knownFlags)) ?? []
@@ -85,8 +105,8 @@ const suggestion = (flag: string, known: readonly string[]): string[] => {
 }
 
 /** Prints the error where it belongs (stdout as JSON when asked, else words on stderr) and returns the exit code. */
-export const reportError = (thrown: unknown, asJson: boolean, knownFlags: readonly string[] = []): number => {
-  const error = describeError(thrown, knownFlags)
+export const reportError = (thrown: unknown, asJson: boolean, known: KnownNames = {}): number => {
+  const error = describeError(thrown, known)
   // oclif leaves through an exception that carries nothing but its code.
   if ((thrown as {code?: string}).code === 'EEXIT') return (thrown as OclifError).oclif?.exit ?? 0
   if (asJson) {
