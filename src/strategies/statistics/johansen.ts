@@ -31,7 +31,10 @@ export interface JohansenResult {
   readonly maxEigenvalueCritical: readonly (readonly [number, number, number])[]
   /** Cointegrating vectors by falling eigenvalue; vector r's weights of the series. */
   readonly vectors: readonly Float64Array[]
-  /** Rank accepted by the trace test at 95 %. */
+  /**
+   * Rank accepted by the trace test at 95 %. The tables assume drift in the levels: without it the last step (full rank)
+   * rejects about 30 % of the time, so read it as "at least 1" and no more.
+   */
   readonly rank: number
 }
 

@@ -123,15 +123,20 @@ describe('size and power of the pair test', () => {
     const {x} = pairOf(1, 100, false)
     expect(engleGranger(x, [x]).statistic).toBe(Number.NEGATIVE_INFINITY)
   })
-  test('Johansen finds rank 1 in nine pairs of ten, and the hedge ratio', () => {
-    let rankOne = 0
-    for (let seed = 1; seed <= 100; seed++) {
+  test('Johansen sees cointegration where it is, mostly not where it is not, and the hedge ratio', () => {
+    let found = 0
+    let falseAlarms = 0
+    for (let seed = 1; seed <= 200; seed++) {
       const {x, y} = pairOf(seed, 400, true)
       const result = johansen([y, x])
-      if (result.rank === 1) rankOne++
+      if (result.rank >= 1) found++
       expect(Math.abs(-result.vectors[0]![1]! / result.vectors[0]![0]! - 2)).toBeLessThan(0.2)
+      const walks = pairOf(seed, 400, false)
+      if (johansen([walks.y, walks.x]).rank >= 1) falseAlarms++
     }
-    expect(rankOne).toBeGreaterThanOrEqual(88)
+    expect(found).toBeGreaterThanOrEqual(195)
+    // Without drift the table, made for series with drift, rejects more often than its 5 %.
+    expect(falseAlarms / 200).toBeLessThan(0.15)
   })
 })
 
