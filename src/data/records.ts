@@ -140,7 +140,8 @@ export const Pattern = z.looseObject({
   regime: z.string(),
   tsUs: time,
   vector,
-  outcome: z.looseObject({pnlBps: z.number()}),
+  /** `pnlBps` after all costs; null while nothing is known yet. */
+  outcome: z.looseObject({pnlBps: z.number().nullable()}),
 })
 export const SignalRecord = z.looseObject({
   kind: z.literal('signal'),

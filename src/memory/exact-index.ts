@@ -1,7 +1,7 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 import {compileDotRows, type DotRows} from './dot-kernel.ts'
 import {TopK} from './top-k.ts'
-import type {Accept, Neighbour, VectorIndex} from './vector-index.ts'
+import type {Accept, Neighbour, VectorIndex, VectorIndexDriver} from './vector-index.ts'
 import {Wasm, type WasmMemory} from './web-assembly.ts'
 
 const PAGE = 65_536
@@ -14,6 +14,16 @@ const MAX_PAGES = 65_536
  * memory holds [query | block of scores | rows]. 4 M vectors of 256 at most.
  */
 export const createExactIndex = (dimension: number): VectorIndex => new ExactIndex(dimension)
+
+export const exactIndexDriver: VectorIndexDriver = {
+  kind: 'exact',
+  open: createExactIndex,
+  restore: (dimension, bytes) => {
+    const index = new ExactIndex(dimension)
+    index.load(bytes)
+    return index
+  },
+}
 
 class ExactIndex implements VectorIndex {
   readonly kind = 'exact'
@@ -101,6 +111,28 @@ class ExactIndex implements VectorIndex {
     }
   }
 
+  /** Rows as [key: int32, vector: dimension float32], in slot order, little-endian. */
+  snapshot(): Uint8Array {
+    const record = 1 + this.dimension
+    const floats = new Float32Array(this.size * record)
+    const keys = new Int32Array(floats.buffer)
+    for (let slot = 0; slot < this.size; slot++) {
+      const from = this.#rowsAt / 4 + slot * this.#stride
+      keys[slot * record] = this.#keys[slot]!
+      floats.set(this.#floats.subarray(from, from + this.dimension), slot * record + 1)
+    }
+    return new Uint8Array(floats.buffer)
+  }
+
+  load(bytes: Uint8Array): void {
+    const record = 1 + this.dimension
+    if (bytes.byteLength % (record * 4) !== 0) throw new RangeError(`${bytes.byteLength} bytes are no whole rows`)
+    const floats = new Float32Array(Uint8Array.from(bytes).buffer)
+    const keys = new Int32Array(floats.buffer)
+    this.#reserve(floats.length / record)
+    for (let at = 0; at < floats.length; at += record) this.add(keys[at]!, floats.subarray(at + 1, at + record))
+  }
+
   [Symbol.dispose](): void {
     this.#slots.clear()
   }
@@ -113,7 +145,7 @@ class ExactIndex implements VectorIndex {
 
   #reserve(rows: number): void {
     if (rows > this.#keys.length) {
-      const grown = new Int32Array(this.#keys.length * 2)
+      const grown = new Int32Array(Math.max(rows, this.#keys.length * 2))
       grown.set(this.#keys)
       this.#keys = grown
     }

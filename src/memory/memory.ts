@@ -2,6 +2,7 @@ import {BankColumns, type SearchFilters} from './bank-columns.ts'
 import {type Evidence, type EvidenceOptions, evidenceOf, type Match} from './evidence.ts'
 import {type OutcomeAssumptions, outcomeAsOf, withObservation} from './outcome.ts'
 import {DIMENSION, type Observation, type PatternWrite, type StoredPattern, type Tier, unitVector} from './pattern.ts'
+import type {PrunePlan} from './prune.ts'
 import type {VectorIndex} from './vector-index.ts'
 
 export interface MemoryOptions extends EvidenceOptions, OutcomeAssumptions {
@@ -65,8 +66,10 @@ export interface MemoryStats {
 }
 
 export interface MemoryBankDeps {
-  /** Empty; the bank fills and owns it. */
+  /** Empty, or holding exactly the vectors of `restoredKeys`; the bank fills and owns it. */
   readonly index: VectorIndex
+  /** Keys that documents already have in the index, by id. Documents are then applied as usual, without indexing these again. */
+  readonly restoredKeys?: ReadonlyMap<string, number>
   readonly options?: Partial<MemoryOptions>
   /** Microseconds of a running stopwatch, for `tookUs` only; without it searches report 0 and stay reproducible. */
   readonly elapsedUs?: () => number
@@ -85,15 +88,21 @@ export class MemoryBank implements Disposable {
   readonly #documents = new Map<string, Entry>()
   readonly #byKey: (Entry | undefined)[] = []
   readonly #freeKeys: number[] = []
+  readonly #restored: Map<string, number>
   #writes: PatternWrite[] = []
   #searches = 0
   #answered = 0
 
-  constructor({index, options = {}, elapsedUs = () => 0}: MemoryBankDeps) {
+  constructor({index, restoredKeys, options = {}, elapsedUs = () => 0}: MemoryBankDeps) {
     if (index.dimension !== DIMENSION) throw new RangeError(`the index must have dimension ${DIMENSION}`)
     this.#index = index
     this.options = {...defaultMemoryOptions, ...options}
     this.#elapsedUs = elapsedUs
+    this.#restored = new Map(restoredKeys)
+    const taken = new Set(this.#restored.values())
+    const end = Math.max(-1, ...taken) + 1
+    this.#byKey.length = end
+    for (let key = end - 1; key >= 0; key--) if (!taken.has(key)) this.#freeKeys.push(key)
   }
 
   get count(): number {
@@ -153,6 +162,18 @@ export class MemoryBank implements Disposable {
     for (const id of ids) if (this.#documents.has(id)) this.#write({op: 'use', id, atUs})
   }
 
+  /** Does what the plan says; a redundant pattern's outcomes pass to the one that stays. */
+  prune(plan: PrunePlan): void {
+    for (const decision of plan.decisions) {
+      const {id, action} = decision
+      if (action === 'evict' && decision.reason === 'redundant') {
+        for (const {atUs, pnlBps} of this.get(id)?.observations ?? []) this.recordOutcome(decision.keptId, pnlBps, atUs)
+      }
+      if (action === 'evict') this.remove(id)
+      else this.setTier(id, action === 'demote' ? 'cold' : 'hot')
+    }
+  }
+
   remove(id: string): boolean {
     if (!this.#documents.has(id)) return false
     this.#write({op: 'remove', id})
@@ -191,6 +212,22 @@ export class MemoryBank implements Disposable {
       ...{dimension: DIMENSION, index: this.#index.kind, bytes: this.#index.bytes + this.#columns.bytes, byStrategy},
       ...{searches: this.#searches, hitRate: this.#searches === 0 ? 0 : this.#answered / this.#searches},
     }
+  }
+
+  /** After all documents were applied: frees what a restored index still held of documents that are gone. */
+  dropUnclaimed(): void {
+    for (const key of this.#restored.values()) {
+      this.#index.remove(key)
+      this.#freeKeys.push(key)
+    }
+    this.#restored.clear()
+  }
+
+  /** The key in the index of every hot document, by id. */
+  indexedKeys(): Map<string, number> {
+    const keys = new Map<string, number>()
+    for (const [id, {key, stored}] of this.#documents) if (stored.tier === 'hot') keys.set(id, key)
+    return keys
   }
 
   /** The changes since the last call, oldest first, for a store to make durable. */
@@ -254,16 +291,18 @@ export class MemoryBank implements Disposable {
   #put(stored: StoredPattern): void {
     const known = this.#documents.get(stored.id)
     const before = known?.stored
-    const entry: Entry = known ?? {stored, key: this.#freeKeys.pop() ?? this.#byKey.length}
+    const restoredKey = this.#restored.get(stored.id)
+    const entry: Entry = known ?? {stored, key: restoredKey ?? this.#freeKeys.pop() ?? this.#byKey.length}
     entry.stored = stored
     if (known === undefined) {
       this.#documents.set(stored.id, entry)
       this.#byKey[entry.key] = entry
     }
     this.#columns.set(entry.key, stored, stored.observations[0]?.atUs ?? Number.POSITIVE_INFINITY)
-    const isIndexed = before?.tier === 'hot' && sameVector(before.vector, stored.vector)
+    const isIndexed = restoredKey !== undefined || (before?.tier === 'hot' && sameVector(before.vector, stored.vector))
     if (stored.tier === 'hot' && !isIndexed) this.#index.add(entry.key, stored.vector)
-    if (stored.tier === 'cold' && before?.tier === 'hot') this.#index.remove(entry.key)
+    if (stored.tier === 'cold') this.#index.remove(entry.key)
+    this.#restored.delete(stored.id)
   }
 
   #change(id: string, change: (stored: StoredPattern) => StoredPattern): void {

@@ -8,12 +8,14 @@ export interface SharedBank extends AsyncDisposable {
   readonly flush: () => Promise<void>
   /** Flushes, then takes over what other processes wrote. Returns how many documents changed. */
   readonly refresh: () => Promise<number>
+  /** The store's revision that the bank has seen. */
+  readonly revision: () => number
 }
 
 /** Loads the store's documents into a bank and keeps the two together. Disposing flushes and closes both. */
 export const openSharedBank = async (store: PatternStore, deps: MemoryBankDeps): Promise<SharedBank> => {
   const bank = new MemoryBank(deps)
-  let known = 0
+  let known = -1
   // Flushes queue behind each other, so writes reach the store in the order they were made.
   let tail: Promise<void> = Promise.resolve()
 
@@ -38,7 +40,7 @@ export const openSharedBank = async (store: PatternStore, deps: MemoryBankDeps):
     if ((await store.revision()) === known) return 0
     let changes = 0
     let reached = known
-    for await (const {revision, changed, removed} of store.changesSince(known)) {
+    for await (const {revision, changed, removed} of store.changesSince(Math.max(known, 0))) {
       for (const id of removed) bank.apply({op: 'remove', id})
       for (const pattern of changed) bank.apply({op: 'add', pattern})
       changes += removed.length + changed.length
@@ -48,8 +50,9 @@ export const openSharedBank = async (store: PatternStore, deps: MemoryBankDeps):
     return changes
   }
   await refresh()
+  bank.dropUnclaimed()
   return {
-    ...{bank, store, flush, refresh},
+    ...{bank, store, flush, refresh, revision: () => known},
     [Symbol.asyncDispose]: async () => {
       try {
         await flush()

@@ -25,7 +25,16 @@ export interface VectorIndex extends Disposable {
   readonly remove: (key: number) => boolean
   /** At most `k` accepted neighbours, most similar first, equal similarities by ascending key. */
   readonly search: (query: Float32Array, k: number, accept?: Accept) => Neighbour[]
+  /** The whole index as bytes that the driver's `restore` takes. */
+  readonly snapshot: () => Uint8Array
 }
 
 /** Opens an empty index. */
 export type VectorIndexFactory = (dimension: number) => VectorIndex
+
+/** A kind of index: how to open one, and how to bring one back. `restore` throws for bytes it cannot use. */
+export interface VectorIndexDriver {
+  readonly kind: string
+  readonly open: VectorIndexFactory
+  readonly restore: (dimension: number, bytes: Uint8Array) => VectorIndex
+}

@@ -1,0 +1,169 @@
+import {createExactIndex} from './exact-index.ts'
+import {lowerBoundBps, type OutcomeAssumptions, outcomeAsOf} from './outcome.ts'
+import type {StoredPattern} from './pattern.ts'
+
+export interface PruneOptions extends OutcomeAssumptions {
+  /** Event time of pruning; outcomes known later do not count. */
+  readonly nowUs: number
+  /** Patterns that stay hot, and how many more are kept cold. */
+  readonly capacity: number
+  readonly coldCapacity: number
+  /** Patterns neither decided, used nor observed for longer than this are dropped. */
+  readonly maxAgeUs: number
+  /** Of two patterns of one symbol, strategy and regime nearer than this (1 - similarity), the older takes both's outcomes. */
+  readonly minDistance: number
+  /** Standard errors below the mean at which profit is judged. */
+  readonly z: number
+  /** Drops patterns whose lower bound is below this even when there is room; -Infinity keeps them. */
+  readonly floorBps: number
+}
+
+export const defaultPruneOptions = {
+  coldCapacity: 90_000,
+  maxAgeUs: 730 * 86_400_000_000,
+  minDistance: 0.005,
+  z: 1,
+  floorBps: Number.NEGATIVE_INFINITY,
+} as const
+
+export type PruneDecision = {
+  readonly id: string
+  readonly lowerBoundBps: number
+  readonly detail: string
+} & (
+  | {readonly action: 'evict'; readonly reason: 'expired' | 'unprofitable' | 'capacity'}
+  | {readonly action: 'evict'; readonly reason: 'redundant'; readonly keptId: string}
+  | {readonly action: 'demote' | 'promote'; readonly reason: 'capacity'}
+)
+
+export interface PrunePlan {
+  readonly decisions: readonly PruneDecision[]
+  /** Mean P&L over observed patterns in the hot tier, before and after: keeping what paid makes the rest look better than it was. */
+  readonly meanBpsBefore: number
+  readonly meanBpsAfter: number
+}
+
+/**
+ * What a prune would do, pattern by pattern, in a fixed order: age, redundancy, the floor, then a ranking of all the rest
+ * by the lower confidence bound of profit, the best `capacity` hot and the next `coldCapacity` cold.
+ */
+export const planPrune = (patterns: Iterable<StoredPattern>, options: PruneOptions): PrunePlan => {
+  const judged = [...patterns].map(pattern => judge(pattern, options))
+  const decisions: PruneDecision[] = []
+  const fresh = judged.filter(item => !dropExpired(item, options, decisions))
+  const distinct = dropRedundant(fresh, options, decisions)
+  const paying = distinct.filter(item => !dropUnprofitable(item, options, decisions))
+  rank(paying, options, decisions)
+  const leavesHot = new Set(decisions.filter(({action}) => action !== 'promote').map(({id}) => id))
+  const entersHot = new Set(decisions.filter(({action}) => action === 'promote').map(({id}) => id))
+  const hot = judged.filter(({pattern}) => pattern.tier === 'hot')
+  return {
+    decisions,
+    meanBpsBefore: meanBps(hot),
+    meanBpsAfter: meanBps(
+      judged.filter(({pattern: {id, tier}}) => (tier === 'hot' && !leavesHot.has(id)) || entersHot.has(id)),
+    ),
+  }
+}
+
+interface Judged {
+  readonly pattern: StoredPattern
+  readonly count: number
+  readonly mean: number
+  readonly bound: number
+  readonly lastSignUs: number
+}
+
+const judge = (pattern: StoredPattern, options: PruneOptions): Judged => {
+  const outcome = outcomeAsOf(pattern.observations, options.nowUs, options.halfLifeUs)
+  return {
+    pattern,
+    count: outcome.count,
+    mean: outcome.mean,
+    // Unknown yet: as if one use had broken even, so a newcomer outlives a proven loser and yields to a proven winner.
+    bound: outcome.count === 0 ? -options.z * options.priorSdBps : lowerBoundBps(outcome, options, options.z),
+    lastSignUs: Math.max(pattern.tsUs, pattern.lastUseUs, outcome.lastAtUs),
+  }
+}
+
+const days = (us: number): string => `${(us / 86_400_000_000).toFixed(1)} days`
+const bps = (value: number): string => `${value.toFixed(1)} bps`
+
+const dropExpired = ({pattern, bound, lastSignUs}: Judged, options: PruneOptions, out: PruneDecision[]): boolean => {
+  const age = options.nowUs - lastSignUs
+  if (age <= options.maxAgeUs) return false
+  const detail = `last decided, used or observed ${days(age)} ago, the limit is ${days(options.maxAgeUs)}`
+  out.push({id: pattern.id, action: 'evict', reason: 'expired', lowerBoundBps: bound, detail})
+  return true
+}
+
+const dropUnprofitable = ({pattern, bound, count}: Judged, options: PruneOptions, out: PruneDecision[]): boolean => {
+  if (count === 0 || bound >= options.floorBps) return false
+  const detail = `lower bound ${bps(bound)} after ${count} uses, the floor is ${bps(options.floorBps)}`
+  out.push({id: pattern.id, action: 'evict', reason: 'unprofitable', lowerBoundBps: bound, detail})
+  return true
+}
+
+/**
+ * The older of two near copies stays: every outcome of the newer one was known after it, so it may take them all over
+ * and no evidence is lost.
+ */
+const dropRedundant = (items: readonly Judged[], options: PruneOptions, out: PruneDecision[]): Judged[] => {
+  if (options.minDistance <= 0) return [...items]
+  const kept: Judged[] = []
+  for (const group of groups(items)) {
+    using index = createExactIndex(group[0]?.pattern.vector.length ?? 0)
+    const gone = new Set<number>()
+    const byAge = group.toSorted((a, b) => a.pattern.tsUs - b.pattern.tsUs || (a.pattern.id < b.pattern.id ? -1 : 1))
+    for (const [key, {pattern}] of byAge.entries()) index.add(key, pattern.vector)
+    for (const [key, {pattern}] of byAge.entries()) {
+      if (gone.has(key)) continue
+      const similar = index.search(pattern.vector, 64, other => other > key && !gone.has(other))
+      for (const {key: copy, similarity} of similar) {
+        if (1 - similarity >= options.minDistance) break
+        gone.add(copy)
+        index.remove(copy)
+        const item = byAge[copy] as Judged
+        const detail = `similarity ${similarity.toFixed(4)} to ${pattern.id}, which takes over its ${item.count} outcomes`
+        const of = {id: item.pattern.id, lowerBoundBps: item.bound, keptId: pattern.id, detail}
+        out.push({action: 'evict', reason: 'redundant', ...of})
+      }
+    }
+    kept.push(...byAge.filter((_, key) => !gone.has(key)))
+  }
+  return kept
+}
+
+const groups = (items: readonly Judged[]): Judged[][] => {
+  const found = new Map<string, Judged[]>()
+  for (const item of items) {
+    const {symbol, strategy, regime} = item.pattern
+    const name = JSON.stringify([symbol, strategy, regime])
+    const group = found.get(name)
+    if (group === undefined) found.set(name, [item])
+    else group.push(item)
+  }
+  return [...found.values()]
+}
+
+const rank = (items: readonly Judged[], options: PruneOptions, out: PruneDecision[]): void => {
+  const ranked = items.toSorted(
+    (a, b) => b.bound - a.bound || b.lastSignUs - a.lastSignUs || (a.pattern.id < b.pattern.id ? -1 : 1),
+  )
+  for (const [place, {pattern, bound}] of ranked.entries()) {
+    const detail = `place ${place + 1} of ${ranked.length} by lower bound (${bps(bound)}), room for ${options.capacity}`
+    const of = {id: pattern.id, lowerBoundBps: bound, reason: 'capacity'} as const
+    if (place < options.capacity) {
+      if (pattern.tier === 'cold') out.push({...of, action: 'promote', detail})
+    } else if (place < options.capacity + options.coldCapacity) {
+      if (pattern.tier === 'hot') out.push({...of, action: 'demote', detail})
+    } else {
+      out.push({...of, action: 'evict', detail: `${detail} hot and ${options.coldCapacity} cold`})
+    }
+  }
+}
+
+const meanBps = (items: readonly Judged[]): number => {
+  const observed = items.filter(({count}) => count > 0)
+  return observed.length === 0 ? 0 : observed.reduce((total, {mean}) => total + mean, 0) / observed.length
+}
