@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {Graph, type Tensor} from '../../src/nn/graph.ts'
-import {interpret} from '../../src/nn/interpreter.ts'
+import {interpret, type NdArray} from '../../src/nn/interpreter.ts'
 import {causalMask, paddingMask, selfAttention, transformerEncoder} from '../../src/nn/layers/attention.ts'
 import {embedding, layerNorm, linear, positions} from '../../src/nn/layers/basic.ts'
 import {convolution, inception} from '../../src/nn/layers/convolution.ts'
@@ -82,11 +82,8 @@ test('padded keys and later positions have no influence', () => {
     scope.graph.output('y', selfAttention(scope, 'a', x, {heads: 2, mask: mask(scope)}))
     const weights = Object.fromEntries(initialWeights(scope.parameters, createRng(2)))
     const values = Float32Array.from({length: 12}, (_, i) => Math.cos(i) + (Math.floor(i / 4) === 2 ? changed : 0))
-    return [
-      ...(interpret(scope.graph, {...weights, x: values})
-        .get('y')
-        ?.data.subarray(0, 8) as Float64Array),
-    ]
+    const y = interpret(scope.graph, {...weights, x: values}).get('y') as NdArray
+    return [...y.data.subarray(0, 8)]
   }
   const padding = (scope: Scope) => paddingMask(scope.graph.constant([1, 1, 0], [1, 3]))
   const causal = (scope: Scope) => causalMask(scope, 3)
