@@ -1,4 +1,5 @@
-import {EventKind, type TapeChunk} from './tape.ts'
+import {OrderBook} from './order-book.ts'
+import {Aggressor, Depth, EventKind, OrderAction, type TapeChunk} from './tape.ts'
 
 /**
  * What is known about each instrument now, as columns by instrument index: the last quote, trade and bar, in ticks and
@@ -20,6 +21,8 @@ export interface MarketState {
   readonly low: Float64Array
   readonly close: Float64Array
   readonly volume: Float64Array
+  /** Depth by instrument index; undefined until the instrument's first depth or order row. */
+  readonly books: (OrderBook | undefined)[]
 }
 
 export const createMarketState = (instruments: number): MarketState => {
@@ -38,10 +41,11 @@ export const createMarketState = (instruments: number): MarketState => {
     low: column(),
     close: column(),
     volume: column(),
+    books: new Array<OrderBook | undefined>(instruments).fill(undefined),
   }
 }
 
-/** Applies row `row` of a chunk. Depth and order rows are applied by the book that owns them, which then sets the quote. */
+/** Applies row `row` of a chunk. A depth or order row goes to the instrument's book, whose touch then is the quote. */
 export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): void => {
   const i = chunk.instrument[row] as number
   const at = chunk.tsUs[row] as number
@@ -67,10 +71,41 @@ export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): voi
       state.volume[i] = chunk.v4[row] as number
       state.lastTicks[i] = chunk.v3[row] as number
       return
+    case EventKind.depth: {
+      const book = bookOf(state, i)
+      book.applyDepth(chunk, row)
+      if (((chunk.flags[row] as number) & Depth.last) !== 0) setQuote(state, i, book, at)
+      return
+    }
+    case EventKind.order: {
+      const book = bookOf(state, i)
+      book.applyOrder(chunk, row)
+      const action = (chunk.flags[row] as number) >> 1
+      if (action === OrderAction.execute || action === OrderAction.hiddenExecute) {
+        state.lastTicks[i] = chunk.v0[row] as number
+        state.lastLots[i] = chunk.v1[row] as number
+      }
+      setQuote(state, i, book, at)
+      return
+    }
     default:
       return
   }
 }
+
+const bookOf = (state: MarketState, i: number): OrderBook => (state.books[i] ??= new OrderBook())
+
+const setQuote = (state: MarketState, i: number, book: OrderBook, at: number): void => {
+  if (book.bidLevels() > 0 && book.askLevels() > 0 && book.bidTicks(0) >= book.askTicks(0)) return
+  state.bidTicks[i] = book.bidTicks(0)
+  state.bidLots[i] = book.bidLots(0)
+  state.askTicks[i] = book.askTicks(0)
+  state.askLots[i] = book.askLots(0)
+  state.quotedUs[i] = at
+}
+
+/** Who aggressed in an execution of a resting order: the other side. */
+export const aggressorOfExecution = (flags: number): number => ((flags & 1) !== 0 ? Aggressor.buy : Aggressor.sell)
 
 /** Mid of the quote when both sides are there, else the last price, else 0: in ticks, possibly a half. */
 export const midTicks = (state: MarketState, i: number): number =>

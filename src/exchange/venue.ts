@@ -33,6 +33,33 @@ export interface FeeModel {
   }) => {readonly feeMicros: number; readonly feeLots?: number}
 }
 
+/** Extra ticks a taker pays beyond the displayed price, at least 0; never beyond the order's limit. */
+export interface ImpactModel {
+  readonly ticks: (fill: {
+    readonly instrument: number
+    readonly lots: number
+    /** What the level showed; 0 when unknown. */
+    readonly shownLots: number
+    readonly priceTicks: number
+  }) => number
+}
+
+/** When an instrument's market is open; crypto never closes (`nextCloseUs` is Infinity). */
+export interface Sessions {
+  /** Start of the session that `nowUs` lies in, or of the next one. */
+  readonly openUs: (instrument: number, nowUs: number) => number
+  /** End of the session that `nowUs` lies in, or of the next one. */
+  readonly closeUs: (instrument: number, nowUs: number) => number
+}
+
+/** How orders meet bars, where the tape has neither quotes nor depth. */
+export interface BarMatching {
+  /** Largest share of a bar's volume that we may be. */
+  readonly participation: number
+  /** Half of the spread that a bar hides, paid by every taker. */
+  readonly halfSpreadBps: number
+}
+
 /** Where a resting order stands in its level's queue; implementations say how pessimistic they are. */
 export type QueueModelName = 'conservative' | 'probabilistic' | 'fifo-l3' | 'none'
 
@@ -48,6 +75,14 @@ export interface VenueOptions {
   /** Probability that a marketable order is filled only in part at first; 0 by default. */
   readonly partialFillProbability: number
   readonly onReport: (report: ExecutionReport) => void
+  /** None by default. */
+  readonly impact?: ImpactModel
+  /** Without it day orders never expire, `opg` trades at the next row and `cls` at once. */
+  readonly sessions?: Sessions
+  /** `{participation: 0.1, halfSpreadBps: 1}` by default. */
+  readonly bars?: BarMatching
+  /** Signed lots held before the first order, for reduce-only; 0 by default. */
+  readonly initialLots?: (instrument: number) => number
 }
 
 /**
