@@ -1,0 +1,357 @@
+// Columns are sized from the listings, so `!` cannot miss here.
+import {Aggressor, EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
+import {type Instrument, InstrumentTable, instrumentOf, priceToTicks, sizeToLots} from '../../domain/instrument.ts'
+import {createRng, type Rng} from '../../domain/rng.ts'
+import {US_PER_SECOND} from '../../domain/units.ts'
+import {CALM, type Condition, concerns, conditionAt, jumpsIn, type Phase, type Scenario} from './scenario.ts'
+
+/** How one instrument trades when nothing is wrong. */
+export interface Listing {
+  readonly symbol: string
+  readonly price: number
+  readonly annualVolatility: number
+  /** Share of the variance that comes from the common factor of its kind. */
+  readonly commonShare: number
+  /** Instruments of one group share a second factor and revert to each other. */
+  readonly group?: string
+  readonly halfSpreadBps: number
+  /** Dollars shown at each side of the touch. */
+  readonly touchDollars: number
+  readonly quotesPerSecond: number
+  readonly tradesPerSecond: number
+  /** Symbols whose ratio this price is: a cross. */
+  readonly cross?: readonly [numerator: string, denominator: string]
+}
+
+/** Orders of magnitude of 2025 for the instruments that the local exchange lists. */
+export const STANDARD_LISTINGS: readonly Listing[] = [
+  {
+    symbol: 'SPY',
+    price: 670,
+    annualVolatility: 0.16,
+    commonShare: 0.95,
+    halfSpreadBps: 0.1,
+    touchDollars: 400_000,
+    quotesPerSecond: 4,
+    tradesPerSecond: 2,
+  },
+  {
+    symbol: 'QQQ',
+    price: 600,
+    annualVolatility: 0.21,
+    commonShare: 0.85,
+    halfSpreadBps: 0.15,
+    touchDollars: 250_000,
+    quotesPerSecond: 4,
+    tradesPerSecond: 2,
+  },
+  {
+    symbol: 'AAPL',
+    price: 255,
+    annualVolatility: 0.28,
+    commonShare: 0.5,
+    halfSpreadBps: 0.25,
+    touchDollars: 80_000,
+    quotesPerSecond: 4,
+    tradesPerSecond: 2,
+  },
+  {
+    symbol: 'KO',
+    price: 68,
+    annualVolatility: 0.16,
+    commonShare: 0.25,
+    group: 'staples',
+    halfSpreadBps: 0.75,
+    touchDollars: 60_000,
+    quotesPerSecond: 2,
+    tradesPerSecond: 1,
+  },
+  {
+    symbol: 'PEP',
+    price: 142,
+    annualVolatility: 0.18,
+    commonShare: 0.25,
+    group: 'staples',
+    halfSpreadBps: 0.9,
+    touchDollars: 40_000,
+    quotesPerSecond: 2,
+    tradesPerSecond: 1,
+  },
+  {
+    symbol: 'BTC/USD',
+    price: 110_000,
+    annualVolatility: 0.45,
+    commonShare: 0.8,
+    halfSpreadBps: 0.5,
+    touchDollars: 150_000,
+    quotesPerSecond: 4,
+    tradesPerSecond: 2,
+  },
+  {
+    symbol: 'ETH/USD',
+    price: 4_000,
+    annualVolatility: 0.65,
+    commonShare: 0.7,
+    halfSpreadBps: 0.7,
+    touchDollars: 80_000,
+    quotesPerSecond: 4,
+    tradesPerSecond: 2,
+  },
+  {
+    symbol: 'ETH/BTC',
+    price: 4_000 / 110_000,
+    annualVolatility: 0.35,
+    commonShare: 0,
+    halfSpreadBps: 1.2,
+    touchDollars: 40_000,
+    quotesPerSecond: 2,
+    tradesPerSecond: 1,
+    cross: ['ETH/USD', 'BTC/USD'],
+  },
+]
+
+export interface ScenarioMarketOptions {
+  readonly scenario: Scenario
+  /** Draws the path with every phase taken away: the calm twin. */
+  readonly calm?: boolean
+  readonly seed: number
+  readonly startUs: number
+  readonly listings?: readonly Listing[]
+}
+
+const STEP_S = 0.1
+const STEP_US = STEP_S * US_PER_SECOND
+const CHUNK_ROWS = 2_048
+/** Quotes of one instrument in one step at most, and with the trade that may follow. */
+const MOST_QUOTES = 16
+const MOST_ROWS = MOST_QUOTES + 1
+/** Rows of one step follow each other at this distance, so that time never goes back. */
+const ROW_US = 137
+const EQUITY_YEAR_S = 252 * 6.5 * 3_600
+const CRYPTO_YEAR_S = 365 * 24 * 3_600
+/** Members of a group come back to each other with this time constant, which is what a pairs strategy lives on. */
+const GROUP_REVERSION_S = 400
+/** How much of a move the imbalance of the touch announces, and how long an imbalance lasts. */
+const IMBALANCE_S = 2
+const IMBALANCE_EDGE = 0.05
+/** How far a cross wanders from its legs in quiet markets, and how fast it comes back. */
+const CROSS_NOISE = 0.0002
+const CROSS_REVERSION_S = 20
+
+interface Track {
+  readonly listing: Listing
+  readonly instrument: Instrument
+  readonly index: number
+  readonly phases: readonly Phase[]
+  readonly condition: Condition
+  readonly stepVolatility: number
+  readonly rng: Rng
+  /** Logarithms of the price without, and with, what reverts. */
+  log: number
+  /** Reverting distance from the group, or of a cross from its legs. */
+  gap: number
+  imbalance: number
+  halted: boolean
+  flickered: boolean
+}
+
+/**
+ * One seeded path of a scenario: quotes and trades of all listings in time order, in chunks that are reused. Draws are
+ * made per instrument and per step whatever is emitted, so the calm twin of a seed sees the same chance.
+ */
+export class ScenarioMarket {
+  readonly instruments: InstrumentTable
+  readonly #options: ScenarioMarketOptions
+  readonly #tracks: readonly Track[]
+  readonly #bySymbol: ReadonlyMap<string, Track>
+  readonly #common: Record<'equity' | 'crypto', Rng>
+  readonly #groups: ReadonlyMap<string, Rng>
+
+  constructor(options: ScenarioMarketOptions) {
+    this.#options = options
+    const {scenario, calm = false, seed, listings = STANDARD_LISTINGS} = options
+    this.instruments = InstrumentTable.of(listings.map(({symbol}) => symbol))
+    this.#tracks = listings.map((listing, index): Track => {
+      const instrument = instrumentOf(listing.symbol)
+      const yearS = instrument.kind === 'crypto' ? CRYPTO_YEAR_S : EQUITY_YEAR_S
+      return {
+        listing,
+        instrument,
+        index,
+        phases: calm ? [] : scenario.phases.filter(phase => concerns(phase, instrument)),
+        condition: {...CALM},
+        stepVolatility: listing.annualVolatility * Math.sqrt(STEP_S / yearS),
+        rng: createRng(seed, `scenario ${listing.symbol}`),
+        log: Math.log(listing.price),
+        gap: 0,
+        imbalance: 0,
+        halted: false,
+        flickered: false,
+      }
+    })
+    this.#bySymbol = new Map(this.#tracks.map(track => [track.listing.symbol, track]))
+    this.#common = {equity: createRng(seed, 'scenario equity'), crypto: createRng(seed, 'scenario crypto')}
+    this.#groups = new Map(
+      [...new Set(listings.flatMap(({group}) => group ?? []))].map(name => [name, createRng(seed, `scenario ${name}`)]),
+    )
+  }
+
+  *chunks(): Generator<TapeChunk> {
+    const chunk = emptyChunk(CHUNK_ROWS)
+    const steps = Math.round(this.#options.scenario.durationS / STEP_S)
+    for (let step = 0; step < steps; step++) {
+      const atS = step * STEP_S
+      this.#move(atS)
+      let atUs = this.#options.startUs + step * STEP_US
+      for (const track of this.#tracks) {
+        if (chunk.count > CHUNK_ROWS - MOST_ROWS) {
+          yield chunk
+          chunk.count = 0
+        }
+        atUs = emit(track, chunk, atUs)
+      }
+    }
+    if (chunk.count > 0) yield chunk
+  }
+
+  #move(atS: number): void {
+    const common = {equity: this.#common.equity.normal(), crypto: this.#common.crypto.normal()}
+    const group = new Map([...this.#groups].map(([name, rng]) => [name, rng.normal()]))
+    for (const track of this.#tracks) {
+      conditionAt(track.phases, atS, track.condition)
+      const own = track.rng.normal()
+      const noise = track.rng.normal()
+      track.imbalance += (-track.imbalance * STEP_S) / IMBALANCE_S + noise * Math.sqrt((2 * STEP_S) / IMBALANCE_S)
+      if (track.listing.cross !== undefined) {
+        track.gap +=
+          (-track.gap * STEP_S) / CROSS_REVERSION_S + own * CROSS_NOISE * Math.sqrt((2 * STEP_S) / CROSS_REVERSION_S)
+        continue
+      }
+      const kind = track.instrument.kind === 'crypto' ? 'crypto' : 'equity'
+      this.#step(track, atS, common[kind], group.get(track.listing.group ?? '') ?? 0, own)
+    }
+    for (const track of this.#tracks) {
+      if (track.listing.cross === undefined) continue
+      const [numerator, denominator] = track.listing.cross
+      track.log =
+        this.#bySymbol.get(numerator)!.log -
+        this.#bySymbol.get(denominator)!.log +
+        track.gap +
+        Math.log1p(track.condition.detached)
+    }
+  }
+
+  #step(track: Track, atS: number, common: number, group: number, own: number): void {
+    const {condition, listing} = track
+    const share = condition.correlation ?? listing.commonShare
+    const signed = share < 0 ? (track.index % 2 === 0 ? 1 : -1) * common : common
+    const rest = 1 - Math.min(1, Math.abs(share))
+    const inGroup = listing.group === undefined ? 0 : rest * 0.7
+    const shock = Math.sqrt(Math.abs(share)) * signed + Math.sqrt(inGroup) * group + Math.sqrt(rest - inGroup) * own
+    const scale = track.stepVolatility * condition.volatility
+    const edge = IMBALANCE_EDGE * track.imbalance
+    // The part of the own shock that reverts is taken back over the time constant, unless the scenario breaks the tie.
+    const ownMove = listing.group === undefined ? 0 : Math.sqrt(rest - inGroup) * own * scale
+    const back = listing.group === undefined || share < 0 ? 0 : (-track.gap * STEP_S) / GROUP_REVERSION_S
+    track.gap += ownMove + back
+    track.log += scale * (shock + edge) + back + condition.drift * STEP_S + jumpsIn(track.phases, atS - STEP_S, atS)
+  }
+}
+
+/**
+ * Writes what the step shows of one instrument, from `atUs` on: a halt once, else quotes at their rate and perhaps a
+ * trade. Returns the time of the next row.
+ */
+const emit = (track: Track, chunk: TapeChunk & {count: number}, atUs: number): number => {
+  const {condition, listing, instrument, rng} = track
+  // Four draws a step whatever happens, so that twins stay in step.
+  const quoteDraw = rng.uniform()
+  const tradeDraw = rng.uniform()
+  const sizeDraw = rng.exponential()
+  const stubDraw = rng.uniform()
+  if (condition.silent) return atUs
+  const first = chunk.count
+  if (condition.halted) {
+    if (!track.halted) writeQuote(track, chunk, atUs, 0, 0, 0, 0)
+    track.halted = true
+    return atUs + (chunk.count - first) * ROW_US
+  }
+  const reopened = track.halted
+  track.halted = false
+  const mid = Math.exp(track.log)
+  const half = Math.max(mid * listing.halfSpreadBps * 1e-4 * condition.spread, tickOf(instrument) / 2)
+  const touch = (listing.touchDollars * condition.depth) / dollarsOf(track, mid)
+  const lean = Math.exp(0.5 * track.imbalance)
+  const expected = listing.quotesPerSecond * condition.quoteRate * STEP_S
+  const quotes = reopened ? 1 : Math.min(MOST_QUOTES, Math.floor(expected) + (quoteDraw < expected % 1 ? 1 : 0))
+  for (let k = 0; k < quotes; k++) {
+    const rowUs = atUs + k * ROW_US
+    if (stubDraw < condition.stubQuotes) {
+      writeQuote(track, chunk, rowUs, STUB_BID, STUB_ASK, touch, touch)
+      continue
+    }
+    track.flickered = condition.flicker > 0 && !track.flickered
+    const off = track.flickered ? (k % 4 < 2 ? 1 : -1) * condition.flicker * half : 0
+    writeQuote(track, chunk, rowUs, mid - half + off, mid + half + off, touch * lean, touch / lean)
+  }
+  if (tradeDraw < listing.tradesPerSecond * condition.tradeRate * STEP_S)
+    writeTrade(track, chunk, atUs + quotes * ROW_US, mid, sizeDraw, stubDraw)
+  return atUs + (chunk.count - first) * ROW_US
+}
+
+/** What market makers quoted on 6 May 2010 to be present without trading. */
+const STUB_BID = 0.01
+const STUB_ASK = 99_999
+
+const tickOf = (instrument: Instrument): number => instrument.incrementTicks / 10 ** instrument.priceDecimals
+
+/** Dollars of one unit; a cross is worth its base coin, whose dollar price its listing's depth was chosen for. */
+const dollarsOf = (track: Track, mid: number): number => (track.listing.cross === undefined ? mid : 4_000)
+
+const writeQuote = (
+  track: Track,
+  chunk: TapeChunk & {count: number},
+  atUs: number,
+  bid: number,
+  ask: number,
+  bidSize: number,
+  askSize: number,
+): void => {
+  const {instrument} = track
+  const row = chunk.count++
+  const step = instrument.incrementTicks
+  const bidTicks = Math.max(step, Math.floor(priceToTicks(instrument, bid) / step) * step)
+  const askTicks = Math.max(bidTicks + step, Math.ceil(priceToTicks(instrument, ask) / step) * step)
+  chunk.tsUs[row] = atUs
+  chunk.kind[row] = EventKind.quote
+  chunk.instrument[row] = track.index
+  chunk.flags[row] = 0
+  const empty = bidSize === 0 && askSize === 0
+  chunk.v0[row] = empty ? 0 : bidTicks
+  chunk.v1[row] = empty ? 0 : askTicks
+  chunk.v2[row] = empty ? 0 : Math.max(instrument.minLots, sizeToLots(instrument, bidSize))
+  chunk.v3[row] = empty ? 0 : Math.max(instrument.minLots, sizeToLots(instrument, askSize))
+}
+
+const writeTrade = (
+  track: Track,
+  chunk: TapeChunk & {count: number},
+  atUs: number,
+  mid: number,
+  sizeDraw: number,
+  sideDraw: number,
+): void => {
+  const {instrument, listing, condition} = track
+  const row = chunk.count++
+  const buys = (sideDraw * 7_919) % 1 < 0.5 + 0.2 * Math.tanh(track.imbalance)
+  const half = Math.max(mid * listing.halfSpreadBps * 1e-4 * condition.spread, tickOf(instrument) / 2)
+  const step = instrument.incrementTicks
+  const price = Math.max(step, Math.round(priceToTicks(instrument, buys ? mid + half : mid - half) / step) * step)
+  const size = (0.15 * sizeDraw * listing.touchDollars * condition.depth) / dollarsOf(track, mid)
+  chunk.tsUs[row] = atUs
+  chunk.kind[row] = EventKind.trade
+  chunk.instrument[row] = track.index
+  chunk.flags[row] = buys ? Aggressor.buy : Aggressor.sell
+  chunk.v0[row] = price
+  chunk.v1[row] = Math.max(instrument.minLots, sizeToLots(instrument, size))
+}
