@@ -1,0 +1,211 @@
+import type {CatalogKind, CatalogQuery} from '../../data/catalog.ts'
+import {EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
+import {hashTape} from '../../data/tape-hash.ts'
+import type {TapeSource} from '../../data/tape-source.ts'
+import {UserError} from '../../domain/errors.ts'
+import {type Instrument, InstrumentTable, optionFromOcc} from '../../domain/instrument.ts'
+import {Database, identifier, quoted} from './database.ts'
+import {instrumentsOf, type LocatedPart} from './located-part.ts'
+
+/** Rows of a delivered chunk. */
+export const CHUNK_ROWS = 65_536
+/** Rows sorted at once: bounds memory however long the history is. */
+const WINDOW_ROWS = 2_000_000
+
+/**
+ * Market history from Parquet parts, merged in order of (time, instrument, sequence, kind). Time is cut into windows of
+ * at most about two million rows, each sorted by DuckDB; where one part alone covers a window, its own order is used.
+ */
+export const openTape = async (parts: readonly LocatedPart[], query: CatalogQuery): Promise<TapeSource> => {
+  const tapeParts = parts.filter(part => part.kind !== 'observation' && part.kind !== 'option-volatility')
+  if (tapeParts.length === 0) {
+    throw new UserError('NO_ROWS', 'the catalog holds no rows to replay for what was asked', {
+      hints: ['see what it holds with gpi doctor, and widen symbols, kinds or dates'],
+    })
+  }
+  const scales = new Map(instrumentsOf(tapeParts).map(instrument => [instrument.symbol, instrument]))
+  const optionParts = tapeParts.filter(part => part.kind === 'option')
+  const plain = new Set(tapeParts.flatMap(part => (part.kind === 'option' ? [] : [part.symbol])))
+  const instruments = InstrumentTable.of([
+    ...[...scales.values()].filter(({symbol}) => plain.has(symbol)),
+    ...(optionParts.length === 0 ? [] : await contractsOf(optionParts, scales)),
+  ])
+  const exact = query.fromUs === undefined && query.toUs === undefined
+  const chunks = () => readChunks(tapeParts, instruments, scales, query)
+  let hash: Promise<string> | undefined
+  return {
+    instruments,
+    dataHash: () => (hash ??= hashTape(instruments, chunks())),
+    chunks,
+    ...(exact ? {rows: tapeParts.reduce((sum, part) => sum + part.rows, 0)} : {}),
+  }
+}
+
+type Scales = ReadonlyMap<string, Instrument>
+
+const contractsOf = async (optionParts: readonly LocatedPart[], scales: Scales): Promise<Instrument[]> => {
+  await using database = await Database.open({threads: 2})
+  const bySymbol = new Map<string, string[]>()
+  for (const part of optionParts) bySymbol.set(part.symbol, [...(bySymbol.get(part.symbol) ?? []), part.file])
+  const contracts: Instrument[] = []
+  for (const [symbol, files] of bySymbol) {
+    const rows = await database.rows<{contract: string; right: 'call' | 'put'; strike: number; expiry: string}>(
+      `SELECT contract, any_value("right") AS "right", any_value(strike) AS strike, any_value(expiry)::VARCHAR AS expiry
+       FROM read_parquet([${files.map(quoted)}], hive_partitioning = false) GROUP BY contract ORDER BY contract`,
+    )
+    const scale = scales.get(symbol)
+    for (const {contract, right, strike, expiry} of rows) {
+      const standard = optionFromOcc(contract)
+      contracts.push({
+        ...(standard ?? {kind: 'option', base: contract, quote: 'USD', multiplier: 100, incrementTicks: 1, minLots: 1}),
+        symbol: contract,
+        priceDecimals: scale?.priceDecimals ?? 4,
+        sizeDecimals: scale?.sizeDecimals ?? 0,
+        option: {underlying: symbol, right, strike, expiry, style: standard?.option?.style ?? 'european'},
+      })
+    }
+  }
+  if (contracts.length > 65_535) {
+    throw new UserError('TOO_MANY_CONTRACTS', `${contracts.length} option contracts are more than a tape can number`, {
+      hints: ['narrow the dates with --from-date and --to-date, or name fewer symbols'],
+    })
+  }
+  return contracts
+}
+
+/** Tape columns of a kind in its stored names; P and S multiply to the common scale. */
+const TAPE_SQL: Readonly<Partial<Record<CatalogKind, {kind: number; flags: string; values: readonly string[]}>>> = {
+  quote: {kind: EventKind.quote, flags: '0', values: ['P bid_ticks', 'P ask_ticks', 'S bid_lots', 'S ask_lots']},
+  trade: {kind: EventKind.trade, flags: 'aggressor', values: ['P price_ticks', 'S size_lots']},
+  bar: {
+    kind: EventKind.bar,
+    flags: '0',
+    values: ['P open_ticks', 'P high_ticks', 'P low_ticks', 'P close_ticks', 'S volume_lots', 'period_us'],
+  },
+  depth: {kind: EventKind.depth, flags: 'flags', values: ['P price_ticks', 'S total_lots']},
+  order: {kind: EventKind.order, flags: 'flags', values: ['P price_ticks', 'S size_lots', 'order_id']},
+  option: {
+    kind: EventKind.option,
+    flags: '0',
+    values: ['P bid_ticks', 'P ask_ticks', 'S bid_lots', 'S ask_lots', 'S volume_lots', 'S open_interest_lots'],
+  },
+}
+
+interface Window {
+  readonly fromUs: number
+  readonly toUs: number
+  readonly parts: readonly LocatedPart[]
+}
+
+async function* readChunks(
+  parts: readonly LocatedPart[],
+  instruments: InstrumentTable,
+  scales: Scales,
+  query: CatalogQuery,
+): AsyncGenerator<TapeChunk> {
+  await using database = await Database.open()
+  if (parts.some(part => part.kind === 'option')) await createContracts(database, instruments)
+  const chunk = emptyChunk(CHUNK_ROWS)
+  for (const window of windowsOf(parts, query)) {
+    for await (const vectors of database.stream(windowSql(window, instruments, scales))) {
+      const rows = vectors.rowCount
+      if (chunk.count + rows > CHUNK_ROWS) {
+        yield chunk
+        chunk.count = 0
+      }
+      for (const [i, name] of TAPE_COLUMNS.entries()) {
+        const items = (vectors.getColumnVector(i) as unknown as {items: Float64Array}).items
+        chunk[name].set(items.length > rows ? items.subarray(0, rows) : items, chunk.count)
+      }
+      chunk.count += rows
+    }
+  }
+  if (chunk.count > 0) yield chunk
+}
+
+const TAPE_COLUMNS = ['tsUs', 'kind', 'instrument', 'flags', 'v0', 'v1', 'v2', 'v3', 'v4', 'v5'] as const
+
+const createContracts = async (database: Database, instruments: InstrumentTable): Promise<void> => {
+  const rows = instruments
+    .all()
+    .flatMap((instrument, i) => (instrument.kind === 'option' ? [`(${quoted(instrument.symbol)},${i})`] : []))
+  await database.run('CREATE TEMP TABLE contracts(contract VARCHAR, instrument USMALLINT)')
+  await database.run(`INSERT INTO contracts VALUES ${rows.join(',')}`)
+}
+
+/** Cuts the queried time at quantiles of the parts' rows, taking each part as evenly spread over its own range. */
+const windowsOf = (parts: readonly LocatedPart[], query: CatalogQuery): Window[] => {
+  const fromUs = Math.max(query.fromUs ?? Number.NEGATIVE_INFINITY, Math.min(...parts.map(part => part.fromUs)))
+  const toUs = Math.min(query.toUs ?? Number.POSITIVE_INFINITY, Math.max(...parts.map(part => part.toUs)) + 1)
+  const windows: Window[] = []
+  const overlapping = (from: number, to: number) => parts.filter(part => part.toUs >= from && part.fromUs < to)
+  const rowsIn = (part: LocatedPart, from: number, to: number) =>
+    (part.rows * (Math.min(to, part.toUs + 1) - Math.max(from, part.fromUs))) / (part.toUs + 1 - part.fromUs)
+  const cut = (from: number, to: number): void => {
+    const inside = overlapping(from, to)
+    const rows = inside.reduce((sum, part) => sum + rowsIn(part, from, to), 0)
+    const middle = Math.floor((from + to) / 2)
+    if (inside.length > 1 && rows > WINDOW_ROWS && middle > from) {
+      cut(from, middle)
+      cut(middle, to)
+    } else if (inside.length > 0) windows.push({fromUs: from, toUs: to, parts: inside})
+  }
+  if (fromUs < toUs) cut(fromUs, toUs)
+  return windows
+}
+
+const windowSql = ({fromUs, toUs, parts}: Window, instruments: InstrumentTable, scales: Scales): string => {
+  const selects = parts.map((part, i) => partSql(part, i, {instruments, scales, fromUs, toUs}))
+  const columns = 'ts_us, kind, instrument, flags, v0, v1, v2, v3, v4, v5'
+  if (selects.length === 1 && parts[0]?.kind !== 'option' && parts[0]?.kind !== 'bar')
+    return `SELECT ${columns} FROM (${selects[0]})`
+  // Bars of the same close in two files are one bar; the earlier unit's stands.
+  const once = overlappingBars(parts)
+    ? `QUALIFY kind != ${EventKind.bar} OR row_number() OVER (PARTITION BY ts_us, instrument, kind, v5 ORDER BY part) = 1`
+    : ''
+  return `SELECT ${columns} FROM (${selects.join(' UNION ALL ')}) ${once} ORDER BY ts_us, instrument, seq, kind, part`
+}
+
+const overlappingBars = (parts: readonly LocatedPart[]): boolean => {
+  const lastUs = new Map<string, number>()
+  for (const part of parts) {
+    if (part.kind !== 'bar') continue
+    const key = `${part.symbol}\0${part.periodUs}`
+    if ((lastUs.get(key) ?? Number.NEGATIVE_INFINITY) >= part.fromUs) return true
+    lastUs.set(key, Math.max(lastUs.get(key) ?? part.toUs, part.toUs))
+  }
+  return false
+}
+
+interface PartContext {
+  readonly instruments: InstrumentTable
+  readonly scales: Scales
+  readonly fromUs: number
+  readonly toUs: number
+}
+
+const partSql = (part: LocatedPart, nth: number, {instruments, scales, fromUs, toUs}: PartContext): string => {
+  const tape = TAPE_SQL[part.kind]
+  if (tape === undefined) throw new Error(`rows of kind ${part.kind} are not on a tape`)
+  const isOption = part.kind === 'option'
+  const scale = scales.get(part.symbol) ?? part.instrument
+  const times = {
+    P: 10 ** (scale.priceDecimals - part.instrument.priceDecimals),
+    S: 10 ** (scale.sizeDecimals - part.instrument.sizeDecimals),
+  }
+  const values = Array.from({length: 6}, (_, i) => {
+    const [first = '', second] = (tape.values[i] ?? '0').split(' ')
+    const factor = second === undefined ? 1 : times[first as 'P' | 'S']
+    const name = second ?? first
+    return `(${factor === 1 ? name : `${name} * ${factor}`})::DOUBLE AS v${i}`
+  })
+  const inside = [
+    ...(part.fromUs < fromUs ? [`ts_us >= ${fromUs}`] : []),
+    ...(part.toUs >= toUs ? [`ts_us < ${toUs}`] : []),
+  ]
+  const where = inside.length === 0 ? '' : ` WHERE ${inside.join(' AND ')}`
+  const instrument = isOption ? 'contracts.instrument' : `${instruments.indexOf(part.symbol)}::USMALLINT`
+  const from = `read_parquet(${quoted(part.file)}, hive_partitioning = false)${isOption ? ` AS rows JOIN contracts ON contracts.contract = rows.${identifier('contract')}` : ''}`
+  return `SELECT ts_us::DOUBLE AS ts_us, ${tape.kind}::UTINYINT AS kind, ${instrument} AS instrument, ${tape.flags}::UTINYINT AS flags,
+    ${values}, seq, ${nth} AS part FROM ${from}${where}`
+}

@@ -1,0 +1,88 @@
+import type {CatalogKind} from '../../../data/catalog.ts'
+import {ExitCode, UserError} from '../../../domain/errors.ts'
+import type {Instrument} from '../../../domain/instrument.ts'
+import type {Database} from '../database.ts'
+
+/** What the caller may say about a file that the file does not say itself. */
+export interface IngestOptions {
+  readonly symbol?: string
+  readonly periodUs?: number
+  /** IANA zone of stamps that carry none. */
+  readonly timeZone?: string
+  /** Column name in the file → field name. */
+  readonly map?: Readonly<Record<string, string>>
+  /** Whether bars are stamped at their start or end; detected where absent. */
+  readonly stamp?: 'start' | 'end'
+  /** Depth of book data: best quotes, price levels, single orders. */
+  readonly level?: 1 | 2 | 3
+  /** Back-adjustment factors by symbol, oldest first, each valid up to and including its day. */
+  readonly factors?: ReadonlyMap<string, readonly AdjustmentFactor[]>
+  readonly fromUs?: number
+  readonly toUs?: number
+}
+
+export interface AdjustmentFactor {
+  /** Last day it applies to, days since the epoch. */
+  readonly day: number
+  readonly priceFactor: number
+  readonly splitFactor: number
+}
+
+/** The raw table: one row a parsed line, in file order, so DuckDB's `rowid` is the line's ordinal. */
+export const RAW = 'raw'
+
+export interface LayoutContext {
+  readonly database: Database
+  readonly fileName: string
+  readonly header: readonly string[]
+  /** First data line, split; may be shorter than the header. */
+  readonly sample: readonly string[]
+  readonly options: IngestOptions
+  /** Words for the person, such as an assumed time zone. */
+  readonly note: (message: string) => void
+}
+
+/**
+ * One stream of normalised rows: a SELECT that yields the columns of its kind (`columnsOf`) with decimal prices, `line`
+ * (ordinal in the raw table) and `dropped` (NULL, or the name of the defect for which the row is left out).
+ */
+export interface LayoutOutput {
+  readonly kind: CatalogKind
+  readonly select: string
+  /** Counts to add to the manifest: name → scalar SQL. */
+  readonly counts?: Readonly<Record<string, string>>
+  /** Overrides of the instrument that the symbol alone would mean. */
+  readonly instrument?: (symbol: string) => Instrument
+}
+
+/** How one file format is recognised, parsed and normalised. */
+export interface Layout {
+  readonly name: string
+  /** The `gpi ingest` source it belongs to. */
+  readonly source: string
+  readonly matches: (header: readonly string[], fileName: string) => boolean
+  /** DuckDB types of the columns, in the file's order; columns not named here are read as text. */
+  readonly types: (context: Omit<LayoutContext, 'database'>) => Readonly<Record<string, string>>
+  readonly outputs: (context: LayoutContext) => Promise<readonly LayoutOutput[]> | readonly LayoutOutput[]
+}
+
+export const hasColumns =
+  (...names: readonly string[]) =>
+  (header: readonly string[]): boolean =>
+    names.every(name => header.includes(name))
+
+export const wrongColumns = (fileName: string, header: readonly string[], expected: string): UserError =>
+  new UserError('WRONG_COLUMNS', `${fileName}: no ${expected} among its columns (${header.slice(0, 12).join(', ')})`, {
+    exitCode: ExitCode.invalidData,
+    hints: [
+      'name them with --map column=field, for example --map Date=time,Last=close',
+      'gpi ingest --help lists the fields',
+    ],
+  })
+
+/** UTC microseconds of a zone-less TIMESTAMP expression. */
+export const toUtcUs = (timestampSql: string, timeZone: string): string =>
+  timeZone === 'UTC' ? `epoch_us(${timestampSql})` : `epoch_us(timezone('${timeZone}', ${timestampSql}))`
+
+export const NEW_YORK = 'America/New_York'
+export const SHANGHAI = 'Asia/Shanghai'

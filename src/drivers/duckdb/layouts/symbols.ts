@@ -1,0 +1,65 @@
+import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND} from '../../../domain/units.ts'
+
+const VENUES = new Set(['binance', 'binanceus', 'coinbase', 'kraken', 'bitstamp', 'spot', 'usdm'])
+const NOISE = new Set(
+  'us lean cboe taq shfe lobster lob sample tick ticks quote quotes trade trades bars bar multi data daily hourly minute equity ohlc ohlcv candles klines'.split(
+    ' ',
+  ),
+)
+const COINS = new Set('BTC XBT ETH LTC XRP ADA BNB DOGE EOS NEO SOL DOT AVAX LINK UNI BCH USDC USDT DAI'.split(' '))
+const PAIR = /^([A-Z0-9]{2,6}?)[-/_]?(USDT|USDC|BUSD|USD|EUR|BTC|ETH)$/
+
+/** `BTCUSDT` → `BTC/USDT`; undefined where the text is not a coin pair. */
+export const coinPair = (text: string, anyBase = false): string | undefined => {
+  const match = PAIR.exec(text.toUpperCase())
+  if (match === null) return undefined
+  const [, base = '', quote = ''] = match
+  return anyBase || COINS.has(base) ? `${base}/${quote}` : undefined
+}
+
+/** The symbol a file's name most likely means: `us_5m_AAPL_2025.csv.gz` → `AAPL`. Undefined when no word looks like one. */
+export const symbolFromName = (fileName: string): string | undefined => {
+  const words = fileName.replace(/\.(csv|txt|tsv)?(\.gz)?$/i, '').split(/[_.\s]+/)
+  const isCrypto = words.some(word => VENUES.has(word.toLowerCase()))
+  const word = words.find(
+    w =>
+      /[A-Za-z]/.test(w) &&
+      !VENUES.has(w.toLowerCase()) &&
+      !NOISE.has(w.toLowerCase()) &&
+      !isPeriod(w) &&
+      !/\d{4}-/.test(w),
+  )
+  if (word === undefined) return undefined
+  return coinPair(word, isCrypto) ?? (/^[A-Za-z][A-Za-z0-9.-]{0,11}$/.test(word) ? word.toUpperCase() : undefined)
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  s: US_PER_SECOND,
+  sec: US_PER_SECOND,
+  second: US_PER_SECOND,
+  m: US_PER_MINUTE,
+  min: US_PER_MINUTE,
+  minute: US_PER_MINUTE,
+  h: US_PER_HOUR,
+  hour: US_PER_HOUR,
+  d: US_PER_DAY,
+  day: US_PER_DAY,
+  w: 7 * US_PER_DAY,
+}
+const PERIOD = /^(\d{1,3})(s|sec|second|m|min|minute|h|hour|d|day|w)$/i
+
+const isPeriod = (word: string): boolean => PERIOD.test(word)
+
+/** `5m`, `1h`, `1d` … in microseconds; undefined when it is not a period. */
+export const parsePeriod = (text: string): number | undefined => {
+  const match = PERIOD.exec(text)
+  if (match === null) return undefined
+  const unit = UNITS[(match[2] ?? '').toLowerCase()]
+  return unit === undefined ? undefined : Number(match[1]) * unit
+}
+
+export const periodFromName = (fileName: string): number | undefined =>
+  fileName
+    .split(/[_.\s-]+/)
+    .map(parsePeriod)
+    .find(period => period !== undefined)

@@ -1,0 +1,291 @@
+import {UserError} from '../../../domain/errors.ts'
+import {US_PER_DAY} from '../../../domain/units.ts'
+import {identifier, quoted} from '../database.ts'
+import {barTime} from './bar-time.ts'
+import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, toUtcUs, wrongColumns} from './layout.ts'
+import {periodFromName, symbolFromName} from './symbols.ts'
+
+/** Fields a plain table may have, and the names people give them (compared in lower case without punctuation). */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  time: [
+    'tsus',
+    'timestamp',
+    'datetimeutc',
+    'datetimeet',
+    'datetime',
+    'ts',
+    'dt',
+    'opentime',
+    'unixtime',
+    'unix',
+    'epoch',
+    'recvns',
+  ],
+  date: ['date', 'day', 'tradedate', 'quotedate'],
+  clock: ['time', 'timeofday'],
+  symbol: ['symbol', 'ticker', 'sym', 'instrument', 'underlying'],
+  open: ['open', 'o', 'openprice'],
+  high: ['high', 'h', 'highprice'],
+  low: ['low', 'l', 'lowprice'],
+  close: ['close', 'c', 'closeprice', 'last', 'settle'],
+  volume: ['volume', 'v', 'vol', 'volumebtc', 'basevolume'],
+  bid: ['bid', 'bidprice', 'bidpx', 'bestbid', 'bidclose'],
+  ask: ['ask', 'askprice', 'askpx', 'bestask', 'ofr', 'offer', 'askclose'],
+  bidSize: ['bidsize', 'bidqty', 'bidsiz', 'bidquantity', 'bidvolume'],
+  askSize: ['asksize', 'askqty', 'ofrsiz', 'askquantity', 'askvolume', 'offersize'],
+  price: ['price', 'px', 'tradeprice', 'lastprice'],
+  size: ['size', 'qty', 'quantity', 'amount', 'tradesize'],
+  aggressor: ['aggressor', 'side', 'takerside'],
+  buyerIsMaker: ['buyerismaker', 'isbuyermaker'],
+  strike: ['strike', 'strikeprice'],
+  expiry: ['expiry', 'expiration', 'expirationdate', 'exdate'],
+  right: ['right', 'type', 'optiontype', 'callput', 'cpflag'],
+  contract: ['contract', 'optionsymbol', 'optionroot', 'occ'],
+  openInterest: ['openinterest', 'oi'],
+  underlyingPrice: ['underlyinglast', 'underlyingprice', 'spot'],
+  impliedVolatility: ['impliedvol', 'impliedvolatility', 'iv'],
+  timeframe: ['timeframe', 'interval', 'period'],
+  periodUs: ['periodus'],
+}
+
+const bare = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
+
+/** Field → column, by `--map` first, then by the first alias that a column bears. */
+export const fieldsOf = (
+  header: readonly string[],
+  map: Readonly<Record<string, string>> = {},
+): Map<string, string> => {
+  const fields = new Map<string, string>()
+  for (const [column, field] of Object.entries(map)) {
+    if (!header.includes(column)) {
+      throw new UserError('UNKNOWN_COLUMN', `--map names the column ${column}, which is not in the file`, {
+        hints: [`its columns are ${header.join(', ')}`],
+      })
+    }
+    if (!(field in ALIASES)) {
+      throw new UserError('UNKNOWN_FIELD', `--map names the field ${field}, which does not exist`, {
+        hints: [`fields: ${Object.keys(ALIASES).join(', ')}`],
+      })
+    }
+    fields.set(field, column)
+  }
+  const taken = new Set(fields.values())
+  for (const [field, names] of Object.entries(ALIASES)) {
+    if (fields.has(field)) continue
+    for (const name of names) {
+      const column = header.find(h => bare(h) === name && !taken.has(h))
+      if (column === undefined) continue
+      fields.set(field, column)
+      taken.add(column)
+      break
+    }
+  }
+  // A lone `time` column is a whole stamp, not a time of day.
+  const clock = fields.get('clock')
+  if (clock !== undefined && !fields.has('time') && !fields.has('date')) {
+    fields.set('time', clock)
+    fields.delete('clock')
+  }
+  return fields
+}
+
+type TimeFormat = 'seconds' | 'millis' | 'micros' | 'nanos' | 'date' | 'zoned' | 'naive'
+
+/** What a stamp looks like, from the first value of its column. */
+export const timeFormatOf = (value: string): TimeFormat => {
+  if (/^\d{8}$/.test(value) && Number(value.slice(0, 4)) >= 1900 && Number(value.slice(0, 4)) < 2100) return 'date'
+  if (/^-?\d+(\.\d+)?$/.test(value)) {
+    const digits = value.replace(/\..*$/, '').length
+    return digits <= 10 ? 'seconds' : digits <= 13 ? 'millis' : digits <= 16 ? 'micros' : 'nanos'
+  }
+  if (/^\d{4}-\d{2}-\d{2}$/.test(value)) return 'date'
+  return /(Z|[+-]\d{2}:?\d{2})$/.test(value) && value.length > 16 ? 'zoned' : 'naive'
+}
+
+const TIME_TYPES: Readonly<Record<TimeFormat, string>> = {
+  seconds: 'DOUBLE',
+  millis: 'BIGINT',
+  micros: 'BIGINT',
+  nanos: 'BIGINT',
+  date: 'DATE',
+  zoned: 'TIMESTAMPTZ',
+  naive: 'TIMESTAMP',
+}
+
+const NUMERIC = new Set(
+  'open high low close volume bid ask bidSize askSize price size strike openInterest underlyingPrice impliedVolatility'.split(
+    ' ',
+  ),
+)
+
+const valueAt = (context: Pick<LayoutContext, 'header' | 'sample'>, column: string): string =>
+  context.sample[context.header.indexOf(column)] ?? ''
+
+const tableTypes: Layout['types'] = context => {
+  const fields = fieldsOf(context.header, context.options.map)
+  const types: Record<string, string> = {}
+  for (const [field, column] of fields) {
+    if (NUMERIC.has(field)) types[column] = 'DOUBLE'
+    else if (field === 'time') types[column] = TIME_TYPES[timeFormatOf(valueAt(context, column))]
+    else if (field === 'date') {
+      const format = timeFormatOf(valueAt(context, column))
+      types[column] = format === 'date' ? 'DATE' : TIME_TYPES[format]
+    } else if (field === 'clock') types[column] = 'TIME'
+    else if (field === 'expiry') types[column] = 'DATE'
+    else if (field === 'periodUs') types[column] = 'BIGINT'
+  }
+  return types
+}
+
+/** How the table's stamps become UTC microseconds, and whether they are only days. */
+interface TimeSql {
+  readonly utcUs: string
+  /** DATE expression, set when the stamps are days. */
+  readonly date?: string
+}
+
+const zoneOf = (context: LayoutContext, column: string, fallback: string): string => {
+  if (context.options.timeZone !== undefined) return context.options.timeZone
+  const name = bare(column)
+  if (name.endsWith('utc')) return 'UTC'
+  if (name.endsWith('et')) return NEW_YORK
+  if (fallback !== NEW_YORK) context.note(`${context.fileName}: ${column} names no time zone, read as UTC (use --tz)`)
+  return fallback
+}
+
+const timeSql = (context: LayoutContext, fields: ReadonlyMap<string, string>, fallbackZone: string): TimeSql => {
+  const dateColumn = fields.get('date')
+  const clockColumn = fields.get('clock')
+  const timeColumn = fields.get('time') ?? (clockColumn === undefined ? dateColumn : undefined)
+  if (timeColumn !== undefined) {
+    const name = identifier(timeColumn)
+    switch (timeFormatOf(valueAt(context, timeColumn))) {
+      case 'seconds':
+        return {utcUs: `round(${name} * 1e6)::BIGINT`}
+      case 'millis':
+        return {utcUs: `${name} * 1000`}
+      case 'micros':
+        return {utcUs: name}
+      case 'nanos':
+        return {utcUs: `${name} // 1000`}
+      case 'date':
+        return {utcUs: `epoch_us(${name}::TIMESTAMP)`, date: name}
+      case 'zoned':
+        return {utcUs: `epoch_us(${name})`}
+      case 'naive':
+        return {utcUs: toUtcUs(name, zoneOf(context, timeColumn, fallbackZone))}
+    }
+  }
+  if (dateColumn !== undefined && clockColumn !== undefined) {
+    const stamp = `(${identifier(dateColumn)} + ${identifier(clockColumn)})`
+    return {utcUs: toUtcUs(stamp, zoneOf(context, dateColumn, fallbackZone))}
+  }
+  throw wrongColumns(context.fileName, context.header, 'time')
+}
+
+const symbolSql = (context: LayoutContext, fields: ReadonlyMap<string, string>): string => {
+  if (context.options.symbol !== undefined) return quoted(context.options.symbol)
+  const column = fields.get('symbol')
+  if (column !== undefined) return identifier(column)
+  const symbol = symbolFromName(context.fileName)
+  if (symbol === undefined) {
+    throw new UserError('UNKNOWN_SYMBOL', `${context.fileName}: neither a column nor the file name says which symbol`, {
+      hints: ['name it with --symbol AAPL'],
+    })
+  }
+  return quoted(symbol)
+}
+
+const tableOutputs =
+  (fallbackZone: string) =>
+  async (context: LayoutContext): Promise<readonly LayoutOutput[]> => {
+    const fields = fieldsOf(context.header, context.options.map)
+    const time = timeSql(context, fields, fallbackZone)
+    const symbol = symbolSql(context, fields)
+    const column = (field: string, absent = 'NULL::DOUBLE'): string => {
+      const name = fields.get(field)
+      return name === undefined ? absent : identifier(name)
+    }
+    const has = (...names: string[]) => names.every(name => fields.has(name))
+    const common = `${RAW}.rowid AS line, ${symbol} AS symbol, ${RAW}.rowid AS seq`
+    if (has('strike', 'expiry', 'bid', 'ask')) {
+      return [
+        {
+          kind: 'option',
+          select: `SELECT ${common}, ${time.utcUs} AS ts_us, ${column('contract', 'NULL::VARCHAR')} AS contract,
+          ${column('right', 'NULL::VARCHAR')} AS "right", ${column('strike')} AS strike, ${column('expiry')} AS expiry,
+          ${column('bid')} AS bid, ${column('ask')} AS ask, ${column('bidSize')} AS bid_size, ${column('askSize')} AS ask_size,
+          ${column('underlyingPrice')} AS underlying, ${column('volume')} AS volume, ${column('openInterest')} AS open_interest,
+          ${column('impliedVolatility')} AS implied_volatility FROM ${RAW}`,
+        },
+      ]
+    }
+    if (has('open', 'high', 'low', 'close') || (has('close') && !has('bid', 'ask'))) {
+      const close = column('close')
+      const priced = has('open', 'high', 'low')
+      const bars = await barTime(context, {
+        time,
+        symbol,
+        timeframe: fields.get('timeframe'),
+        periodUs: fields.get('periodUs'),
+        namedPeriodUs:
+          context.options.periodUs ?? periodFromName(context.fileName) ?? (time.date ? US_PER_DAY : undefined),
+      })
+      return [
+        {
+          kind: 'bar',
+          counts: bars.counts,
+          select: `SELECT ${common}, ${bars.closeUs} AS ts_us, ${bars.periodUs} AS period_us,
+          ${priced ? column('open') : close} AS open, ${priced ? column('high') : close} AS high,
+          ${priced ? column('low') : close} AS low, ${close} AS close, ${column('volume', '0::DOUBLE')} AS volume
+          FROM ${RAW} ${bars.join}`,
+        },
+      ]
+    }
+    if (has('bid', 'ask')) {
+      return [
+        {
+          kind: 'quote',
+          select: `SELECT ${common}, ${time.utcUs} AS ts_us, ${column('bid')} AS bid, ${column('ask')} AS ask,
+          ${column('bidSize', '1::DOUBLE')} AS bid_size, ${column('askSize', '1::DOUBLE')} AS ask_size FROM ${RAW}`,
+        },
+      ]
+    }
+    if (has('price')) {
+      const maker = fields.get('buyerIsMaker')
+      const side = fields.get('aggressor')
+      const aggressor =
+        maker !== undefined
+          ? `CASE WHEN lower(${identifier(maker)}) IN ('1', 'true') THEN 2 ELSE 1 END`
+          : side !== undefined
+            ? `CASE WHEN lower(${identifier(side)}) IN ('buy', 'b', '1') THEN 1 WHEN lower(${identifier(side)}) IN ('sell', 's', '-1') THEN 2 ELSE 0 END`
+            : '0'
+      const size = has('size') ? column('size') : column('volume', '0::DOUBLE')
+      return [
+        {
+          kind: 'trade',
+          select: `SELECT ${common}, ${time.utcUs} AS ts_us, ${column('price')} AS price, ${size} AS size,
+          ${aggressor} AS aggressor FROM ${RAW}`,
+        },
+      ]
+    }
+    throw wrongColumns(context.fileName, context.header, 'open, high, low and close, nor bid and ask, nor price')
+  }
+
+/** Any table with column names people use, or that `--map` explains. */
+export const csvTable: Layout = {
+  name: 'table',
+  source: 'csv',
+  matches: () => true,
+  types: tableTypes,
+  outputs: tableOutputs('UTC'),
+}
+
+/** LEAN's trade bars: the same, in New York time. */
+export const leanTable: Layout = {
+  name: 'lean-bars',
+  source: 'lean',
+  matches: header => header.includes('open') && header.includes('close') && !header.includes('strike'),
+  types: tableTypes,
+  outputs: tableOutputs(NEW_YORK),
+}
