@@ -30,6 +30,8 @@ export interface KillOptions {
 
 export interface KillResult {
   readonly latched: boolean
+  /** Why it is not latched, when it is not. */
+  readonly latchError?: string
   readonly cancelled: number
   readonly openOrders: number
   /** The broker says nothing is held; null when nobody could be asked. */
@@ -44,13 +46,14 @@ export interface KillResult {
 }
 
 /**
- * Latches first, then cancels (and closes) at every venue at once. Exit code 0 only when every venue that can be
- * reached has confirmed, and at least one could; 5 when the time ran out; 1 when nobody could be asked.
+ * Latches first, then cancels (and closes) at every venue at once; a disk that will not hold the latch is told and does
+ * not keep the orders alive. Exit code 0 only when latched and every venue that can be reached has confirmed, and at least
+ * one could; 5 when the time ran out; 1 otherwise.
  */
 export const runKill = async (options: KillOptions): Promise<KillResult> => {
   const {flatten, timeoutMs, venues, latch, remoteLatch, nowMs, sleep, onProgress} = options
   const startedMs = nowMs()
-  latch.engage(options.reason)
+  const latchError = engaged(latch, options.reason)
   let firstCancelMs: number | null = null
   const flows = venues.map(venue =>
     killAtVenue(venue, {
@@ -68,7 +71,8 @@ export const runKill = async (options: KillOptions): Promise<KillResult> => {
   const outcomes = await Promise.all(flows)
   const asked = outcomes.filter(({state}) => state !== 'unreachable' && state !== 'refused')
   return {
-    latched: true,
+    latched: latchError === undefined,
+    ...(latchError === undefined ? {} : {latchError}),
     cancelled: outcomes.reduce((sum, {cancelled}) => sum + cancelled, 0),
     openOrders: outcomes.reduce((sum, {openOrders}) => sum + openOrders, 0),
     flat: asked.length === 0 ? null : asked.every(({positions}) => positions.length === 0),
@@ -76,7 +80,17 @@ export const runKill = async (options: KillOptions): Promise<KillResult> => {
     elapsedMs: round(nowMs()),
     venues: outcomes,
     remoteLatch: await remote,
-    exitCode: exitCodeOf(outcomes),
+    exitCode:
+      latchError === undefined ? exitCodeOf(outcomes) : (Math.max(ExitCode.failure, exitCodeOf(outcomes)) as ExitCode),
+  }
+}
+
+const engaged = (latch: LatchWriter, reason: string): string | undefined => {
+  try {
+    latch.engage(reason)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
   }
 }
 

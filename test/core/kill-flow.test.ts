@@ -161,6 +161,21 @@ describe('a kill over all venues', () => {
     expect(result).toMatchObject({latched: true, exitCode})
   })
 
+  test('a disk that cannot hold the latch is told, and the orders are cancelled all the same', async () => {
+    const venue = new ScriptedVenue()
+    venue.open('AAPL')
+    const engage = () => {
+      throw new Error('EROFS: read-only file system')
+    }
+    const result = await runKill({...base, ...fakeTime(), venues: [venue], latch: {engage, release: () => true}})
+    expect(result).toMatchObject({
+      latched: false,
+      latchError: 'EROFS: read-only file system',
+      cancelled: 1,
+      exitCode: 1,
+    })
+  })
+
   test('a remote latch that is down is told and does not stop the kill', async () => {
     const result = await runKill({
       ...base,
