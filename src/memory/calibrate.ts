@@ -34,11 +34,13 @@ const MIN_SAMPLES = 100
 /** One-sided 5 % shared over the ten levels tried (Bonferroni). */
 const Z_OF_SKILL = 2.576
 const LEVELS = 10
+/** The running mean counts as this many neighbours: the question is whether neighbours inform, not whether few are noisy. */
+const SHRINKAGE = 5
 
 /**
  * Where to abstain, from the bank's own past. Walking forward in event time, every sampled pattern is asked of the
- * patterns whose outcomes were known before it; the similarity-weighted mean of the neighbours at or above a level is
- * compared with the mean of everything known then, by squared error. The level chosen is the lowest whose saving is
+ * patterns whose outcomes were known before it; the mean of the neighbours at or above a level, shrunk
+ * towards it, is compared with the mean of everything known then, by squared error. The level chosen is the lowest whose saving is
  * significant. Nothing known after `asOfUs` takes part.
  */
 export const calibrateAbstention = (patterns: Iterable<StoredPattern>, options: CalibrationOptions): Calibration => {
@@ -119,7 +121,8 @@ const skillAt = (minSimilarity: number, answers: readonly Answer[]): Calibration
   for (const {truth, runningMean, similarities, outcomes} of answers) {
     const near = similarities.filter(similarity => similarity >= minSimilarity).length
     if (near === 0) continue
-    const predicted = outcomes.slice(0, near).reduce((total, value) => total + value, 0) / near
+    const sum = outcomes.slice(0, near).reduce((total, value) => total + value, 0)
+    const predicted = (sum + SHRINKAGE * runningMean) / (near + SHRINKAGE)
     saved.push((truth - runningMean) ** 2 - (truth - predicted) ** 2)
     baseline += (truth - runningMean) ** 2
   }

@@ -1,7 +1,7 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 import {compileDotRows, type DotRows} from './dot-kernel.ts'
 import {TopK} from './top-k.ts'
-import type {Accept, Neighbour, VectorIndex, VectorIndexDriver} from './vector-index.ts'
+import type {Accept, Neighbour, ScoringIndex, VectorIndexDriver} from './vector-index.ts'
 import {Wasm, type WasmMemory} from './web-assembly.ts'
 
 const PAGE = 65_536
@@ -13,19 +13,22 @@ const MAX_PAGES = 65_536
  * Exhaustive search: recall 1 by construction, removal by moving the last row into the gap. One growable WebAssembly
  * memory holds [query | block of scores | rows]. 4 M vectors of 256 at most.
  */
-export const createExactIndex = (dimension: number): VectorIndex => new ExactIndex(dimension)
+export const createExactIndex = (dimension: number): ScoringIndex => new ExactIndex(dimension)
+
+/** From the bytes of `snapshot`. */
+export const restoreExactIndex = (dimension: number, bytes: Uint8Array): ScoringIndex => {
+  const index = new ExactIndex(dimension)
+  index.load(bytes)
+  return index
+}
 
 export const exactIndexDriver: VectorIndexDriver = {
   kind: 'exact',
   open: createExactIndex,
-  restore: (dimension, bytes) => {
-    const index = new ExactIndex(dimension)
-    index.load(bytes)
-    return index
-  },
+  restore: restoreExactIndex,
 }
 
-class ExactIndex implements VectorIndex {
+class ExactIndex implements ScoringIndex {
   readonly kind = 'exact'
   readonly dimension: number
   readonly #stride: number
@@ -92,6 +95,34 @@ class ExactIndex implements VectorIndex {
       const rows = Math.min(BLOCK, count - start)
       this.#dotRows(0, this.#rowsAt + start * this.#stride * 4, rows, this.#scoresAt)
       this.#scan(best, start, rows, accept)
+    }
+    return best.sorted()
+  }
+
+  has(key: number): boolean {
+    return this.#slots.has(key)
+  }
+
+  keys(): Iterable<number> {
+    return this.#slots.keys()
+  }
+
+  vector(key: number): Float32Array {
+    const slot = this.#slots.get(key)
+    if (slot === undefined) throw new RangeError(`no vector has the key ${key}`)
+    const start = this.#rowsAt / 4 + slot * this.#stride
+    return this.#floats.subarray(start, start + this.dimension)
+  }
+
+  rank(query: Float32Array, k: number, keys: Iterable<number>): Neighbour[] {
+    this.#checkDimension(query)
+    const best = new TopK(k)
+    this.#floats.set(query, 0)
+    for (const key of keys) {
+      const slot = this.#slots.get(key)
+      if (slot === undefined) continue
+      this.#dotRows(0, this.#rowsAt + slot * this.#stride * 4, 1, this.#scoresAt)
+      best.offer(this.#floats[this.#scoresAt / 4]!, key)
     }
     return best.sorted()
   }

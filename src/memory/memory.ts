@@ -31,6 +31,10 @@ export interface NewPattern {
   /** 256 numbers of any length but zero; stored as a unit vector. */
   readonly vector: ArrayLike<number>
   readonly observations?: readonly Observation[]
+  /** Of a document that comes from another bank. */
+  readonly tier?: Tier
+  readonly lastUseUs?: number
+  readonly uses?: number
 }
 
 export interface SearchRequest {
@@ -57,6 +61,7 @@ export interface MemoryStats {
   readonly dimension: number
   readonly index: string
   readonly bytes: number
+  /** `meanBps` is over patterns that have an outcome. */
   readonly byStrategy: Readonly<
     Record<string, {readonly count: number; readonly uses: number; readonly meanBps: number}>
   >
@@ -109,12 +114,17 @@ export class MemoryBank implements Disposable {
     return this.#documents.size
   }
 
+  /** Searches since the bank was opened, and those of them that did not abstain. */
+  get usage(): {readonly searches: number; readonly answered: number} {
+    return {searches: this.#searches, answered: this.#answered}
+  }
+
   /**
    * Stores a pattern. One whose id is known keeps its vector and context and only gains the observations it lacked.
    * Throws UserError for a vector that is not 256 finite numbers with a direction.
    */
   add(pattern: NewPattern): 'added' | 'known' {
-    const {id, symbol, strategy, regime, tsUs, observations = []} = pattern
+    const {id, symbol, strategy, regime, tsUs, observations = [], tier = 'hot', lastUseUs = 0, uses = 0} = pattern
     if (this.#documents.has(id)) {
       for (const {pnlBps, atUs} of observations) this.recordOutcome(id, pnlBps, atUs)
       return 'known'
@@ -126,7 +136,7 @@ export class MemoryBank implements Disposable {
     )
     const stored: StoredPattern = {
       ...{id, symbol, strategy, regime, tsUs, vector},
-      ...{observations: sorted, tier: 'hot', lastUseUs: 0, uses: 0},
+      ...{observations: sorted, tier, lastUseUs, uses},
     }
     this.#write({op: 'add', pattern: stored})
     return 'added'
@@ -196,6 +206,7 @@ export class MemoryBank implements Disposable {
 
   stats(): MemoryStats {
     const byStrategy: Record<string, {count: number; uses: number; meanBps: number}> = {}
+    const observed: Record<string, number> = {}
     let [pending, hot] = [0, 0]
     for (const {strategy, observations, tier, uses} of this.patterns()) {
       byStrategy[strategy] ??= {count: 0, uses: 0, meanBps: 0}
@@ -204,9 +215,10 @@ export class MemoryBank implements Disposable {
       group.uses += uses
       group.meanBps += observations.reduce((total, {pnlBps}) => total + pnlBps / observations.length, 0)
       if (observations.length === 0) pending++
+      else observed[strategy] = (observed[strategy] ?? 0) + 1
       if (tier === 'hot') hot++
     }
-    for (const group of Object.values(byStrategy)) group.meanBps /= group.count
+    for (const [strategy, group] of Object.entries(byStrategy)) group.meanBps /= observed[strategy] ?? 1
     return {
       ...{count: this.count, hot, cold: this.count - hot, pending, capacity: this.options.capacity},
       ...{dimension: DIMENSION, index: this.#index.kind, bytes: this.#index.bytes + this.#columns.bytes, byStrategy},

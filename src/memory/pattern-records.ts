@@ -12,7 +12,11 @@ type Record = z.output<typeof PatternRecord>
  */
 export const patternOfRecord = (record: Record, horizonUs: number): NewPattern => {
   const {id, symbol, strategy, regime, tsUs, vector, outcome} = record
-  return {id, symbol, strategy, regime, tsUs, vector, observations: observationsOf(outcome, tsUs, horizonUs)}
+  return {
+    ...{id, symbol, strategy, regime, tsUs, vector, observations: observationsOf(outcome, tsUs, horizonUs)},
+    ...{tier: record['tier'] === 'cold' ? 'cold' : 'hot'},
+    ...{lastUseUs: numberOr(record['lastUseUs'], 0), uses: numberOr(record['uses'], 0)},
+  }
 }
 
 const observationsOf = (outcome: Record['outcome'], tsUs: number, horizonUs: number): Observation[] => {
@@ -25,7 +29,7 @@ const observationsOf = (outcome: Record['outcome'], tsUs: number, horizonUs: num
 
 const numberOr = (value: unknown, fallback: number): number => (typeof value === 'number' ? value : fallback)
 
-/** The whole document as a record; `patternOfRecord` gives the same document back but for tier and uses. */
+/** The whole document as a record; `patternOfRecord` gives the same document back. */
 export const recordOfPattern = (pattern: StoredPattern) => {
   const {id, symbol, strategy, regime, tsUs, vector, observations, tier, lastUseUs, uses} = pattern
   const pnlBps =

@@ -28,9 +28,12 @@ export interface PatternStore extends AsyncDisposable {
   readonly changesSince: (revision: number) => AsyncIterable<ChangeBatch>
   /** Grows with every `apply`, this process's or another's. Cheap. */
   readonly revision: () => Promise<number>
+  readonly count: () => Promise<number>
   /** Reads every document and checks it against its checksum. */
   readonly verify: () => Promise<StoreReport>
   /** Small named values that belong to the bank: calibration, counters. */
   readonly getMeta: (name: string) => Promise<string | undefined>
   readonly setMeta: (name: string, value: string) => Promise<void>
+  /** Adds to a counter that several processes share; returns its new value. 0 before the first. */
+  readonly increment: (name: string, by: number) => Promise<number>
 }

@@ -52,6 +52,8 @@ export const unitVector = (vector: ArrayLike<number>, of: string): Float32Array 
   for (let i = 0; i < DIMENSION; i++) sum += (vector[i] as number) ** 2
   if (!Number.isFinite(sum) || sum === 0) throw invalid(of, 'must be finite and not all zero')
   const norm = Math.sqrt(sum)
+  // A float32 unit vector is one already: leaving it alone keeps its bits through export and import.
+  if (Math.abs(norm - 1) < 1e-6) return Float32Array.from(vector)
   return Float32Array.from(vector, value => value / norm)
 }
 

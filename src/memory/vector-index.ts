@@ -29,6 +29,16 @@ export interface VectorIndex extends Disposable {
   readonly snapshot: () => Uint8Array
 }
 
+/** An index that can also rank given keys: what an approximate source is checked with. */
+export interface ScoringIndex extends VectorIndex {
+  readonly has: (key: number) => boolean
+  readonly keys: () => Iterable<number>
+  /** The stored vector, valid until the index next changes. */
+  readonly vector: (key: number) => Float32Array
+  /** The best `k` of these keys by true similarity; keys that are not there are passed over. */
+  readonly rank: (query: Float32Array, k: number, keys: Iterable<number>) => Neighbour[]
+}
+
 /** Opens an empty index. */
 export type VectorIndexFactory = (dimension: number) => VectorIndex
 

@@ -62,6 +62,7 @@ export const createVolatilePatternStore = (): PatternStore => {
       }
     },
     revision: async () => revision,
+    count: async () => documents.size,
     verify: async () => ({
       patterns: documents.size,
       observations: [...documents.values()].reduce((total, {pattern}) => total + pattern.observations.length, 0),
@@ -70,6 +71,11 @@ export const createVolatilePatternStore = (): PatternStore => {
     getMeta: async name => meta.get(name),
     setMeta: async (name, value) => {
       meta.set(name, value)
+    },
+    increment: async (name, by) => {
+      const value = Number(meta.get(`counter:${name}`) ?? 0) + by
+      meta.set(`counter:${name}`, String(value))
+      return value
     },
     [Symbol.asyncDispose]: async () => {},
   }

@@ -167,6 +167,13 @@ export const describesPatternStore = (
       expect(await store.getMeta('calibration')).toBe('2')
     })
 
+    test('counts', async () => {
+      await using store = await open()
+      expect(await store.increment('searches', 0)).toBe(0)
+      await Promise.all([store.increment('searches', 2), store.increment('searches', 3)])
+      expect(await store.increment('searches', 1)).toBe(6)
+    })
+
     test.skipIf(reopen === undefined)('what one process writes, another reads', async () => {
       await using store = await open()
       await using other = await (reopen as NonNullable<typeof reopen>)(store)

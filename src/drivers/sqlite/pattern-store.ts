@@ -1,7 +1,8 @@
-import {DatabaseSync, type SQLOutputValue} from 'node:sqlite'
-import {crc32} from 'node:zlib'
+import {DatabaseSync} from 'node:sqlite'
 import type {Observation, PatternWrite, StoredPattern} from '../../memory/pattern.ts'
+import {observationChecksum, patternChecksum, vectorBytes} from '../../memory/pattern-checksum.ts'
 import type {ChangeBatch, PatternStore, StoreReport} from '../../memory/pattern-store.ts'
+import {CorruptRowError, observationOf, patternOfRow, type Row, stateOf} from './pattern-row.ts'
 
 const BATCH = 1_000
 /** Milliseconds a writer waits for another process's transaction. */
@@ -70,6 +71,8 @@ class SqlitePatternStore implements PatternStore {
 
   readonly revision = async (): Promise<number> => Number(this.#sql.getMeta.get('revision')?.['value'])
 
+  readonly count = async (): Promise<number> => Number(this.#sql.count.get()?.['n'])
+
   async *changesSince(since: number): AsyncGenerator<ChangeBatch> {
     const upTo = await this.revision()
     const removed = this.#sql.removedSince.all(since, upTo).map(row => String(row['id']))
@@ -94,9 +97,7 @@ class SqlitePatternStore implements PatternStore {
     let [patterns, observations] = [0, 0]
     for (const row of this.#sql.allPatterns.iterate()) {
       patterns++
-      if (Number(row['checksum']) !== checksumOf(contextOf(row))) {
-        problems.push(`pattern ${row['id']} does not match its checksum`)
-      }
+      if (patternOfRow(row) === undefined) problems.push(`pattern ${row['id']} does not match its checksum`)
     }
     for (const row of this.#sql.allObservations.iterate()) {
       observations++
@@ -116,6 +117,9 @@ class SqlitePatternStore implements PatternStore {
   readonly setMeta = async (name: string, value: string): Promise<void> => {
     this.#sql.setMeta.run(`user:${name}`, value)
   }
+
+  readonly increment = async (name: string, by: number): Promise<number> =>
+    Number(this.#sql.increment.get(`counter:${name}`, String(by), by)?.['value'])
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#db.close()
@@ -138,9 +142,8 @@ class SqlitePatternStore implements PatternStore {
     switch (write.op) {
       case 'add': {
         const {id, symbol, strategy, regime, tsUs, vector, tier, lastUseUs, uses, observations} = write.pattern
-        const context = {id, symbol, strategy, regime, tsUs, bytes: bytesOf(vector)}
         sql.insert.run(
-          ...[id, symbol, strategy, regime, tsUs, context.bytes, checksumOf(context)],
+          ...[id, symbol, strategy, regime, tsUs, vectorBytes(vector), patternChecksum(write.pattern)],
           ...[tier, lastUseUs, uses, revision],
         )
         sql.forgetRemoval.run(id)
@@ -174,20 +177,13 @@ class SqlitePatternStore implements PatternStore {
 
   #documents(rows: readonly Row[]): StoredPattern[] {
     return rows.map(row => {
-      const {bytes, ...context} = contextOf(row)
-      return {
-        ...context,
-        vector: vectorOf(bytes),
-        observations: this.#sql.observationsOf.all(row['seq'] as number).map(observationOf),
-        tier: row['tier'] === 'cold' ? 'cold' : 'hot',
-        lastUseUs: Number(row['last_use_us']),
-        uses: Number(row['uses']),
-      }
+      const pattern = patternOfRow(row)
+      if (pattern === undefined) throw new CorruptRowError(`pattern ${row['id']} does not match its checksum`)
+      const observations = this.#sql.observationsOf.all(row['seq'] as number).map(observationOf)
+      return {...pattern, observations, ...stateOf(row)}
     })
   }
 }
-
-type Row = Record<string, SQLOutputValue>
 
 const prepare = (db: DatabaseSync) => ({
   nextRevision: db.prepare(
@@ -195,6 +191,10 @@ const prepare = (db: DatabaseSync) => ({
   ),
   getMeta: db.prepare('SELECT value FROM meta WHERE name = ?'),
   setMeta: db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
+  increment: db.prepare(
+    `INSERT INTO meta VALUES (?, ?)
+     ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + ? AS TEXT) RETURNING value`,
+  ),
   insert: db.prepare(
     `INSERT INTO pattern (id, symbol, strategy, regime, ts_us, vector, checksum, tier, last_use_us, uses, revision)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -212,32 +212,9 @@ const prepare = (db: DatabaseSync) => ({
   removedSince: db.prepare('SELECT id FROM removal WHERE revision > ? AND revision <= ? ORDER BY id'),
   changedSince: db.prepare('SELECT * FROM pattern WHERE revision > ? AND seq > ? ORDER BY seq LIMIT ?'),
   observationsOf: db.prepare('SELECT at_us, pnl_bps FROM observation WHERE seq = ? ORDER BY at_us'),
+  count: db.prepare('SELECT count(*) AS n FROM pattern'),
   allPatterns: db.prepare('SELECT * FROM pattern ORDER BY seq'),
   allObservations: db.prepare(
     'SELECT o.*, p.id FROM observation o LEFT JOIN pattern p ON p.seq = o.seq ORDER BY o.seq, o.at_us',
   ),
 })
-
-const contextOf = (row: Row) => ({
-  id: String(row['id']),
-  symbol: String(row['symbol']),
-  strategy: String(row['strategy']),
-  regime: String(row['regime']),
-  tsUs: Number(row['ts_us']),
-  bytes: row['vector'] as Uint8Array,
-})
-
-const observationOf = (row: Row): Observation => ({atUs: Number(row['at_us']), pnlBps: Number(row['pnl_bps'])})
-
-/** CRC-32 of what never changes about a pattern. */
-const checksumOf = ({bytes, ...context}: ReturnType<typeof contextOf>): number =>
-  crc32(bytes, crc32(JSON.stringify(Object.values(context))))
-
-const observationChecksum = (id: string, {atUs, pnlBps}: Observation): number =>
-  crc32(JSON.stringify([id, atUs, pnlBps]))
-
-const bytesOf = (vector: Float32Array): Uint8Array =>
-  new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)
-
-/** Copied, because SQLite's buffer need not be aligned to four bytes. */
-const vectorOf = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer)

@@ -1,0 +1,60 @@
+import {Flags} from '@oclif/core'
+import {MemoryCommand} from '../../cli/memory-command.ts'
+import type {SearchResult} from '../../memory/memory.ts'
+
+export default class MemorySearch extends MemoryCommand {
+  static override summary = 'find what happened after similar moments'
+  static override description =
+    'The answer is evidence, not a forecast: neighbours, what followed each, the spread of it, and whether to abstain. Asks once for a single query; several queries stream one result a line.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --vector query.json --k 5 --json',
+    '<%= config.bin %> embed chain.ndjson --out - | <%= config.bin %> <%= command.id %> --vector - --symbol SPY --max-age 90d',
+  ]
+  static override flags = {
+    vector: Flags.string({
+      description: 'JSON array of 256 numbers, or records with a "vector": a file, or - for standard input',
+      default: '-',
+      aliases: ['from'],
+      helpValue: 'FILE|-',
+    }),
+    k: Flags.integer({description: 'neighbours to return (default: memory.neighbours)', min: 1, max: 1_000}),
+    symbol: Flags.string({description: 'only this symbol', multiple: true}),
+    regime: Flags.string({description: 'only this regime', multiple: true}),
+    strategy: Flags.string({description: 'only this strategy', multiple: true}),
+    'max-age': Flags.string({description: 'only patterns younger than this at the time of asking'}),
+    'as-of': Flags.string({
+      description: 'what was known at this time: epoch microseconds or ISO time (default: everything stored)',
+    }),
+  }
+
+  async run(): Promise<SearchResult | {searches: SearchResult[]}> {
+    const {flags} = await this.parse(MemorySearch)
+    const {queryOf, readJsonLines, requireValue} = await import('../../core/memory-records.ts')
+    const maxAgeUs = flags['max-age'] === undefined ? undefined : await this.durationUs('max-age', flags['max-age'])
+    const asOfUs = flags['as-of'] === undefined ? undefined : this.timeUs('as-of', flags['as-of'])
+    await using memory = await this.openBank(flags)
+    const request = {
+      // An age needs a present to count from; without one, nothing that is stored is in the future.
+      asOfUs: asOfUs ?? (maxAgeUs === undefined ? Number.MAX_SAFE_INTEGER : await this.nowUs()),
+      ...(flags.k === undefined ? {} : {k: flags.k}),
+      filters: {
+        ...(flags.symbol === undefined ? {} : {symbol: flags.symbol}),
+        ...(flags.regime === undefined ? {} : {regime: flags.regime}),
+        ...(flags.strategy === undefined ? {} : {strategy: flags.strategy}),
+        ...(maxAgeUs === undefined ? {} : {maxAgeUs}),
+      },
+    }
+    const results: SearchResult[] = []
+    for await (const line of readJsonLines(flags.vector)) {
+      results.push(memory.bank.search(queryOf(requireValue(line)), request))
+    }
+    await memory.countSearches()
+    const [only] = results
+    if (results.length === 1 && only !== undefined) {
+      if (!this.jsonEnabled()) await this.stream([only])
+      return only
+    }
+    if (!this.jsonEnabled()) await this.stream(results)
+    return {searches: results}
+  }
+}

@@ -1,0 +1,103 @@
+import {mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import type {Config} from '../config/schema.ts'
+import {UserError} from '../domain/errors.ts'
+import {exactIndexDriver} from '../memory/exact-index.ts'
+import {decodeSnapshot, encodeSnapshot} from '../memory/index-snapshot.ts'
+import {DIMENSION} from '../memory/pattern.ts'
+import type {PatternStore} from '../memory/pattern-store.ts'
+import type {SharedBank} from '../memory/shared-bank.ts'
+import type {VectorIndex, VectorIndexDriver} from '../memory/vector-index.ts'
+
+/** Above this many vectors a scan of all of them passes 5 ms on a laptop core; `auto` then takes a graph index. */
+export const EXACT_LIMIT = 100_000
+
+/** The configured kind of index; `auto` is exact up to `EXACT_LIMIT` vectors, then the best approximate one installed. */
+export const vectorIndexDriver = async (kind: Config['memory']['index'], count: number): Promise<VectorIndexDriver> => {
+  switch (kind) {
+    case 'exact':
+      return exactIndexDriver
+    case 'usearch':
+      return demand('usearch', await usearch())
+    case 'faiss':
+      return demand('faiss', await faiss())
+    case 'auto':
+      return count <= EXACT_LIMIT ? exactIndexDriver : ((await usearch()) ?? (await faiss()) ?? exactIndexDriver)
+    default:
+      return kind satisfies never
+  }
+}
+
+const usearch = async (): Promise<VectorIndexDriver | undefined> =>
+  (await import('../drivers/usearch/usearch-index.ts')).loadUsearchDriver()
+
+const faiss = async (): Promise<VectorIndexDriver | undefined> =>
+  (await import('../drivers/faiss/faiss-index.ts')).loadFaissDriver('ivf-hnsw')
+
+const demand = (name: string, driver: VectorIndexDriver | undefined): VectorIndexDriver => {
+  if (driver !== undefined) return driver
+  throw new UserError('INDEX_NOT_INSTALLED', `memory.index is "${name}", which is not installed`, {
+    hints: [name === 'faiss' ? 'npm run build:faiss' : `npm install ${name}`, 'or set memory.index to "auto"'],
+  })
+}
+
+const indexFile = (directory: string): string => path.join(directory, 'index.bin')
+
+/**
+ * The saved index with what still holds of it, or nothing: no file, another kind, or damage, which is said. Documents
+ * that changed since it was saved are left for the bank to index again.
+ */
+export const restoreIndex = async (
+  store: PatternStore,
+  driver: VectorIndexDriver,
+  directory: string,
+  notices: string[],
+): Promise<{readonly index: VectorIndex; readonly keys: ReadonlyMap<string, number>} | undefined> => {
+  const bytes = readIfThere(indexFile(directory))
+  if (bytes === undefined) return undefined
+  const decoded = decodeSnapshot(bytes)
+  if (decoded.kind === 'corrupt') {
+    notices.push(`the index ${indexFile(directory)} is damaged (${decoded.problem}); it was rebuilt from the documents`)
+    rmSync(indexFile(directory), {force: true})
+    return undefined
+  }
+  const {kind, dimension, revision, keys, index: saved} = decoded.snapshot
+  if (kind !== driver.kind || dimension !== DIMENSION || revision > (await store.revision())) return undefined
+  const index = driver.restore(DIMENSION, saved)
+  const valid = new Map(keys)
+  for await (const {changed, removed} of store.changesSince(revision)) {
+    for (const id of [...changed.map(pattern => pattern.id), ...removed]) {
+      const key = valid.get(id)
+      if (key !== undefined) index.remove(key)
+      valid.delete(id)
+    }
+  }
+  return {index, keys: valid}
+}
+
+/** Written beside and moved into place, so a reader sees the old one or the new one, never half. */
+export const saveIndex = (options: {
+  readonly shared: SharedBank
+  readonly index: VectorIndex
+  readonly kind: string
+  readonly directory: string
+}): void => {
+  const {shared, index, kind, directory} = options
+  mkdirSync(directory, {recursive: true, mode: 0o700})
+  const file = indexFile(directory)
+  const beside = `${file}.${process.pid}.tmp`
+  const keys = shared.bank.indexedKeys()
+  const head = {kind, dimension: DIMENSION, revision: shared.revision(), keys}
+  writeFileSync(beside, encodeSnapshot({...head, index: index.snapshot()}))
+  renameSync(beside, file)
+}
+
+const readIfThere = (file: string): Uint8Array | undefined => {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

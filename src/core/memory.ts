@@ -1,0 +1,120 @@
+import path from 'node:path'
+import type {Config} from '../config/schema.ts'
+import {type Calibration, calibrateAbstention} from '../memory/calibrate.ts'
+import type {MemoryStats} from '../memory/memory.ts'
+import {DIMENSION} from '../memory/pattern.ts'
+import type {PatternStore} from '../memory/pattern-store.ts'
+import {openSharedBank, type SharedBank} from '../memory/shared-bank.ts'
+import {restoreIndex, saveIndex, vectorIndexDriver} from './memory-index.ts'
+import {openPatternStore, recoverStore} from './memory-store.ts'
+
+export interface OpenMemoryOptions {
+  readonly config: Config
+  /** Folder of the bank; the configured one under the home without it. */
+  readonly directory?: string | undefined
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Microseconds of a running stopwatch, for `tookUs`. */
+  readonly elapsedUs?: () => number
+  /** Start the index afresh from the documents. */
+  readonly rebuild?: boolean
+}
+
+export interface OpenMemory extends SharedBank {
+  readonly directory: string
+  /** What was found damaged and what was done about it, for a person to read. */
+  readonly notices: readonly string[]
+  readonly calibration: Calibration | undefined
+  /** The bank's figures, with searches counted over its whole life. */
+  readonly stats: () => MemoryStats
+  /** Adds this process's searches to the bank's lifetime count. */
+  readonly countSearches: () => Promise<void>
+  /** Writes the index beside the documents, so that the next opening need not build it. */
+  readonly saveIndex: () => void
+  /** Finds from the bank's past, as of `asOfUs`, where to abstain, and keeps the answer with the bank. */
+  readonly calibrate: (asOfUs: number) => Promise<Calibration>
+}
+
+export const memoryDirectory = (config: Config, directory?: string): string =>
+  directory ?? path.join(config.home, config.memory.directory)
+
+/**
+ * Opens the pattern bank that the configuration names, with its store and index. A damaged store is moved to
+ * `quarantine/` and what still matches its checksums is carried over; a damaged index is rebuilt. Both are said in
+ * `notices`.
+ */
+export const openMemory = async (options: OpenMemoryOptions): Promise<OpenMemory> => {
+  const {config, environment = {}} = options
+  const directory = memoryDirectory(config, options.directory)
+  const notices: string[] = []
+  const store = await openPatternStore({config, directory, environment, notices})
+  try {
+    return await load(options, {store, directory, notices})
+  } catch (error) {
+    await store[Symbol.asyncDispose]()
+    const recovered = await recoverStore(error, directory, notices)
+    return load({...options, rebuild: true}, {store: recovered, directory, notices})
+  }
+}
+
+interface Opened {
+  readonly store: PatternStore
+  readonly directory: string
+  readonly notices: string[]
+}
+
+const load = async (
+  {config, elapsedUs, rebuild = false}: OpenMemoryOptions,
+  {store, directory, notices}: Opened,
+): Promise<OpenMemory> => {
+  const calibration = await readCalibration(store)
+  const driver = await vectorIndexDriver(config.memory.index, await store.count())
+  const restored = rebuild ? undefined : await restoreIndex(store, driver, directory, notices)
+  const index = restored?.index ?? driver.open(DIMENSION)
+  const shared = await openSharedBank(store, {
+    index,
+    ...(restored === undefined ? {} : {restoredKeys: restored.keys}),
+    ...(elapsedUs === undefined ? {} : {elapsedUs}),
+    options: {
+      ...{capacity: config.memory.capacity, defaultK: config.memory.neighbours},
+      ...(calibration === undefined ? {} : {minSimilarity: calibration.minSimilarity}),
+    },
+  })
+  const {bank} = shared
+  let [searches, answered] = [await store.increment('searches', 0), await store.increment('answered', 0)]
+  let counted = bank.usage
+  return {
+    ...{...shared, directory, notices, calibration},
+    stats: () => {
+      const all = searches + bank.usage.searches - counted.searches
+      const hits = answered + bank.usage.answered - counted.answered
+      return {...bank.stats(), searches: all, hitRate: all === 0 ? 0 : hits / all}
+    },
+    countSearches: async () => {
+      const now = bank.usage
+      searches = await store.increment('searches', now.searches - counted.searches)
+      answered = await store.increment('answered', now.answered - counted.answered)
+      counted = now
+    },
+    saveIndex: () => saveIndex({shared, index, kind: driver.kind, directory}),
+    calibrate: async asOfUs => {
+      const {halfLifeUs, defaultK: k} = bank.options
+      const found = calibrateAbstention(bank.patterns(), {asOfUs, halfLifeUs, k})
+      await store.setMeta('calibration', JSON.stringify(found))
+      return found
+    },
+  }
+}
+
+/** Opens the bank once, so that its schema is there; says where it is. */
+export const initialiseMemory = async (
+  config: Config,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> => {
+  await using memory = await openMemory({config, environment})
+  return memory.store.kind === 'mongodb' ? 'pattern bank in MongoDB' : memory.directory
+}
+
+const readCalibration = async (store: PatternStore): Promise<Calibration | undefined> => {
+  const text = await store.getMeta('calibration')
+  return text === undefined ? undefined : (JSON.parse(text) as Calibration)
+}
