@@ -1,0 +1,29 @@
+/** One seeded run of the whole stack through one scenario (or its calm twin), as plain data that crosses threads. */
+export interface PathRequest {
+  readonly scenario: string
+  readonly seed: number
+  readonly calm: boolean
+}
+
+export interface PathResult {
+  readonly seed: number
+  readonly calm: boolean
+  /** Fraction of the starting equity lost at the end; negative is a gain. */
+  readonly loss: number
+  /** Largest fall from a peak of equity, 0 to 1, over equity samples of one market second. */
+  readonly maxDrawdown: number
+  /** Market microseconds after the scenario's start at which risk or the latch stopped opening orders; undefined: never. */
+  readonly latchedAtUs: number | undefined
+  /** From the onset of the trouble to the latch. */
+  readonly reactionUs: number | undefined
+  /** Why it stopped. */
+  readonly latchReason: string | undefined
+  /** Orders that could open or grow a position sent after the latch; must be 0. */
+  readonly ordersAfterLatch: number
+  readonly events: number
+  readonly orders: number
+  readonly fills: number
+  readonly rejected: number
+  readonly ledgerErrorMicros: number
+  readonly journalHash: string
+}
