@@ -3,11 +3,18 @@ import {open} from 'node:fs/promises'
 import path from 'node:path'
 import {exampleConfig} from '../config/example.ts'
 import type {Config} from '../config/schema.ts'
+import {openMemory} from './memory.ts'
 
 export interface InitResult {
   readonly home: string
   readonly created: readonly string[]
   readonly kept: readonly string[]
+}
+
+export interface InitOptions {
+  /** Written where there is none. */
+  readonly configFile: string
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 /** Folders of a home, by what they hold. */
@@ -17,10 +24,7 @@ export const HOME_FOLDERS = ['journals', 'nodes', 'runs', 'memory', 'locks'] as 
  * Makes what a first run needs: the folders of the home, a configuration file when there is none, and the pattern
  * bank's schema in the configured store. Everything that is already there is left as it is, so it is safe to repeat.
  */
-export const initialise = async (
-  config: Config,
-  {configFile, openBank}: {readonly configFile: string; readonly openBank: () => Promise<string>},
-): Promise<InitResult> => {
+export const initialise = async (config: Config, {configFile, environment}: InitOptions): Promise<InitResult> => {
   const created: string[] = []
   const kept: string[] = []
   for (const folder of ['', ...HOME_FOLDERS].map(name => path.join(config.home, name))) {
@@ -29,7 +33,8 @@ export const initialise = async (
     ;(existed ? kept : created).push(folder)
   }
   ;((await writeNew(configFile, exampleConfig())) ? created : kept).push(configFile)
-  kept.push(await openBank())
+  await using bank = await openMemory({config, environment})
+  kept.push(`${bank.directory} (${bank.stats().count} patterns)`)
   return {home: config.home, created, kept}
 }
 
