@@ -1,9 +1,48 @@
 import {ExitCode, UserError} from '../../../domain/errors.ts'
+import {binanceDepth, binanceQuotes, binanceTrades} from './binance.ts'
+import {bitstampOrders} from './bitstamp.ts'
 import {type Layout, wrongColumns} from './layout.ts'
+import {
+  leanFactors,
+  leanOptionQuotes,
+  leanOptionUniverse,
+  leanQuoteBars,
+  leanTickQuotes,
+  leanTickTrades,
+} from './lean.ts'
+import {lobster} from './lobster.ts'
+import {cboeChain, cboeEndOfDay, deribitVolatilities, spxChain, spxVolatilities} from './options.ts'
+import {fredSeries, realisedMeasures} from './series.ts'
+import {shfe} from './shfe.ts'
 import {csvTable, leanTable} from './table.ts'
+import {taqQuotes, taqTrades} from './taq.ts'
 
 /** Every layout that its header tells apart, the general table last. */
-export const LAYOUTS: readonly Layout[] = [leanTable, csvTable]
+export const LAYOUTS: readonly Layout[] = [
+  lobster,
+  shfe,
+  binanceQuotes,
+  binanceTrades,
+  binanceDepth,
+  bitstampOrders,
+  leanTickQuotes,
+  leanTickTrades,
+  leanQuoteBars,
+  leanOptionQuotes,
+  leanOptionUniverse,
+  leanFactors,
+  taqQuotes,
+  taqTrades,
+  cboeChain,
+  cboeEndOfDay,
+  spxChain,
+  spxVolatilities,
+  deribitVolatilities,
+  fredSeries,
+  realisedMeasures,
+  leanTable,
+  csvTable,
+]
 
 export const LAYOUT_SOURCES = [
   'csv',
@@ -28,7 +67,7 @@ export const layoutFor = (
 ): Layout => {
   if (source === 'csv') {
     if (isMapped) return csvTable
-    return LAYOUTS.find(layout => layout.source !== 'lean' && layout.matches(header, fileName)) ?? csvTable
+    return LAYOUTS.find(layout => layout !== leanTable && layout.matches(header, fileName)) ?? csvTable
   }
   const own = LAYOUTS.find(layout => layout.source === source && layout.matches(header, fileName))
   if (own !== undefined) return own

@@ -1,0 +1,107 @@
+import {Aggressor, Depth} from '../../../data/tape.ts'
+import {UserError} from '../../../domain/errors.ts'
+import {quoted} from '../database.ts'
+import {hasColumns, type Layout, type LayoutContext, RAW} from './layout.ts'
+import {coinPair} from './symbols.ts'
+
+/**
+ * Binance stream captures on the receiver's clock (`recv_ns`): what we could know, when we could know it. Nanoseconds
+ * within a microsecond order the streams of one symbol against each other.
+ */
+const COMMON = `${RAW}.rowid AS line, recv_ns // 1000 AS ts_us, (recv_ns % 1000) * 1099511627776 + ${RAW}.rowid AS seq`
+
+/** `binance_usdm_BTCUSDT_…` → `BTC/USDT-PERP`: the perpetual must not be taken for the coin itself. */
+const symbolOf = ({fileName, options}: LayoutContext): string => {
+  if (options.symbol !== undefined) return quoted(options.symbol)
+  const isPerpetual = /usdm|perp|futures|swap/i.test(fileName)
+  for (const word of fileName.split(/[_.-]/)) {
+    const pair = /^[A-Z0-9]+$/.test(word) ? coinPair(word, true) : undefined
+    if (pair !== undefined) return quoted(isPerpetual ? `${pair}-PERP` : pair)
+  }
+  throw new UserError('UNKNOWN_SYMBOL', `${fileName} does not name a coin pair`, {
+    hints: ['name it with --symbol BTC/USDT'],
+  })
+}
+
+export const binanceQuotes: Layout = {
+  name: 'binance-bbo',
+  source: 'binance',
+  matches: hasColumns('recv_ns', 'bid', 'bid_qty', 'ask', 'ask_qty'),
+  types: () => ({
+    recv_ns: 'BIGINT',
+    exch_event_ms: 'BIGINT',
+    update_id: 'BIGINT',
+    bid: 'DOUBLE',
+    bid_qty: 'DOUBLE',
+    ask: 'DOUBLE',
+    ask_qty: 'DOUBLE',
+  }),
+  outputs: context => [
+    {
+      kind: 'quote',
+      select: `SELECT ${COMMON}, ${symbolOf(context)} AS symbol, bid, ask, bid_qty AS bid_size, ask_qty AS ask_size,
+        exch_event_ms * 1000 AS venue_ts_us FROM ${RAW}`,
+    },
+  ],
+}
+
+export const binanceTrades: Layout = {
+  name: 'binance-trades',
+  source: 'binance',
+  matches: hasColumns('recv_ns', 'trade_id', 'price', 'qty', 'buyer_is_maker'),
+  types: () => ({
+    recv_ns: 'BIGINT',
+    exch_event_ms: 'BIGINT',
+    trade_ms: 'BIGINT',
+    trade_id: 'BIGINT',
+    price: 'DOUBLE',
+    qty: 'DOUBLE',
+    buyer_is_maker: 'UTINYINT',
+  }),
+  outputs: context => [
+    {
+      kind: 'trade',
+      counts: {repeatedTradeIds: `SELECT count(trade_id) - count(DISTINCT trade_id) FROM ${RAW}`},
+      select: `SELECT ${COMMON}, ${symbolOf(context)} AS symbol, price, qty AS size,
+        CASE buyer_is_maker WHEN 1 THEN ${Aggressor.sell} WHEN 0 THEN ${Aggressor.buy} ELSE 0 END AS aggressor,
+        trade_ms * 1000 AS venue_ts_us FROM ${RAW}`,
+    },
+  ],
+}
+
+export const binanceDepth: Layout = {
+  name: 'binance-depth',
+  source: 'binance',
+  matches: hasColumns('recv_ns', 'first_update_id', 'last_update_id', 'kind', 'side', 'price', 'qty'),
+  types: () => ({
+    recv_ns: 'BIGINT',
+    exch_event_ms: 'BIGINT',
+    exch_tx_ms: 'BIGINT',
+    first_update_id: 'BIGINT',
+    last_update_id: 'BIGINT',
+    price: 'DOUBLE',
+    qty: 'DOUBLE',
+  }),
+  outputs: context => {
+    const message = `recv_ns, last_update_id, kind`
+    const isFirst = `(recv_ns, coalesce(last_update_id, 0), kind) IS DISTINCT FROM
+      lag((recv_ns, coalesce(last_update_id, 0), kind)) OVER (ORDER BY rowid)`
+    // Numbers of one spot stream follow on; futures streams skip by design and carry their own link.
+    const gaps = `SELECT count_if(first_update_id > previous + 1) FROM (
+      SELECT any_value(first_update_id) AS first_update_id, lag(last_update_id) OVER (ORDER BY min(rowid)) AS previous
+      FROM ${RAW} WHERE kind = 'update' GROUP BY ${message})`
+    const isPerpetual = /usdm/i.test(context.fileName)
+    return [
+      {
+        kind: 'depth',
+        ...(isPerpetual ? {} : {counts: {sequenceGaps: gaps}}),
+        select: `SELECT line, ts_us, seq, symbol, price, size, venue_ts_us,
+          CASE side WHEN 'ask' THEN ${Depth.ask} ELSE 0 END
+            | CASE WHEN is_first AND kind = 'snapshot' THEN ${Depth.clear} ELSE 0 END
+            | CASE WHEN lead(is_first, 1, true) OVER (ORDER BY line) THEN ${Depth.last} ELSE 0 END AS flags
+          FROM (SELECT ${COMMON}, ${symbolOf(context)} AS symbol, price, qty AS size, side, kind,
+            coalesce(exch_tx_ms, exch_event_ms) * 1000 AS venue_ts_us, ${isFirst} AS is_first FROM ${RAW})`,
+      },
+    ]
+  },
+}

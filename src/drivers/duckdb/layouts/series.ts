@@ -1,0 +1,46 @@
+import {identifier, quoted} from '../database.ts'
+import {createSessions} from './bar-time.ts'
+import {hasColumns, type Layout, NEW_YORK, RAW, toUtcUs} from './layout.ts'
+import {symbolSql} from './lean.ts'
+
+const closeUs = `coalesce(sessions.close_us, ${toUtcUs('("date" + TIME \'16:00:00\')', NEW_YORK)})`
+const sessions = `LEFT JOIN sessions ON sessions.day = "date"`
+
+/** A FRED series: a date and one column named after the series, such as VIXCLS (the VIX at the close). */
+export const fredSeries: Layout = {
+  name: 'fred-series',
+  source: 'cboe',
+  matches: header => header.length === 2 && header[0] === 'date' && /^[A-Z0-9]+CLS$/.test(header[1] ?? ''),
+  types: ({header}) => ({date: 'DATE', [header[1] ?? '']: 'DOUBLE'}),
+  outputs: async ({database, header, options}) => {
+    await createSessions(database)
+    const series = header[1] ?? ''
+    return [
+      {
+        kind: 'observation',
+        select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, ${quoted(options.symbol ?? series.replace(/CLS$/, ''))} AS symbol, ${closeUs} AS ts_us,
+          'close' AS name, ${identifier(series)} AS value FROM ${RAW} ${sessions}`,
+      },
+    ]
+  },
+}
+
+/** Daily realised variance, bipower, kernel and quarticity measures: one observation a column. */
+export const realisedMeasures: Layout = {
+  name: 'realised-measures',
+  source: 'csv',
+  matches: hasColumns('date', 'RV1', 'RV5', 'BPV5', 'RK5', 'CLOSE'),
+  types: ({header}) => ({...Object.fromEntries(header.map(name => [name, 'DOUBLE'])), date: 'DATE'}),
+  outputs: async context => {
+    await createSessions(context.database)
+    const names = context.header.filter(name => name !== 'date')
+    return [
+      {
+        kind: 'observation',
+        select: `SELECT id AS line, id AS seq, ${symbolSql(context)} AS symbol, ts_us, name, value FROM
+          (UNPIVOT (SELECT ${RAW}.rowid AS id, ${closeUs} AS ts_us, ${names.map(identifier)} FROM ${RAW} ${sessions})
+           ON ${names.map(identifier)} INTO NAME name VALUE value)`,
+      },
+    ]
+  },
+}

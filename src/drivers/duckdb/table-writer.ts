@@ -1,0 +1,80 @@
+import {BIGINT, DOUBLE, type DuckDBAppender, DuckDBDataChunk} from '@duckdb/node-api'
+import type {Database} from './database.ts'
+
+const ROWS = 2048
+
+/**
+ * Fills a temporary table from typed columns: how code that is not SQL hands rows to DuckDB. All columns are DOUBLE,
+ * except `line` and `seq`, which are BIGINT; NaN stands for NULL and is turned into one where the table is read.
+ */
+export class TableWriter {
+  readonly #appender: DuckDBAppender
+  readonly #chunk: DuckDBDataChunk
+  readonly #columns: readonly Float64Array[]
+  readonly #isBigint: readonly boolean[]
+  #rows = 0
+
+  private constructor(appender: DuckDBAppender, names: readonly string[]) {
+    this.#appender = appender
+    this.#isBigint = names.map(name => INTEGER.has(name))
+    this.#columns = names.map(() => new Float64Array(ROWS))
+    this.#chunk = DuckDBDataChunk.create(
+      this.#isBigint.map(isBigint => (isBigint ? BIGINT : DOUBLE)),
+      ROWS,
+    )
+  }
+
+  static async create(database: Database, table: string, names: readonly string[]): Promise<TableWriter> {
+    const columns = names.map(name => `"${name}" ${INTEGER.has(name) ? 'BIGINT' : 'DOUBLE'}`)
+    await database.run(`CREATE OR REPLACE TEMP TABLE ${table}(${columns})`)
+    return new TableWriter(await database.connection.createAppender(table), names)
+  }
+
+  /** One row, values in the order of the columns. */
+  write(...values: readonly number[]): void {
+    const row = this.#rows
+    for (let i = 0; i < values.length; i++) (this.#columns[i] as Float64Array)[row] = values[i] as number
+    this.#rows = row + 1
+    if (this.#rows === ROWS) this.#flush()
+  }
+
+  close(): void {
+    if (this.#rows > 0) this.#flush()
+    this.#appender.closeSync()
+  }
+
+  #flush(): void {
+    const rows = this.#rows
+    this.#chunk.rowCount = rows
+    for (const [i, column] of this.#columns.entries()) {
+      const vector = this.#chunk.getColumnVector(i) as unknown as {
+        readonly items: Float64Array | BigInt64Array
+        readonly flush: () => void
+      }
+      if (this.#isBigint[i]) {
+        const items = vector.items as BigInt64Array
+        for (let row = 0; row < rows; row++) items[row] = BigInt(column[row] as number)
+      } else {
+        ;(vector.items as Float64Array).set(column.subarray(0, Math.min(rows, vector.items.length)))
+      }
+      vector.flush()
+    }
+    this.#appender.appendDataChunk(this.#chunk)
+    this.#rows = 0
+  }
+}
+
+const INTEGER = new Set(['line', 'seq', 'ts_us', 'order_id'])
+
+/** The DOUBLE columns of a SELECT, one row block at a time; every expression must be a DOUBLE, NULL reads as NaN. */
+export async function* doubleColumns(
+  database: Database,
+  expressions: readonly string[],
+  from: string,
+): AsyncGenerator<{readonly rows: number; readonly columns: readonly Float64Array[]}> {
+  const select = expressions.map(sql => `coalesce((${sql})::DOUBLE, 'nan'::DOUBLE)`)
+  for await (const chunk of database.stream(`SELECT ${select} FROM ${from}`)) {
+    const columns = expressions.map((_, i) => (chunk.getColumnVector(i) as unknown as {items: Float64Array}).items)
+    yield {rows: chunk.rowCount, columns}
+  }
+}
