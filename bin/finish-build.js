@@ -1,8 +1,6 @@
-// Last step of the build: drops compiled files whose source has gone, writes oclif.manifest.json, and puts this checkout's
-// own command where npx looks first (npx would otherwise install the checkout into its cache, slowly, and not always well).
-import {existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
+// Last step of the build: drops compiled files whose source has gone and writes oclif.manifest.json.
+import {existsSync, readdirSync, rmSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
-import process from 'node:process'
 import {fileURLToPath} from 'node:url'
 import {Plugin} from '@oclif/core'
 
@@ -19,8 +17,5 @@ const plugin = new Plugin({root, type: 'core', ignoreManifest: true, errorOnMani
 await plugin.load()
 writeFileSync(path.join(root, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest, undefined, 2)}\n`)
 
-const binaries = path.join(root, 'node_modules/.bin')
-const own = path.join(binaries, 'gpi')
-mkdirSync(binaries, {recursive: true})
-if (process.platform === 'win32') writeFileSync(`${own}.cmd`, '@node "%~dp0\\..\\..\\bin\\run.js" %*\r\n')
-else if (lstatSync(own, {throwIfNoEntry: false}) === undefined) symlinkSync('../../bin/run.js', own)
+// What bin/prepare.js compares the sources with.
+writeFileSync(path.join(dist, '.built'), '')
