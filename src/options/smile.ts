@@ -15,7 +15,7 @@ export interface SmileFit {
   readonly forward: number
   readonly discount: number
   readonly svi: Svi
-  /** Checked on the quoted range widened by half: density not negative, variance not above that of the next slice. */
+  /** Checked on the range of the quotes widened by half: density not negative, variance not above that of the next slice. */
   readonly butterflyFree: boolean
   readonly calendarFree: boolean
   readonly points: number
@@ -56,13 +56,17 @@ interface QuotedSmile extends SmilePoints {
 export const fitSurface = (analysis: ChainGreeks): Surface => {
   const {slices} = analysis.chain
   const smiles = slices.map((slice, s) => quotedSmile(analysis, slice, s)).filter(s => s.k.length >= MIN_POINTS)
-  const theta = new Float64Array(smiles.length)
+  const ssvi = fitSsvi(
+    smiles,
+    Float64Array.from(smiles, smile => Math.max(interpolate(smile, 0), 1e-10)),
+  )
   const fits: SmileFit[] = []
   let later: Svi | undefined
   for (let i = smiles.length - 1; i >= 0; i--) {
     const smile = smiles[i]!
-    const grid = gridOf(smile)
-    const svi = fitSvi(smile, grid, later) ?? flat(smile)
+    const grid = gridOf(smile, smiles)
+    const start = ssvi === undefined ? undefined : ssviSlice(ssvi, ssvi.theta[i]!)
+    const svi = fitSvi(smile, grid, later, start) ?? flat(smile)
     const slice = slices[smile.slice]!
     const {forward, discount} = analysis.forwards[smile.slice]!
     fits.push({
@@ -78,10 +82,8 @@ export const fitSurface = (analysis: ChainGreeks): Surface => {
       points: smile.k.length,
       ...quality(smile, svi, slice.ttmYears, forward, discount),
     })
-    theta[i] = Math.max(sviVariance(svi, 0), 1e-10)
     later = svi
   }
-  const ssvi = fitSsvi(smiles, theta)
   return {fits: fits.reverse(), ssvi, ...surfaceQuality(analysis, smiles, ssvi)}
 }
 
@@ -104,7 +106,12 @@ export const surfaceVolatility = (surface: Surface, logStrike: number, ttmYears:
   return Math.sqrt(variance / ttmYears)
 }
 
-const gridOf = (points: SmilePoints): Float64Array => arbitrageGrid(points.k[0]!, points.k.at(-1)!)
+/** Fine over the slice's own quotes, coarse over those of the whole chain, so that neighbours never cross outside either. */
+const gridOf = (points: SmilePoints, all: readonly SmilePoints[]): Float64Array => {
+  const low = Math.min(...all.map(s => s.k[0]!))
+  const high = Math.max(...all.map(s => s.k.at(-1)!))
+  return Float64Array.of(...arbitrageGrid(points.k[0]!, points.k.at(-1)!), ...arbitrageGrid(low, high, 41))
+}
 
 /** Out-of-the-money mids that have a volatility and a two-sided market. */
 const quotedSmile = (analysis: ChainGreeks, slice: Slice, index: number): QuotedSmile => {

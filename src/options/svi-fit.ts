@@ -14,9 +14,14 @@ export interface SmilePoints {
  * Least squares in units of the half-spread. The two shape parameters (m, σ) are searched and the three linear ones solved
  * for (the quasi-explicit method of Zeliade Systems, 2009), then all five are polished together. `grid` is where the
  * density and, with a `later` slice, the calendar are held: the best candidate that is free of both arbitrages, one of
- * which is the later slice's own shape scaled down. Undefined under five points or where no candidate is free.
+ * which is the later slice's own shape scaled down. `start`: a smile known to be free, to begin from as well. Undefined under five points or where no candidate is free.
  */
-export const fitSvi = (points: SmilePoints, grid: Float64Array, later: Svi | undefined): Svi | undefined => {
+export const fitSvi = (
+  points: SmilePoints,
+  grid: Float64Array,
+  later: Svi | undefined,
+  start?: Svi,
+): Svi | undefined => {
   const n = points.k.length
   if (n < 5) return undefined
   const span = points.k[n - 1]! - points.k[0]!
@@ -32,11 +37,12 @@ export const fitSvi = (points: SmilePoints, grid: Float64Array, later: Svi | und
   const {point} = nelderMead(shape, best.start, {steps: [0.1 * span, 0.5], maxEvaluations: 80, tolerance: 1e-5})
   const guess = quasiExplicit(points, point[0]!, Math.exp(point[1]!), span).svi
   if (isButterflyFree(guess, grid) && (later === undefined || isCalendarFree(guess, later, grid))) return guess
-  const starts = later === undefined ? [guess] : [guess, scaledBelow(points, later)]
+  const starts = [guess, start, later === undefined ? undefined : scaledBelow(points, later)]
   let chosen: {readonly svi: Svi; readonly error: number} | undefined
-  for (const start of starts)
-    for (const penalty of [0, 10, 1_000]) {
-      const shaped = penalty === 0 ? start : polish(points, grid, later, start, penalty)
+  for (const from of starts)
+    for (const penalty of [0, 30, 3_000]) {
+      if (from === undefined) continue
+      const shaped = penalty === 0 ? from : polish(points, grid, later, from, penalty)
       if (!isButterflyFree(shaped, grid)) continue
       // Scaling down keeps the density positive (see `scaledBelow`) and clears what is left of the calendar.
       const svi = later === undefined ? shaped : scaled(shaped, Math.min(1, lowestRatio(later, shaped, grid)))
@@ -137,14 +143,15 @@ const quasiExplicit = (
   const b = c / sigma
   const svi = {a: offset, b, rho: c > 0 ? d / c : 0, m, sigma}
   // Shapes whose vertex lies far outside the quotes, or that are sharper than their spacing, are not identified.
-  const far = Math.max(0, Math.abs(m) - 2 * span) / span + Math.max(0, 1e-4 - sigma) * 1e4
-  return {svi, error: error * (1 + far * far)}
+  const outside = Math.max(0, k[0]! - 0.2 * span - m, m - k[n - 1]! - 0.2 * span, sigma - 2 * span) / span
+  return {svi, error: error * (1 + 100 * outside * outside) * (sigma < MIN_SIGMA ? 1e6 : 1)}
 }
 
 /** All five parameters, with residuals for negative density and for variance above the later slice. */
 const polish = (points: SmilePoints, grid: Float64Array, later: Svi | undefined, start: Svi, penalty: number): Svi => {
   const n = points.k.length
   const cells = grid.length
+  const floor = 1e-3 * Math.min(...points.variance)
   const ceiling = later === undefined ? undefined : grid.map(k => sviVariance(later, k))
   const weight = Math.sqrt(penalty)
   const residuals = (p: Float64Array, out: Float64Array): void => {
@@ -153,15 +160,14 @@ const polish = (points: SmilePoints, grid: Float64Array, later: Svi | undefined,
     for (let i = 0; i < cells; i++) {
       const w = sviVariance(svi, grid[i]!)
       // A small margin, so that the constraint is met and not only approached.
-      out[n + i] = w > 0 ? weight * Math.max(0, 2e-3 - butterflyDensity(svi, grid[i]!)) : Number.NaN
+      out[n + i] =
+        w > floor
+          ? weight * Math.max(0, 2e-3 - butterflyDensity(svi, grid[i]!))
+          : weight * (1 + Math.min((floor - w) / floor, 1e3))
       out[n + cells + i] = ceiling === undefined ? 0 : 10 * weight * Math.max(0, w / ceiling[i]! - 0.9999)
     }
   }
-  let from = start
-  // Positive variance everywhere is the one thing the start must have: lift it to where the penalties are defined.
-  const lowest = Math.min(...grid.map(k => sviVariance(start, k)))
-  if (!(lowest > 0)) from = {...start, a: start.a - lowest + 1e-7}
-  return decode(levenbergMarquardt(residuals, encode(from), n + 2 * cells, {tolerance: 1e-6}).point)
+  return decode(levenbergMarquardt(residuals, encode(start), n + 2 * cells, {tolerance: 1e-6}).point)
 }
 
 /** A sharper vertex is a kink, which no quote spacing can show. */
