@@ -24,6 +24,17 @@ export type JournalEntry =
     }
   | {readonly kind: 'report'; readonly tsUs: TsUs; readonly report: ExecutionReport}
   | {readonly kind: 'cancel'; readonly tsUs: TsUs; readonly clientOrderId: string}
+  /** Two strategies traded with each other inside the account. */
+  | {
+      readonly kind: 'cross'
+      readonly tsUs: TsUs
+      readonly symbol: string
+      readonly instrument: number
+      readonly lots: number
+      readonly priceTicks: number
+      readonly buyer: string
+      readonly seller: string
+    }
   | {readonly kind: 'latch'; readonly tsUs: TsUs; readonly latched: boolean; readonly reason: string}
   | {readonly kind: 'note'; readonly tsUs: TsUs; readonly text: string}
 
@@ -31,6 +42,6 @@ export interface Journal extends Disposable {
   /** Durable when it returns, for a store that outlives the process. Returns the entry's sequence number. */
   readonly append: (entry: JournalEntry) => number
   readonly entries: () => Iterable<{readonly seq: number; readonly entry: JournalEntry}>
-  /** Running SHA-256 (hex) over the canonical JSON of every entry so far. */
+  /** Running SHA-256 (hex) over the binary encoding of every entry so far (`journal-hash.ts`), the same for every store. */
   readonly hash: () => string
 }

@@ -56,17 +56,34 @@ const roundDecimal = (value: number, decimals: number): number => {
 
 /**
  * Value of `sizeLots` at `priceTicks` in micros of the quote currency; the one rounding of the order path (half away
- * from zero), exact for any product through BigInt.
+ * from zero), exact for every product.
  */
-export const notionalMicros = (instrument: Instrument, priceTicks: number, sizeLots: number): Micros => {
-  const exponent = 6 - instrument.priceDecimals - instrument.sizeDecimals
-  const product = priceTicks * sizeLots * instrument.multiplier
-  if (exponent >= 0) return micros(product * pow10(exponent))
-  const divisor = pow10(-exponent)
-  if (Number.isSafeInteger(product)) return micros(divideRounded(product, divisor))
-  return micros(
-    divideRoundedBig(BigInt(priceTicks) * BigInt(sizeLots) * BigInt(instrument.multiplier), BigInt(divisor)),
+export const notionalMicros = (instrument: Instrument, priceTicks: number, sizeLots: number): Micros =>
+  micros(
+    scaledProduct(priceTicks * instrument.multiplier, sizeLots, instrument.priceDecimals + instrument.sizeDecimals - 6),
   )
+
+/**
+ * `a * b / 10^decimals`, halves away from zero, exact although the product may pass 2^53. Most cases need no big integer:
+ * a whole part of `b` is taken out, and what is left is small.
+ */
+export const scaledProduct = (a: number, b: number, decimals: number): number => {
+  if (decimals <= 0) return a * b * pow10(-decimals)
+  const divisor = pow10(decimals)
+  const product = a * b
+  if (product <= Number.MAX_SAFE_INTEGER && product >= -Number.MAX_SAFE_INTEGER) return divideRounded(product, divisor)
+  const rest = b % divisor
+  const whole = a * ((b - rest) / divisor)
+  const part = a * rest
+  if (Number.isSafeInteger(whole) && Number.isSafeInteger(part)) return whole + divideRounded(part, divisor)
+  return divideRoundedBig(BigInt(a) * BigInt(b), BigInt(divisor))
+}
+
+/** `a * b / c`, halves away from zero, exact although the product may pass 2^53; `c` positive. */
+export const mulDivRounded = (a: number, b: number, c: number): number => {
+  const product = a * b
+  if (product <= Number.MAX_SAFE_INTEGER && product >= -Number.MAX_SAFE_INTEGER) return divideRounded(product, c)
+  return divideRoundedBig(BigInt(a) * BigInt(b), BigInt(c))
 }
 
 /** Integer quotient, halves away from zero, exact for safe integers (a double quotient is not). */

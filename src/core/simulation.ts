@@ -1,0 +1,143 @@
+import type {Journal} from '../broker/journal.ts'
+import {applyRow, createMarketState, type MarketState} from '../data/market-state.ts'
+import type {TapeChunk} from '../data/tape.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import {createRng} from '../domain/rng.ts'
+import {Engine, type EngineListener, exchangeSessions} from '../engine/engine.ts'
+import {openLatch} from '../engine/kill-latch.ts'
+import type {Allocator} from '../engine/ports.ts'
+import {createVenue} from '../exchange/matching.ts'
+import type {BarMatching, FeeModel, ImpactModel, LatencyModel, QueueModelName, Venue} from '../exchange/venue.ts'
+import {createRiskGate} from '../risk/gate.ts'
+import type {RiskLimits} from '../risk/limits.ts'
+import type {ExitRules} from '../risk/position-exit.ts'
+import type {RiskRule} from '../risk/risk.ts'
+import type {Strategy} from '../strategies/strategy.ts'
+
+export interface SimulationOptions {
+  readonly runId: string
+  readonly seed: number
+  readonly configHash: string
+  readonly instruments: InstrumentTable
+  readonly strategies: readonly Strategy[]
+  readonly allocator: Allocator
+  readonly limits: RiskLimits
+  /** Instead of the standard rules of `limits`. */
+  readonly rules?: readonly RiskRule[]
+  readonly exits?: ExitRules
+  readonly journal: Journal
+  readonly cashMicros: number
+  readonly latency: LatencyModel
+  readonly fees: FeeModel
+  readonly queue: QueueModelName
+  readonly respectSize?: boolean
+  readonly partialFillProbability?: number
+  readonly impact?: ImpactModel
+  readonly bars?: BarMatching
+  readonly listener?: EngineListener
+  readonly sampleUs?: number
+  /** False leaves every instrument open round the clock. */
+  readonly sessions?: boolean
+}
+
+/**
+ * The engine and the matching core on one tape: the back-test's clock is the tape itself. Rows go in, everything else
+ * happens inside, in (time, phase, sequence) order: what the venue had due, the row, the venue's reaction, the strategies.
+ */
+export class Simulation {
+  readonly market: MarketState
+  readonly engine: Engine
+  readonly venue: Venue
+  #started = false
+
+  constructor(options: SimulationOptions) {
+    const {instruments, seed, cashMicros} = options
+    const rng = createRng(seed, 'backtest')
+    const market = createMarketState(instruments.size)
+    const sessions = options.sessions ?? true
+    this.market = market
+    this.venue = createVenue({
+      instruments,
+      market,
+      rng: rng.fork('venue'),
+      latency: options.latency,
+      fees: options.fees,
+      queue: options.queue,
+      respectSize: options.respectSize ?? true,
+      partialFillProbability: options.partialFillProbability ?? 0,
+      onReport: report => this.engine.onReport(report, this.#nowUs),
+      ...(options.impact === undefined ? {} : {impact: options.impact}),
+      ...(options.bars === undefined ? {} : {bars: options.bars}),
+      ...(sessions ? {sessions: exchangeSessions(instruments)} : {}),
+    })
+    this.engine = new Engine({
+      runId: options.runId,
+      seed,
+      configHash: options.configHash,
+      instruments,
+      market,
+      strategies: options.strategies,
+      allocator: options.allocator,
+      risk: createRiskGate({
+        limits: options.limits,
+        instruments,
+        market,
+        equityMicros: cashMicros,
+        ...(options.rules === undefined ? {} : {rules: options.rules}),
+      }),
+      journal: options.journal,
+      latch: openLatch,
+      outbox: {
+        submit: (order, nowUs) => this.venue.submit(order, nowUs),
+        cancel: (clientOrderId, nowUs) => this.venue.cancel(clientOrderId, nowUs),
+      },
+      rng,
+      cashMicros,
+      sessions,
+      rememberedFills: 100_000,
+      ...(options.exits === undefined ? {} : {exits: options.exits}),
+      ...(options.listener === undefined ? {} : {listener: options.listener}),
+      ...(options.sampleUs === undefined ? {} : {sampleUs: options.sampleUs}),
+    })
+  }
+
+  /** Replays rows `from` (0 by default) to `to` of a chunk. */
+  play(chunk: TapeChunk, from = 0, to = chunk.count): void {
+    const {venue, engine, market} = this
+    const {tsUs} = chunk
+    if (!this.#started && to > from) {
+      this.#nowUs = tsUs[from] as number
+      engine.start(this.#nowUs)
+      this.#started = true
+    }
+    for (let row = from; row < to; row++) {
+      const atUs = tsUs[row] as number
+      if (venue.nextDueUs() <= atUs) this.#advance(atUs)
+      this.#nowUs = atUs
+      applyRow(market, chunk, row)
+      venue.onRow(chunk, row)
+      if (venue.nextDueUs() <= atUs) this.#advance(atUs)
+      engine.onRow(chunk, row)
+      if (venue.nextDueUs() <= atUs) this.#advance(atUs)
+    }
+  }
+
+  /** The tape is over: what is under way still happens, then the books are closed. */
+  finish(): void {
+    const lastUs = this.#nowUs
+    // Reports of what the venue did before the end; new arrivals find a market that stands still.
+    this.#advance(lastUs + 1_000_000)
+    this.engine.finish()
+  }
+
+  /** Lets everything due until `untilUs` happen at its own time. */
+  #advance(untilUs: number): void {
+    const {venue} = this
+    for (let dueUs = venue.nextDueUs(); dueUs <= untilUs; dueUs = venue.nextDueUs()) {
+      this.#nowUs = dueUs
+      venue.advanceTo(dueUs)
+    }
+  }
+
+  #nowUs = 0
+}

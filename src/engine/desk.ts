@@ -1,0 +1,631 @@
+import type {Journal} from '../broker/journal.ts'
+import {type MarketState, midTicks} from '../data/market-state.ts'
+import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
+import type {ExecutionReport, Fill, OrderIntent, TimeInForce} from '../domain/order.ts'
+import {type Side, lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
+import type {RiskGate} from '../risk/gate.ts'
+import {Session, type Verdict} from '../risk/risk.ts'
+import type {KillLatch} from './kill-latch.ts'
+import type {FillEffect, Ledger} from './ledger.ts'
+import type {LiveOrder, OrderPurpose, QuoteSlot} from './live-order.ts'
+import type {Outbox} from './ports.ts'
+import type {RunRecord} from './run-record.ts'
+
+// Columns are sized `strategies * instruments` and indexed by slots made from valid numbers, so they are read under `!`.
+
+/** Who hears what the desk does; all of it is also in the journal. */
+export interface DeskListener {
+  readonly onOrder?: (order: LiveOrder, nowUs: number, reason?: string) => void
+  readonly onFill?: (fill: Fill, order: LiveOrder | undefined, effect: FillEffect, nowUs: number) => void
+  readonly onVerdict?: (intent: OrderIntent, verdict: Exclude<Verdict, {kind: 'accept'}>, nowUs: number) => void
+  /** The latch was found closed; told once. */
+  readonly onLatched?: (reason: string, nowUs: number) => void
+}
+
+export interface DeskOptions {
+  readonly runId: string
+  readonly instruments: InstrumentTable
+  readonly market: MarketState
+  readonly strategies: readonly string[]
+  readonly ledger: Ledger
+  readonly risk: RiskGate
+  readonly journal: Journal
+  readonly latch: KillLatch
+  readonly outbox: Outbox
+  readonly record: RunRecord
+  readonly listener?: DeskListener
+  /** Market time before an order that was refused is tried again; 1 s by default. */
+  readonly retryUs?: number
+}
+
+/**
+ * Turns what strategies want into orders and what venues say into positions. One strategy has at most one order on its
+ * way to a target in an instrument, and one on each side of a quote: a change is a cancel first and a new order when the
+ * cancel is confirmed, so no race can fill both.
+ */
+export class OrderDesk {
+  readonly orders = new Map<string, LiveOrder>()
+  sent = 0
+  rejected = 0
+  latched = false
+  readonly #o: DeskOptions
+  readonly #n: number
+  readonly #retryUs: number
+  readonly #want: Float64Array
+  readonly #wantLimit: Float64Array
+  readonly #hasTarget: Uint8Array
+  readonly #forced: Uint8Array
+  readonly #blockedUs: Float64Array
+  readonly #quoteBlockedUs: Float64Array
+  readonly #taker: (LiveOrder | undefined)[]
+  readonly #quotes: (QuoteSlot | undefined)[]
+  readonly #engaged = new Set<number>()
+  readonly #dirty: number[] = []
+  readonly #isDirty: Uint8Array
+  readonly #sequence: Float64Array
+  /** Orders that ended lately: a fill may still come. */
+  #done = new Map<string, LiveOrder>()
+  #doneBefore = new Map<string, LiveOrder>()
+  #settling = false
+
+  constructor(options: DeskOptions) {
+    const n = options.instruments.size
+    const slots = n * options.strategies.length
+    this.#o = options
+    this.#n = n
+    this.#retryUs = options.retryUs ?? 1_000_000
+    this.#want = new Float64Array(slots)
+    this.#wantLimit = new Float64Array(slots).fill(Number.NaN)
+    this.#hasTarget = new Uint8Array(slots)
+    this.#forced = new Uint8Array(slots)
+    this.#blockedUs = new Float64Array(slots)
+    this.#quoteBlockedUs = new Float64Array(2 * slots)
+    this.#taker = new Array<LiveOrder | undefined>(slots).fill(undefined)
+    this.#quotes = new Array<QuoteSlot | undefined>(slots).fill(undefined)
+    this.#isDirty = new Uint8Array(slots)
+    this.#sequence = new Float64Array(options.strategies.length + 1)
+  }
+
+  // --- wishes --------------------------------------------------------------------------------------------------
+
+  target(slot: number, lots: number, limitTicks: number): void {
+    if (this.#forced[slot] === 1) return
+    const same =
+      this.#hasTarget[slot] === 1 && this.#want[slot] === lots && Object.is(this.#wantLimit[slot], limitTicks)
+    if (same) return
+    this.#hasTarget[slot] = 1
+    this.#want[slot] = lots
+    this.#wantLimit[slot] = limitTicks
+    this.#engaged.add(slot)
+    this.#mark(slot)
+  }
+
+  quote(slot: number, bidTicks: number, bidLots: number, askTicks: number, askLots: number): void {
+    let quote = this.#quotes[slot]
+    if (quote === undefined) {
+      if (bidLots <= 0 && askLots <= 0) return
+      quote = {slot, bidTicks: 0, bidLots: 0, askTicks: 0, askLots: 0, bid: undefined, ask: undefined}
+      this.#quotes[slot] = quote
+      this.#engaged.add(slot)
+    }
+    if (this.#forced[slot] === 1) return
+    const same =
+      quote.bidTicks === bidTicks &&
+      quote.bidLots === bidLots &&
+      quote.askTicks === askTicks &&
+      quote.askLots === askLots
+    if (same) return
+    quote.bidTicks = bidTicks
+    quote.bidLots = bidLots
+    quote.askTicks = askTicks
+    quote.askLots = askLots
+    // A quoted instrument is held at whatever the quotes bring.
+    if (bidLots > 0 || askLots > 0) this.#hasTarget[slot] = 0
+    this.#mark(slot)
+  }
+
+  /** Closes a position whatever its strategy wants, which is not listened to until it is flat. */
+  forceFlat(slot: number): void {
+    const quote = this.#quotes[slot]
+    if (quote !== undefined) {
+      quote.bidLots = 0
+      quote.askLots = 0
+    }
+    this.#hasTarget[slot] = 1
+    this.#want[slot] = 0
+    this.#wantLimit[slot] = Number.NaN
+    this.#forced[slot] = 1
+    this.#engaged.add(slot)
+    this.#mark(slot)
+  }
+  isForced(slot: number): boolean {
+    return this.#forced[slot] === 1
+  }
+  wants(slot: number): number {
+    return this.#hasTarget[slot] === 1 ? this.#want[slot]! : this.#o.ledger.tradedLots[slot]!
+  }
+
+  // --- from wishes to orders -----------------------------------------------------------------------------------
+
+  hasWork(): boolean {
+    return this.#dirty.length > 0
+  }
+
+  /** Sends what the wishes of this instant need. */
+  settle(nowUs: number): void {
+    if (this.#settling) return
+    this.#settling = true
+    try {
+      if (this.#dirty.length > 1) this.#crossInside(nowUs)
+      for (let k = 0; k < this.#dirty.length; k++) {
+        const slot = this.#dirty[k]!
+        this.#isDirty[slot] = 0
+        this.#settleSlot(slot, nowUs)
+      }
+      this.#dirty.length = 0
+    } finally {
+      this.#settling = false
+    }
+  }
+
+  /** Looks again at everything that is wanted and not there: refusals may have passed, orders may have died. */
+  retry(nowUs: number): void {
+    for (const slot of this.#engaged) this.#mark(slot)
+    this.settle(nowUs)
+  }
+
+  cancelAll(nowUs: number): void {
+    for (const quote of this.#quotes) {
+      if (quote === undefined) continue
+      quote.bidLots = 0
+      quote.askLots = 0
+    }
+    for (const order of this.orders.values()) this.#cancel(order, nowUs)
+  }
+
+  #mark(slot: number): void {
+    if (this.#isDirty[slot] === 1) return
+    this.#isDirty[slot] = 1
+    this.#dirty.push(slot)
+  }
+
+  #settleSlot(slot: number, nowUs: number): void {
+    const quote = this.#quotes[slot]
+    if (quote !== undefined) {
+      quote.bid = this.#settleSide(quote, quote.bid, 'bid', quote.bidTicks, quote.bidLots, nowUs)
+      quote.ask = this.#settleSide(quote, quote.ask, 'ask', quote.askTicks, quote.askLots, nowUs)
+    }
+    if (this.#hasTarget[slot] === 1) this.#settleTarget(slot, nowUs)
+    else {
+      const order = this.#taker[slot]
+      if (order !== undefined) this.#cancel(order, nowUs)
+    }
+    if (this.#forced[slot] === 1 && this.#isQuiet(slot)) this.#forced[slot] = 0
+  }
+
+  /** Flat, with nothing of its own in the market. */
+  #isQuiet(slot: number): boolean {
+    const quote = this.#quotes[slot]
+    return (
+      this.#o.ledger.tradedLots[slot] === 0 &&
+      this.#taker[slot] === undefined &&
+      quote?.bid === undefined &&
+      quote?.ask === undefined
+    )
+  }
+
+  #settleTarget(slot: number, nowUs: number): void {
+    const i = slot % this.#n
+    const need = this.#want[slot]! - this.#o.ledger.tradedLots[slot]!
+    const limit = this.#wantLimit[slot]!
+    const order = this.#taker[slot]
+    if (order !== undefined) {
+      const coming = order.intent.side === 'buy' ? order.leavesLots : -order.leavesLots
+      const samePrice = Number.isNaN(limit)
+        ? order.intent.type === 'market'
+        : order.intent.limitTicks === this.#onIncrement(i, limit, order.intent.side)
+      // On its way in the right direction and not too much: the rest follows when it is done.
+      if (samePrice && coming * need > 0 && Math.abs(coming) <= Math.abs(need)) return
+      this.#cancel(order, nowUs)
+      return
+    }
+    const instrument = this.#o.instruments.at(i)
+    if (Math.abs(need) < instrument.minLots) return
+    if (nowUs < this.#blockedUs[slot]! && this.#forced[slot] === 0) return
+    const side: Side = need > 0 ? 'buy' : 'sell'
+    const lots = this.#withoutFlip(i, need)
+    const purpose: OrderPurpose = this.#forced[slot] === 1 ? 'exit' : 'target'
+    const priced = Number.isNaN(limit) ? undefined : this.#onIncrement(i, limit, side)
+    this.#taker[slot] = this.#send(slot, purpose, side, lots, priced, nowUs)
+    if (this.#taker[slot] === undefined) this.#blockedUs[slot] = nowUs + this.#retryUs
+  }
+
+  /** Opening and closing may not be one order: what would pass zero stops at zero first. */
+  #withoutFlip(i: number, need: number): number {
+    const held = this.#o.ledger.account.lots[this.#o.ledger.settlement.home[i]!]!
+    const size = Math.abs(need)
+    return held !== 0 && held > 0 !== need > 0 && size > Math.abs(held) ? Math.abs(held) : size
+  }
+
+  #settleSide(
+    quote: QuoteSlot,
+    resting: LiveOrder | undefined,
+    side: 'bid' | 'ask',
+    ticks: number,
+    lots: number,
+    nowUs: number,
+  ): LiveOrder | undefined {
+    const i = quote.slot % this.#n
+    const orderSide: Side = side === 'bid' ? 'buy' : 'sell'
+    const price = lots > 0 ? this.#onIncrement(i, ticks, orderSide) : 0
+    if (resting !== undefined) {
+      // Its place in the queue is worth more than a few lots.
+      const keeps =
+        lots > 0 && resting.intent.limitTicks === price && resting.leavesLots <= lots && resting.leavesLots * 2 >= lots
+      if (!keeps) this.#cancel(resting, nowUs)
+      return resting
+    }
+    const at = quote.slot * 2 + (side === 'bid' ? 0 : 1)
+    if (lots < this.#o.instruments.at(i).minLots || lots <= 0 || nowUs < this.#quoteBlockedUs[at]!) return undefined
+    const order = this.#send(quote.slot, side, orderSide, lots, price, nowUs)
+    if (order === undefined) this.#quoteBlockedUs[at] = nowUs + this.#retryUs
+    return order
+  }
+
+  /** The multiple of the increment that is no worse for us than the price wanted. */
+  #onIncrement(i: number, ticks: number, side: Side): number {
+    const {incrementTicks, priceDecimals} = this.#o.instruments.at(i)
+    const step = ticks >= 10 ** priceDecimals ? incrementTicks : 1
+    return side === 'buy' ? Math.floor(ticks / step) * step : Math.ceil(ticks / step) * step
+  }
+
+  /** Strategies that want opposite things of one instrument trade with each other at the mid; only the rest goes out. */
+  #crossInside(nowUs: number): void {
+    const {ledger, market} = this.#o
+    for (let a = 0; a < this.#dirty.length; a++) {
+      for (let b = a + 1; b < this.#dirty.length; b++) {
+        const first = this.#dirty[a]!
+        const second = this.#dirty[b]!
+        const i = first % this.#n
+        if (second % this.#n !== i || !this.#isFree(first) || !this.#isFree(second)) continue
+        const needA = this.#want[first]! - ledger.tradedLots[first]!
+        const needB = this.#want[second]! - ledger.tradedLots[second]!
+        const price = Math.round(midTicks(market, i))
+        if (needA * needB >= 0 || price <= 0 || ledger.settlement.quoteHome[i] !== -1) continue
+        const lots = Math.min(Math.abs(needA), Math.abs(needB))
+        const [buyer, seller] = needA > 0 ? [first, second] : [second, first]
+        this.#cross(i, lots, price, Math.floor(buyer / this.#n), Math.floor(seller / this.#n), nowUs)
+      }
+    }
+  }
+  #isFree(slot: number): boolean {
+    return (
+      this.#hasTarget[slot] === 1 &&
+      this.#forced[slot] === 0 &&
+      this.#taker[slot] === undefined &&
+      Number.isNaN(this.#wantLimit[slot]!)
+    )
+  }
+  #cross(instrument: number, lots: number, priceTicks: number, buyer: number, seller: number, nowUs: number): void {
+    const {strategies, journal, instruments} = this.#o
+    journal.append({
+      kind: 'cross',
+      tsUs: toTsUs(nowUs),
+      symbol: instruments.at(instrument).symbol,
+      instrument,
+      lots,
+      priceTicks,
+      buyer: strategies[buyer]!,
+      seller: strategies[seller]!,
+    })
+    this.#applyCross(instrument, lots, priceTicks, buyer, seller, nowUs)
+  }
+  #applyCross(
+    instrument: number,
+    lots: number,
+    priceTicks: number,
+    buyer: number,
+    seller: number,
+    nowUs: number,
+  ): void {
+    const {ledger, record} = this.#o
+    const slots = [buyer, seller].map(strategy => strategy * this.#n + ledger.settlement.home[instrument]!)
+    const before = slots.map(slot => [ledger.own.lots[slot]!, ledger.own.realizedMicros[slot]!] as const)
+    ledger.cross(instrument, lots, priceTicks, buyer, seller)
+    for (const [k, slot] of slots.entries()) record.onMove(ledger.own, slot, before[k]![0], before[k]![1], 0, 0, nowUs)
+  }
+
+  // --- sending -------------------------------------------------------------------------------------------------
+
+  /** Risk, journal, outbox, in this order; undefined when it was refused. */
+  #send(
+    slot: number,
+    purpose: OrderPurpose,
+    side: Side,
+    lots: number,
+    limitTicks: number | undefined,
+    nowUs: number,
+  ): LiveOrder | undefined {
+    const {risk, latch, journal, outbox, listener, instruments, strategies} = this.#o
+    const state = latch.check()
+    if (state.latched) {
+      this.onLatched(state.reason, nowUs)
+      return undefined
+    }
+    const strategy = Math.floor(slot / this.#n)
+    const i = slot % this.#n
+    const instrument = instruments.at(i)
+    const intent: OrderIntent = {
+      clientOrderId: this.#nextId(strategy),
+      strategy: strategies[strategy]!,
+      instrument: i,
+      side,
+      type: limitTicks === undefined ? 'market' : 'limit',
+      timeInForce: this.#timeInForce(instrument, i, limitTicks === undefined),
+      lots: toLots(lots),
+      ...(limitTicks === undefined ? {} : {limitTicks: toTicks(limitTicks)}),
+      ...(purpose === 'bid' || purpose === 'ask' ? {postOnly: true} : {}),
+      ...(purpose === 'exit' ? {reduceOnly: true} : {}),
+      decidedUs: toTsUs(nowUs),
+    }
+    risk.snapshot.nowUs = nowUs
+    const outcome = risk.check(intent)
+    if (outcome.kind === 'refused') {
+      this.rejected++
+      this.#journalVerdict(intent.clientOrderId, outcome.by, nowUs)
+      listener?.onVerdict?.(intent, outcome.by, nowUs)
+      return undefined
+    }
+    for (const note of outcome.notes) {
+      this.#journalVerdict(intent.clientOrderId, note, nowUs)
+      listener?.onVerdict?.(intent, note, nowUs)
+    }
+    if (outcome.notes.length > 0 && purpose === 'target') this.#blockedUs[slot] = nowUs + this.#retryUs
+    journal.append({kind: 'intent', tsUs: toTsUs(nowUs), symbol: instrument.symbol, intent: outcome.order})
+    const order = this.#register(outcome.order, slot, purpose, nowUs)
+    listener?.onOrder?.(order, nowUs)
+    this.sent++
+    outbox.submit(outcome.order, nowUs)
+    return order
+  }
+
+  #register(intent: OrderIntent, slot: number, purpose: OrderPurpose, nowUs: number): LiveOrder {
+    const i = intent.instrument
+    const {market} = this.#o
+    const far = intent.side === 'buy' ? market.askTicks[i]! : market.bidTicks[i]!
+    const farLots = intent.side === 'buy' ? market.askLots[i]! : market.bidLots[i]!
+    const mid = midTicks(market, i)
+    const order: LiveOrder = {
+      intent,
+      symbol: this.#o.instruments.at(i).symbol,
+      strategy: slot < 0 ? -1 : Math.floor(slot / this.#n),
+      slot,
+      purpose,
+      sentUs: nowUs,
+      decidedMid: mid,
+      hopedTicks: intent.limitTicks ?? (farLots > 0 ? far : mid),
+      venueOrderId: undefined,
+      status: 'submitted',
+      leavesLots: intent.lots,
+      filledLots: 0,
+      cancelSentUs: 0,
+    }
+    this.orders.set(intent.clientOrderId, order)
+    this.#working(order, intent.lots)
+    return order
+  }
+
+  #timeInForce(instrument: Instrument, i: number, isMarket: boolean): TimeInForce {
+    if (instrument.kind === 'crypto') return 'gtc'
+    if (this.#o.risk.snapshot.session[i] === Session.open) return 'day'
+    return isMarket ? 'opg' : 'gtc'
+  }
+
+  /** A pure function of run, strategy and count, so that a restart finds its own orders. */
+  #nextId(strategy: number): string {
+    const next = (this.#sequence[strategy]! += 1)
+    return `${this.#o.runId}-${strategy.toString(36)}-${next.toString(36)}`
+  }
+
+  #cancel(order: LiveOrder, nowUs: number): void {
+    // Asked again after a while: the first request or its answer may have been lost.
+    if (order.cancelSentUs > 0 && nowUs - order.cancelSentUs < 5 * this.#retryUs) return
+    order.cancelSentUs = nowUs
+    const {clientOrderId} = order.intent
+    this.#o.journal.append({kind: 'cancel', tsUs: toTsUs(nowUs), clientOrderId})
+    this.#o.outbox.cancel(clientOrderId, nowUs)
+  }
+
+  #journalVerdict(clientOrderId: string, verdict: Exclude<Verdict, {kind: 'accept'}>, nowUs: number): void {
+    const {kind, rule, detail} = verdict
+    this.#o.journal.append({kind: 'verdict', tsUs: toTsUs(nowUs), clientOrderId, verdict: kind, rule, detail})
+  }
+
+  /** The latch is closed: nothing more is sent. Journaled and told once. */
+  onLatched(reason: string, nowUs: number): void {
+    if (this.latched) return
+    this.latched = true
+    this.#o.journal.append({kind: 'latch', tsUs: toTsUs(nowUs), latched: true, reason})
+    this.#o.listener?.onLatched?.(reason, nowUs)
+  }
+
+  // --- reports -------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes what the venue says, journals it, and returns the fill with its strategy when there is a new one. Reports may
+   * come twice or late: a fill counts once by its id, an ended order stays ended.
+   */
+  onReport(report: ExecutionReport, nowUs: number): {readonly fill: Fill; readonly strategy: number} | undefined {
+    if (report.kind === 'fill' && this.#o.ledger.has(report.fill.fillId)) return undefined
+    this.#o.journal.append({kind: 'report', tsUs: toTsUs(nowUs), report})
+    return this.applyReport(report, nowUs)
+  }
+
+  /** The same without the journal: for replay. */
+  applyReport(report: ExecutionReport, nowUs: number): {readonly fill: Fill; readonly strategy: number} | undefined {
+    if (report.kind === 'fill') return this.#applyFill(report.fill, report.venueOrderId, nowUs)
+    const order = this.orders.get(report.clientOrderId)
+    if (order === undefined) return undefined
+    switch (report.kind) {
+      case 'accepted':
+        order.venueOrderId = report.venueOrderId
+        if (order.status === 'submitted') order.status = 'accepted'
+        this.#o.listener?.onOrder?.(order, nowUs)
+        return undefined
+      case 'cancelled':
+      case 'expired':
+        this.#end(order, report.kind, nowUs, report.kind === 'cancelled' ? report.reason : undefined)
+        return undefined
+      case 'rejected':
+        this.rejected++
+        this.#blockAfterRejection(order, nowUs)
+        this.#end(order, 'rejected', nowUs, `${report.code}: ${report.reason}`)
+        return undefined
+      case 'cancelRejected':
+        return undefined
+      case 'replaced':
+        // The engine never replaces; somebody else did, and what they made is not ours.
+        this.#end(order, 'replaced', nowUs)
+        return undefined
+      default:
+        report satisfies never
+        return undefined
+    }
+  }
+
+  #applyFill(
+    fill: Fill,
+    venueOrderId: string,
+    nowUs: number,
+  ): {readonly fill: Fill; readonly strategy: number} | undefined {
+    const {ledger, record, listener} = this.#o
+    const order =
+      this.orders.get(fill.clientOrderId) ??
+      this.#done.get(fill.clientOrderId) ??
+      this.#doneBefore.get(fill.clientOrderId)
+    const strategy = order?.strategy ?? -1
+    const homes = this.#touched(fill.instrument)
+    const slots = strategy < 0 ? [] : homes.map(home => strategy * this.#n + home)
+    const before = slots.map(slot => [ledger.own.lots[slot]!, ledger.own.realizedMicros[slot]!] as const)
+    const effect = ledger.apply(fill, strategy)
+    if (effect === undefined) return undefined
+    for (const [k, slot] of slots.entries()) {
+      const fees = k === 0 ? effect.feesMicros : 0
+      record.onMove(ledger.own, slot, before[k]![0], before[k]![1], effect.valueMicros, fees, nowUs)
+    }
+    this.#limitShorts(fill.instrument)
+    if (order !== undefined) {
+      order.venueOrderId ??= venueOrderId
+      this.#costs(order, fill)
+      if (this.orders.has(fill.clientOrderId)) this.#working(order, -Math.min(fill.lots, order.leavesLots))
+      order.leavesLots = Math.max(0, order.leavesLots - fill.lots)
+      order.filledLots += fill.lots
+      if (order.leavesLots > 0 && this.orders.has(fill.clientOrderId)) order.status = 'partiallyFilled'
+      if (order.slot >= 0) this.#mark(order.slot)
+    }
+    listener?.onFill?.(fill, order, effect, nowUs)
+    if (order !== undefined && order.leavesLots === 0 && this.orders.has(fill.clientOrderId))
+      this.#end(order, 'filled', nowUs)
+    return {fill, strategy}
+  }
+
+  #touched(instrument: number): number[] {
+    const {home, quoteHome} = this.#o.ledger.settlement
+    const quote = quoteHome[instrument]!
+    return quote >= 0 ? [home[instrument]!, quote] : [home[instrument]!]
+  }
+
+  /** A pair may sell what is held of its coin, whichever pair holds it. */
+  #limitShorts(instrument: number): void {
+    const {ledger, risk, instruments} = this.#o
+    if (instruments.at(instrument).kind !== 'crypto') return
+    const {home} = ledger.settlement
+    for (let i = 0; i < this.#n; i++)
+      if (home[i] !== i) risk.snapshot.shortableLots[i] = Math.max(0, ledger.account.lots[home[i]!]!)
+  }
+
+  #costs(order: LiveOrder, fill: Fill): void {
+    const {record, risk} = this.#o
+    if (order.decidedMid <= 0) return
+    const perTick = (fill.side === 'buy' ? 1 : -1) * fill.lots * risk.snapshot.microsPerTickLot[fill.instrument]!
+    record.spreadMicros += (order.hopedTicks - order.decidedMid) * perTick
+    record.slippageMicros += (fill.priceTicks - order.hopedTicks) * perTick
+  }
+
+  #end(order: LiveOrder, status: LiveOrder['status'], nowUs: number, reason?: string): void {
+    const {clientOrderId} = order.intent
+    this.orders.delete(clientOrderId)
+    this.#working(order, -order.leavesLots)
+    order.status = status
+    this.#remember(order)
+    this.#o.risk.orderDone(clientOrderId)
+    if (order.slot >= 0) {
+      if (this.#taker[order.slot] === order) this.#taker[order.slot] = undefined
+      const quote = this.#quotes[order.slot]
+      if (quote?.bid === order) quote.bid = undefined
+      if (quote?.ask === order) quote.ask = undefined
+      this.#mark(order.slot)
+    }
+    this.#o.listener?.onOrder?.(order, nowUs, reason)
+  }
+
+  #blockAfterRejection(order: LiveOrder, nowUs: number): void {
+    if (order.slot < 0) return
+    const untilUs = nowUs + this.#retryUs
+    if (order.purpose === 'bid') this.#quoteBlockedUs[order.slot * 2] = untilUs
+    else if (order.purpose === 'ask') this.#quoteBlockedUs[order.slot * 2 + 1] = untilUs
+    else this.#blockedUs[order.slot] = untilUs
+  }
+
+  #working(order: LiveOrder, lots: number): void {
+    const {workingBuyLots, workingSellLots} = this.#o.risk.snapshot
+    const column = order.intent.side === 'buy' ? workingBuyLots : workingSellLots
+    column[order.intent.instrument]! += lots
+  }
+
+  #remember(order: LiveOrder): void {
+    this.#done.set(order.intent.clientOrderId, order)
+    if (this.#done.size < 10_000) return
+    this.#doneBefore = this.#done
+    this.#done = new Map()
+  }
+
+  // --- replay --------------------------------------------------------------------------------------------------
+
+  /** An order the journal says was about to be sent; what became of it follows, or reconciliation asks. */
+  restoreIntent(intent: OrderIntent, nowUs: number): void {
+    const strategy = this.#o.strategies.indexOf(intent.strategy)
+    const slot = strategy < 0 ? -1 : strategy * this.#n + intent.instrument
+    const purpose: OrderPurpose =
+      intent.postOnly === true
+        ? intent.side === 'buy'
+          ? 'bid'
+          : 'ask'
+        : intent.reduceOnly === true
+          ? 'exit'
+          : 'target'
+    this.#register(intent, slot, purpose, nowUs)
+    this.sent++
+    const match = /-([0-9a-z]+)-([0-9a-z]+)$/.exec(intent.clientOrderId)
+    const sequence = Number.parseInt(match?.[2] ?? '0', 36)
+    if (strategy >= 0) this.#sequence[strategy] = Math.max(this.#sequence[strategy]!, sequence)
+  }
+  restoreVerdict(clientOrderId: string, verdict: 'accept' | 'resize' | 'reject'): void {
+    if (verdict === 'reject') this.rejected++
+    const match = /-([0-9a-z]+)-([0-9a-z]+)$/.exec(clientOrderId)
+    const strategy = Number.parseInt(match?.[1] ?? '', 36)
+    const sequence = Number.parseInt(match?.[2] ?? '0', 36)
+    if (strategy < this.#o.strategies.length) this.#sequence[strategy] = Math.max(this.#sequence[strategy]!, sequence)
+  }
+  restoreCross(
+    instrument: number,
+    lots: number,
+    priceTicks: number,
+    buyer: string,
+    seller: string,
+    nowUs: number,
+  ): void {
+    const {strategies} = this.#o
+    this.#applyCross(instrument, lots, priceTicks, strategies.indexOf(buyer), strategies.indexOf(seller), nowUs)
+  }
+}

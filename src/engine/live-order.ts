@@ -1,0 +1,35 @@
+import type {OrderIntent, OrderStatus} from '../domain/order.ts'
+
+/** Why the engine sent an order: to reach a target, as one side of a quote, or to close a position it must not keep. */
+export type OrderPurpose = 'target' | 'bid' | 'ask' | 'exit'
+
+/** An order that is not known to be done. Only the desk changes it. */
+export interface LiveOrder {
+  readonly intent: OrderIntent
+  readonly symbol: string
+  /** Index of its strategy; -1 for an order of nobody here. */
+  readonly strategy: number
+  /** `strategy * instruments + instrument`. */
+  readonly slot: number
+  readonly purpose: OrderPurpose
+  readonly sentUs: number
+  /** The market when it was decided: mid, and the price it hoped for (far touch, or its limit). 0 when unknown. */
+  readonly decidedMid: number
+  readonly hopedTicks: number
+  venueOrderId: string | undefined
+  status: OrderStatus
+  leavesLots: number
+  filledLots: number
+  cancelSentUs: number
+}
+
+/** What a strategy wants resting on both sides of an instrument, and what rests. */
+export interface QuoteSlot {
+  readonly slot: number
+  bidTicks: number
+  bidLots: number
+  askTicks: number
+  askLots: number
+  bid: LiveOrder | undefined
+  ask: LiveOrder | undefined
+}
