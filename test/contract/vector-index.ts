@@ -1,6 +1,6 @@
 import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
-import type {VectorIndex, VectorIndexFactory} from '../../src/memory/vector-index.ts'
+import type {VectorIndex, VectorIndexDriver, VectorIndexFactory} from '../../src/memory/vector-index.ts'
 import {nearSample, unitSample} from '../support/patterns.ts'
 
 export interface VectorIndexTraits {
@@ -34,8 +34,11 @@ const filled = (open: VectorIndexFactory, vectors: ReadonlyMap<number, Float32Ar
   return index
 }
 
-/** Every vector index runs these; `open` hands back an empty one. */
-export const describesVectorIndex = (open: VectorIndexFactory, {recall, tolerance = 1e-5}: VectorIndexTraits): void => {
+/** Every vector index runs these. */
+export const describesVectorIndex = (
+  {open, restore}: VectorIndexDriver,
+  {recall, tolerance = 1e-5}: VectorIndexTraits,
+): void => {
   describe('as a vector index', () => {
     test('finds nothing while empty', () => {
       using index = open(256)
@@ -119,6 +122,25 @@ export const describesVectorIndex = (open: VectorIndexFactory, {recall, toleranc
       index.add(1, b)
       expect(index.size).toBe(1)
       expect(index.search(b, 2)).toEqual([{key: 1, similarity: expect.closeTo(1, 3)}])
+    })
+
+    test('comes back from its snapshot, and can be changed again', () => {
+      const vectors = clustered(900, 13)
+      using index = filled(open, vectors)
+      for (let key = 0; key < 900; key += 3) index.remove(key)
+      const query = vectors.get(7) as Float32Array
+      using restored = restore(256, Uint8Array.from(index.snapshot()))
+      expect(restored.size).toBe(600)
+      expect(restored.search(query, 10)).toEqual(index.search(query, 10))
+      restored.remove(7)
+      restored.add(3_000, query)
+      expect(restored.search(query, 1)[0]?.key).toBe(3_000)
+    })
+
+    test('refuses a snapshot that was cut', () => {
+      using index = filled(open, clustered(400, 14))
+      const bytes = index.snapshot()
+      expect(() => restore(256, bytes.subarray(0, 1_001))).toThrow()
     })
 
     test('says how many bytes it holds', () => {

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
-import {createExactIndex} from '../../src/memory/exact-index.ts'
+import {createExactIndex, exactIndexDriver} from '../../src/memory/exact-index.ts'
 import {describesVectorIndex} from '../contract/vector-index.ts'
 import {unitSample} from '../support/patterns.ts'
 
-describesVectorIndex(createExactIndex, {recall: 1})
+describesVectorIndex(exactIndexDriver, {recall: 1})
 
 test.each([1, 3, 16, 17, 255])('takes any dimension, such as %d', dimension => {
   using index = createExactIndex(dimension)
