@@ -1,0 +1,149 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import {tmpdir} from 'node:os'
+import path from 'node:path'
+import {DatabaseSync} from 'node:sqlite'
+import {afterAll, describe, expect, test} from 'vitest'
+import {Config} from '../../src/config/schema.ts'
+import {openMemory} from '../../src/core/memory.ts'
+import {createRng} from '../../src/domain/rng.ts'
+import {aPattern, unitSample} from '../support/patterns.ts'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'gpi-memory-'))
+afterAll(() => rmSync(folder, {recursive: true}))
+
+const config = Config.parse({})
+let banks = 0
+
+const aBank = async (count = 200): Promise<string> => {
+  const directory = path.join(folder, `bank-${banks++}`)
+  await using memory = await openMemory({config, directory})
+  const rng = createRng(1)
+  for (let i = 0; i < count; i++) {
+    memory.bank.add(aPattern({id: `p${i}`, vector: unitSample(rng), observations: [{atUs: 2_000, pnlBps: i}]}))
+  }
+  await memory.flush()
+  memory.saveIndex()
+  return directory
+}
+
+/** Ids and similarities of a search, from a bank opened anew. */
+const searched = async (directory: string) => {
+  await using memory = await openMemory({config, directory})
+  const {matches} = memory.bank.search(unitSample(createRng(9)), {asOfUs: 5_000, k: 20})
+  return {matches, notices: memory.notices, count: memory.bank.count}
+}
+
+const overwrite = (file: string, at: number, bytes: number): void => {
+  const content = readFileSync(file)
+  content.fill(0x5a, at, at + bytes)
+  writeFileSync(file, content)
+}
+
+describe('a bank on disk', () => {
+  test('is the same bank after it was closed, with the saved index and without it', async () => {
+    const directory = await aBank()
+    const first = await searched(directory)
+    expect(first).toMatchObject({notices: [], count: 200})
+    rmSync(path.join(directory, 'index.bin'))
+    expect(await searched(directory)).toEqual(first)
+  })
+
+  test('a saved index that is older than the documents is brought up to date', async () => {
+    const directory = await aBank()
+    {
+      await using memory = await openMemory({config, directory})
+      memory.bank.remove('p7')
+      memory.bank.remove('p8')
+      memory.bank.add(aPattern({id: 'p8', vector: unitSample(createRng(77)), observations: [{atUs: 2_000, pnlBps: 1}]}))
+      memory.bank.setTier('p9', 'cold')
+      memory.bank.add(aPattern({id: 'new', vector: unitSample(createRng(9)), observations: [{atUs: 2_000, pnlBps: 1}]}))
+    }
+    const withIndex = await searched(directory)
+    rmSync(path.join(directory, 'index.bin'))
+    expect((await searched(directory)).matches).toEqual(withIndex.matches)
+    expect(withIndex.matches[0]?.id).toBe('new')
+  })
+
+  test.each([
+    ['a flipped byte', (file: string) => overwrite(file, 40_000, 1)],
+    ['a cut end', (file: string) => truncateSync(file, 1_000)],
+    ['an empty file', (file: string) => truncateSync(file, 0)],
+    ['something else', (file: string) => writeFileSync(file, 'hello')],
+  ])('detects an index with %s and rebuilds it', async (_, damage) => {
+    const directory = await aBank()
+    const before = await searched(directory)
+    damage(path.join(directory, 'index.bin'))
+    const after = await searched(directory)
+    expect(after.notices).toEqual([expect.stringMatching(/^the index .* is damaged .*rebuilt from the documents$/)])
+    expect(after.matches).toEqual(before.matches)
+  })
+
+  test('moves a store that is not a database aside, and says so', async () => {
+    const directory = await aBank()
+    overwrite(path.join(directory, 'patterns.db'), 0, 100)
+    const {notices, count} = await searched(directory)
+    expect(notices[0]).toMatch(/patterns\.db is damaged \(file is not a database\)/)
+    expect(notices[1]).toMatch(/moved to .*quarantine\/patterns-1\.db; 0 patterns/)
+    expect(count).toBe(0)
+    expect(statSync(path.join(directory, 'quarantine/patterns-1.db')).size).toBeGreaterThan(100)
+    expect((await searched(directory)).notices).toEqual([])
+  })
+
+  test('carries over all but the documents in a damaged part', async () => {
+    const directory = await aBank()
+    const file = path.join(directory, 'patterns.db')
+    const middle = Math.floor(statSync(file).size / 2 / 4096) * 4096
+    overwrite(file, middle, 4096)
+    const {notices, count} = await searched(directory)
+    expect(notices).toHaveLength(2)
+    expect(count).toBeGreaterThan(150)
+    expect(count).toBeLessThan(200)
+    await using memory = await openMemory({config, directory})
+    expect((await memory.store.verify()).problems).toEqual([])
+  })
+
+  test('drops a document whose content no longer matches its checksum, and keeps the damaged store', async () => {
+    const directory = await aBank()
+    const db = new DatabaseSync(path.join(directory, 'patterns.db'))
+    db.exec(`UPDATE pattern SET symbol = 'XXX' WHERE id = 'p5'`)
+    db.close()
+    const {notices, count} = await searched(directory)
+    expect(notices[0]).toContain('pattern p5 does not match its checksum')
+    expect(count).toBe(199)
+    expect(existsSync(path.join(directory, 'quarantine/patterns-1.db'))).toBe(true)
+    expect(readdirSync(directory)).toContain('patterns.db')
+  })
+
+  test('keeps its calibration and counts searches over its whole life', async () => {
+    const directory = await aBank()
+    {
+      await using memory = await openMemory({config, directory})
+      expect(memory.calibration).toBeUndefined()
+      await memory.calibrate(5_000)
+      memory.bank.search(unitSample(createRng(9)), {asOfUs: 5_000})
+      expect(memory.stats().searches).toBe(1)
+      await memory.countSearches()
+      await memory.countSearches()
+      expect(memory.stats().searches).toBe(1)
+    }
+    await using memory = await openMemory({config, directory})
+    expect(memory.calibration).toMatchObject({method: 'chance', samples: 0})
+    expect(memory.stats()).toMatchObject({searches: 1, hitRate: 0})
+  })
+
+  test('names MongoDB when it is configured without a URL', async () => {
+    const mongo = Config.parse({memory: {store: 'mongodb'}})
+    await expect(openMemory({config: mongo, directory: folder, environment: {}})).rejects.toMatchObject({
+      code: 'MONGODB_URL_MISSING',
+    })
+  })
+})

@@ -1,0 +1,83 @@
+import {type ChildProcess, spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import {createInterface} from 'node:readline'
+import {afterAll, expect, test} from 'vitest'
+import {Config} from '../../src/config/schema.ts'
+import {openMemory} from '../../src/core/memory.ts'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'gpi-crash-'))
+afterAll(() => rmSync(folder, {recursive: true}))
+
+interface Acknowledgement {
+  readonly acknowledged: string
+  readonly index: number
+}
+
+const startWriter = (directory: string, name: string) => {
+  const child = spawn(process.execPath, [path.resolve('test/support/memory-writer.ts'), directory, name], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const seen: Acknowledgement[] = []
+  const lines = createInterface({input: child.stdout})
+  lines.on('line', line => seen.push(JSON.parse(line)))
+  return {child, seen, lines}
+}
+
+/** SIGKILL after so many acknowledgements: somewhere inside a later write. */
+const killAfter = async (child: ChildProcess, seen: readonly unknown[], lines: NodeJS.EventEmitter, count: number) => {
+  while (seen.length < count) await once(lines, 'line')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+}
+
+test('two writers killed in the middle, again and again, leave a sound bank with all that was acknowledged', async () => {
+  const directory = path.join(folder, 'bank')
+  for (const [round, count] of [3, 17, 9, 26].entries()) {
+    const a = startWriter(directory, `a${round}`)
+    const b = startWriter(directory, `b${round}`)
+    await Promise.all([killAfter(a.child, a.seen, a.lines, count), killAfter(b.child, b.seen, b.lines, count + 5)])
+
+    await using memory = await openMemory({config: Config.parse({}), directory})
+    expect(memory.notices).toEqual([])
+    expect((await memory.store.verify()).problems).toEqual([])
+    for (const {acknowledged, index} of [...a.seen, ...b.seen]) {
+      const stored = memory.bank.get(acknowledged)
+      const observations = index % 3 === 0 ? [{atUs: index + 2, pnlBps: index}] : []
+      // Every seventh removes the one before it, perhaps in the batch after the acknowledgement.
+      const mayBeGone = index % 7 === 5
+      if (!(mayBeGone && stored === undefined)) expect(stored).toMatchObject({tsUs: index + 1, observations})
+    }
+    const {matches} = memory.bank.search(memory.bank.patterns().next().value?.vector ?? [], {
+      asOfUs: Number.MAX_SAFE_INTEGER,
+    })
+    expect(matches.length).toBeGreaterThan(0)
+  }
+}, 60_000)
+
+test('one process writes while another reads', async () => {
+  const directory = path.join(folder, 'shared')
+  const writer = startWriter(directory, 'w')
+  while (writer.seen.length < 2) await once(writer.lines, 'line')
+  await using reader = await openMemory({config: Config.parse({}), directory})
+  const before = reader.bank.count
+  const target = writer.seen.length + 5
+  while (writer.seen.length < target) await once(writer.lines, 'line')
+  expect(await reader.refresh()).toBeGreaterThan(0)
+  expect(reader.bank.count).toBeGreaterThan(before)
+  for (const {acknowledged, index} of writer.seen.slice(0, target)) {
+    if (index % 7 !== 5) expect(reader.bank.get(acknowledged)).toBeDefined()
+  }
+  reader.bank.recordOutcome('w-0', -1, 1_000)
+  await reader.flush()
+  writer.child.kill('SIGKILL')
+  await once(writer.child, 'exit')
+  await using after = await openMemory({config: Config.parse({}), directory})
+  expect(after.bank.get('w-0')?.observations).toEqual([
+    {atUs: 2, pnlBps: 0},
+    {atUs: 1_000, pnlBps: -1},
+  ])
+}, 60_000)
