@@ -61,3 +61,9 @@ export const utcSession = (): SessionClock => ({
 
 export const sessionNamed = (name: SessionClock['name']): SessionClock =>
   name === 'us-equity' ? usEquitySession() : utcSession()
+
+/** The instant at which New York's clocks show `localUs` (read as if it were UTC); outside the hour of a change, exact. */
+export const fromNewYork = (localUs: number): number => {
+  const guess = localUs + 5 * US_PER_HOUR
+  return localUs - newYorkOffsetHours(guess - US_PER_HOUR / 2) * US_PER_HOUR
+}

@@ -16,6 +16,8 @@ export interface StepReport {
   readonly loss: number
   /** Before clipping. */
   readonly gradientNorm: number
+  /** Further scalars that the objective names with `graph.output`. */
+  readonly parts: Readonly<Record<string, number>>
 }
 
 export type Batch = Readonly<Record<string, Float32Array | BigInt64Array>>
@@ -90,7 +92,12 @@ export class Optimisation {
     if (!Number.isFinite(loss)) throw new RangeError(`the loss was ${loss} at step ${this.#step + 1}`)
     ;[this.#current, this.#spare] = [this.#spare, this.#current]
     this.#step++
-    return {loss, gradientNorm: Number(results['gradient-norm']?.data[0])}
+    const parts = Object.entries(results).filter(([name, {dims}]) => dims.length === 0 && into[name] === undefined)
+    return {
+      loss,
+      gradientNorm: Number(results['gradient-norm']?.data[0]),
+      parts: Object.fromEntries(parts.map(([name, {data}]) => [name, Number(data[0])])),
+    }
   }
 
   /** A copy of the state, safe to write while training goes on. */

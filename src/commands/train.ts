@@ -1,0 +1,97 @@
+import path from 'node:path'
+import {Args, Flags} from '@oclif/core'
+import {BaseCommand} from '../cli/base-command.ts'
+import type {TrainProgress, TrainResult} from '../core/train-run.ts'
+
+export default class Train extends BaseCommand {
+  static override summary = 'train a model on a catalog and write it with its card'
+  static override description =
+    `The model, its card and a checkpoint are written to --out. The card holds the metrics of a purged, embargoed
+test stretch beside the majority, persistence and linear baselines, and says so where the model does not beat them.
+Ctrl-C ends after the current step with everything written; --resume goes on from there, bit for bit.
+Models on bars: signal, lstm, cnn, hybrid, transformer, linear. On order books: book, ctabl, deeplob, mixer, logistic-ofi.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> signal --data data --out models',
+    '<%= config.bin %> <%= command.id %> lstm --data data --size medium --max-steps 4000 --json',
+  ]
+  static override args = {model: Args.string({description: 'what to train', required: true})}
+  static override flags = {
+    data: Flags.string({description: 'catalog to learn from', helpValue: 'DIR', required: true}),
+    out: Flags.string({description: 'folder for the model; HOME/models by default', helpValue: 'DIR'}),
+    symbols: Flags.string({description: 'only these, separated by commas', helpValue: 'A,B'}),
+    size: Flags.option({
+      description: 'size of the network',
+      options: ['small', 'medium', 'full'] as const,
+      default: 'small' as const,
+    })(),
+    batch: Flags.integer({description: 'windows a step', default: 256, min: 1}),
+    window: Flags.integer({description: 'rows a window', default: 16, min: 1}),
+    'max-steps': Flags.integer({description: 'steps at most', default: 3000, min: 1}),
+    'validate-every': Flags.integer({description: 'steps between validations', default: 250, min: 1}),
+    patience: Flags.integer({description: 'validations without gain before stopping', default: 6, min: 1}),
+    horizon: Flags.integer({description: 'rows ahead that labels look', default: 6, min: 1}),
+    barrier: Flags.string({description: 'barrier in deviations (bars), threshold in spreads (books)', default: '0.8'}),
+    'cost-bps': Flags.string({description: 'round-trip cost that a labelled move must exceed', default: '3'}),
+    noise: Flags.string({description: 'noise mixed into the inputs, in deviations', default: '0'}),
+    folds: Flags.integer({description: 'walk-forward folds to measure besides', default: 0, min: 0}),
+    resume: Flags.boolean({description: 'go on from the checkpoint in --out'}),
+  }
+
+  async run(): Promise<TrainResult> {
+    const {args, flags} = await this.parse(Train)
+    const {config} = await this.loadConfig(flags)
+    const {train} = await import('../core/train.ts')
+    const {parseNumber} = await import('../core/parse-number.ts')
+    const symbols = flags.symbols?.split(',').filter(symbol => symbol !== '')
+    const result = await train(
+      {
+        model: args.model,
+        size: flags.size,
+        batch: flags.batch,
+        window: flags.window,
+        maxSteps: flags['max-steps'],
+        validateEvery: flags['validate-every'],
+        patience: flags.patience,
+        out: flags.out ?? path.join(config.home, 'models'),
+        seed: config.seed,
+        data: flags.data,
+        ...(symbols === undefined ? {} : {symbols}),
+        horizon: flags.horizon,
+        barrier: parseNumber('--barrier', flags.barrier, {min: 0}),
+        costBps: parseNumber('--cost-bps', flags['cost-bps'], {min: 0}),
+        noise: parseNumber('--noise', flags.noise, {min: 0}),
+        folds: flags.folds,
+        resume: flags.resume,
+      },
+      {signal: this.stopSignal, onProgress: progress => this.#draw(progress)},
+    )
+    if (this.showsProgress) process.stderr.write('\r\u001b[K')
+    this.log(table(result))
+    if (result.stoppedBy === 'signal') this.note('stopped early; the same command with --resume goes on')
+    return result
+  }
+
+  #draw({phase, step, total, loss, validLoss, etaSeconds}: TrainProgress): void {
+    if (!this.showsProgress) return
+    const parts = [
+      `${phase} ${step}/${total}`,
+      ...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]),
+      ...(validLoss === undefined ? [] : [`valid ${validLoss.toFixed(4)}`]),
+      ...(etaSeconds === undefined ? [] : [`${etaSeconds} s left`]),
+    ]
+    process.stderr.write(`\r\u001b[K${parts.join('  ')}`)
+  }
+}
+
+const table = ({model, parameters, steps, stepMs, test, baselines, verdict, modelPath}: TrainResult): string => {
+  const row = (name: string, {macroF1, mcc, accuracy}: TrainResult['baselines']['majority']): string =>
+    `${name.padEnd(14)} ${macroF1.toFixed(4).padStart(9)} ${mcc.toFixed(4).padStart(9)} ${accuracy.toFixed(4).padStart(9)}`
+  return [
+    `${model}: ${parameters} parameters, ${steps} steps, ${stepMs} ms a step`,
+    `${'test'.padEnd(14)} ${'macro-F1'.padStart(9)} ${'MCC'.padStart(9)} ${'accuracy'.padStart(9)}`,
+    row(model, test),
+    ...Object.entries(baselines).map(([name, metrics]) => row(name, metrics)),
+    ...verdict.map(sentence => `- ${sentence}`),
+    modelPath,
+  ].join('\n')
+}

@@ -1,0 +1,409 @@
+import {existsSync, readFileSync} from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import {performance} from 'node:perf_hooks'
+import {UserError} from '../domain/errors.ts'
+import {openOrtSession} from '../drivers/onnx/ort-session.ts'
+import {fitScaler, type Scaler, schemaKey} from '../features/features.ts'
+import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
+import {fitTemperature} from '../models/calibration.ts'
+import {type ModelCard, verdictOf} from '../models/card.ts'
+import {knownModel} from '../models/catalogue.ts'
+import {decodeCheckpoint, encodeCheckpoint} from '../models/checkpoint.ts'
+import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
+import type {ProbabilisticMetrics} from '../models/metrics.ts'
+import {type ModelDescription, metadataOf, sha256} from '../models/model-file.ts'
+import {type Architecture, type ModelSize, signalNetwork, withTemperature} from '../models/networks.ts'
+import {type Split, splitInTime, walkForward} from '../models/splits.ts'
+import {labelsOf, measureOutputs, predictRows, SignalTrainer, type TrainerOptions} from '../models/trainer.ts'
+import {exportInference, type Weights} from '../nn/nn.ts'
+import {writeOnnx} from '../nn/onnx-writer.ts'
+import {writeWhole} from './model-files.ts'
+import {loadTrainingData, type TrainingData} from './training-data.ts'
+
+/** Plain and complete: a worker, here or on another machine, needs nothing else. */
+export interface TrainRequest {
+  readonly model: string
+  readonly size: ModelSize
+  readonly batch: number
+  readonly window: number
+  readonly maxSteps: number
+  readonly out: string
+  readonly seed: number
+  readonly data: string
+  readonly symbols?: readonly string[]
+  readonly horizon: number
+  /** Barrier in deviations (bars) or threshold in spreads (books). */
+  readonly barrier: number
+  readonly costBps: number
+  readonly noise: number
+  readonly folds: number
+  readonly resume: boolean
+  readonly validateEvery: number
+  readonly patience: number
+}
+
+export interface TrainProgress {
+  readonly phase: 'data' | 'linear' | 'train' | 'walk-forward'
+  readonly step: number
+  readonly total: number
+  readonly loss?: number
+  readonly validLoss?: number
+  readonly etaSeconds?: number
+}
+
+export interface TrainResult {
+  readonly model: string
+  readonly size: string
+  readonly parameters: number
+  readonly steps: number
+  readonly epochs: number
+  readonly seed: number
+  readonly dataHash: string
+  readonly trainLoss: number
+  readonly valid: ProbabilisticMetrics
+  readonly test: ProbabilisticMetrics
+  readonly direction: ModelCard['direction']
+  readonly baselines: ModelCard['baselines']
+  readonly verdict: readonly string[]
+  readonly modelPath: string
+  readonly cardPath: string
+  readonly checkpointPath: string
+  readonly stepMs: number
+  readonly stoppedBy: ModelCard['training']['stoppedBy']
+}
+
+export interface TrainHooks {
+  readonly onProgress: (progress: TrainProgress) => void
+  /** True once training shall end at the next step. */
+  readonly isStopped: () => boolean
+}
+
+interface Prepared {
+  readonly data: TrainingData
+  readonly dataset: Dataset
+  readonly split: Split
+  readonly scaler: Scaler
+}
+
+/** Loads, trains, measures and writes one signal model. Runs on the calling thread from start to end. */
+export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Promise<TrainResult> => {
+  const known = knownModel(request.model)
+  hooks.onProgress({phase: 'data', step: 0, total: request.maxSteps})
+  const prepared = await prepare(request, known.rows)
+  const linear = trainLinear(request, prepared, hooks)
+  const started = performance.now()
+  const {trainer, stoppedBy, ranSteps} = trainMain(request, known.architecture, known.learningRate, prepared, hooks)
+  const seconds = (performance.now() - started) / 1000
+  const folds =
+    request.folds > 0 && stoppedBy !== 'signal'
+      ? crossValidate(request, known.architecture, known.learningRate, prepared, hooks)
+      : undefined
+
+  const {dataset, split, scaler, data} = prepared
+  const description: ModelDescription = {
+    name: request.model,
+    architecture: known.architecture,
+    size: request.size,
+    parameters: trainer.parameters,
+    features: schemaKey(dataset.schema),
+    width: widthOf(dataset),
+    window: request.window,
+    horizon: dataset.horizon,
+    session: data.session,
+    periodUs: data.periodUs,
+    labels: data.labels,
+    scaler,
+    precision: 'float32',
+  }
+  const network = networkOf(request, known.architecture, prepared)
+  const temperature = temperatureOf(network, trainer.weights(), prepared, request.window)
+  const bytes = writeOnnx(
+    exportInference(network, withTemperature(trainer.weights(), temperature), metadataOf(description)),
+  )
+  const valid = measure(bytes, dataset, split.valid, request.window).metrics
+  const {metrics: test, direction, regression} = measure(bytes, dataset, split.test, request.window)
+  const baselines = {
+    majority: majorityBaseline(dataset, split.train, split.test),
+    persistence: persistenceBaseline(dataset, split.test),
+    linear,
+  }
+  const verdict = verdictOf(test, baselines, direction)
+  const modelPath = path.join(request.out, `${request.model}.onnx`)
+  const cardPath = path.join(request.out, `${request.model}.card.json`)
+  const training = {
+    steps: trainer.stepCount,
+    epochs: Number((trainer.stepCount / trainer.stepsPerEpoch).toFixed(2)),
+    seconds: Number(seconds.toFixed(1)),
+    stepMs: Number(((seconds * 1000) / Math.max(1, ranSteps)).toFixed(3)),
+    trainLoss: trainer.history.at(-1)?.trainLoss ?? Number.NaN,
+    temperature,
+    stoppedBy,
+    history: trainer.history,
+    runtime: `node ${process.version}, onnxruntime-node 1.30.0, 1 thread, ${os.cpus()[0]?.model.trim() ?? 'unknown CPU'}`,
+  }
+  const {out: _out, data: _data, resume: _resume, ...options} = request
+  const card: ModelCard = {
+    kind: 'model-card',
+    model: description,
+    command: commandOf(request),
+    options,
+    data: {
+      dataHash: dataset.dataHash,
+      sources: dataset.sources,
+      split: {
+        train: split.train.length,
+        valid: split.valid.length,
+        test: split.test.length,
+        purged: split.purged,
+        boundaries: split.boundaries.map(({symbols, validUs, testUs}) => ({
+          symbols,
+          valid: iso(validUs),
+          test: iso(testUs),
+        })),
+      },
+      classShares: {train: sharesOf(dataset, split.train), test: sharesOf(dataset, split.test)},
+    },
+    training,
+    valid,
+    test,
+    direction,
+    regression,
+    baselines,
+    ...(folds === undefined ? {} : {walkForward: folds}),
+    verdict,
+    outputs: {
+      probabilities: '[batch, 3] calibrated probabilities of down, flat, up',
+      holding: '[batch] expected share of the horizon until the exit',
+      move: '[batch] expected signed move until the exit, in the unit of the labels',
+    },
+    file: {name: path.basename(modelPath), bytes: bytes.length, sha256: sha256(bytes)},
+  }
+  writeWhole(modelPath, bytes)
+  writeWhole(cardPath, `${JSON.stringify(card, undefined, 2)}\n`)
+  trainer.dispose()
+  return {
+    model: request.model,
+    size: request.size,
+    parameters: trainer.parameters,
+    steps: training.steps,
+    epochs: training.epochs,
+    seed: request.seed,
+    dataHash: dataset.dataHash,
+    trainLoss: training.trainLoss,
+    valid,
+    test,
+    direction,
+    baselines,
+    verdict,
+    modelPath,
+    cardPath,
+    checkpointPath: checkpointPath(request),
+    stepMs: training.stepMs,
+    stoppedBy,
+  }
+}
+
+const iso = (us: number): string => new Date(us / 1000).toISOString()
+const checkpointPath = ({out, model}: TrainRequest): string => path.join(out, `${model}.checkpoint`)
+
+const commandOf = (request: TrainRequest): string => {
+  const {model, size, batch, window, maxSteps, seed, horizon, barrier, costBps, noise, folds, symbols} = request
+  const flags = {size, batch, window, 'max-steps': maxSteps, seed, horizon, barrier, 'cost-bps': costBps, noise, folds}
+  const text = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
+  return [
+    'gpi train',
+    model,
+    ...text,
+    ...(symbols === undefined ? [] : [`--symbols ${symbols.join(',')}`]),
+    '--data DIR',
+  ].join(' ')
+}
+
+const prepare = async (request: TrainRequest, rows: 'bar' | 'book'): Promise<Prepared> => {
+  const data = await loadTrainingData(request, rows)
+  const {dataset} = data
+  const ends = windowEnds(dataset, request.window)
+  const split = splitInTime(dataset, ends, {window: request.window, embargoUs: data.embargoUs})
+  for (const part of ['train', 'valid', 'test'] as const) {
+    if (split[part].length >= request.batch || (part !== 'train' && split[part].length > 0)) continue
+    throw new UserError(
+      'TOO_LITTLE_DATA',
+      `the ${part} part has ${split[part].length} windows of ${request.window} rows; a batch is ${request.batch}`,
+      {
+        hints: ['give more data, a shorter --window or a smaller --batch'],
+      },
+    )
+  }
+  const include = new Uint8Array(dataset.labels.length)
+  for (const row of split.train) include[row] = 1
+  return {data, dataset, split, scaler: fitScaler(dataset.features, widthOf(dataset), row => include[row] === 1)}
+}
+
+const networkOf = ({size, window}: TrainRequest, architecture: Architecture, {dataset, scaler}: Prepared) =>
+  signalNetwork({architecture, size, window, width: widthOf(dataset), scaler})
+
+const trainerOptions = (request: TrainRequest, learningRate: number, {scaler}: Prepared): TrainerOptions => ({
+  seed: request.seed,
+  batch: request.batch,
+  window: request.window,
+  maxSteps: request.maxSteps,
+  learningRate,
+  weightDecay: 0.01,
+  validateEvery: request.validateEvery,
+  patience: request.patience,
+  validationRows: 20_000,
+  noise: request.noise,
+  deviation: scaler.deviation,
+})
+
+const trainLinear = (request: TrainRequest, prepared: Prepared, hooks: TrainHooks): ProbabilisticMetrics => {
+  const trainer = new SignalTrainer(
+    prepared.dataset,
+    prepared.split,
+    networkOf(request, 'linear', prepared),
+    {...trainerOptions(request, 1e-3, prepared), noise: 0},
+    openOrtSession,
+  )
+  drive(trainer, 'linear', request.maxSteps, hooks)
+  const metrics = trainer.evaluate(prepared.split.test, trainer.weights())
+  trainer.dispose()
+  return metrics
+}
+
+const trainMain = (
+  request: TrainRequest,
+  architecture: Architecture,
+  learningRate: number,
+  prepared: Prepared,
+  hooks: TrainHooks,
+) => {
+  const options = trainerOptions(request, learningRate, prepared)
+  const {dataset, split} = prepared
+  const runHash = sha256(JSON.stringify({options, architecture, size: request.size, data: dataset.dataHash}))
+  const file = checkpointPath(request)
+  const resumed = request.resume ? readCheckpoint(file, runHash) : undefined
+  const trainer = new SignalTrainer(
+    dataset,
+    split,
+    networkOf(request, architecture, prepared),
+    options,
+    openOrtSession,
+    resumed,
+  )
+  refuseTooLarge(trainer.stepBytes)
+  const from = trainer.stepCount
+  const isDrained = drive(trainer, 'train', request.maxSteps, hooks, () =>
+    writeWhole(file, encodeCheckpoint(trainer.state(), runHash)),
+  )
+  writeWhole(file, encodeCheckpoint(trainer.state(), runHash))
+  const stoppedBy = !isDrained
+    ? ('signal' as const)
+    : trainer.stepCount >= request.maxSteps
+      ? ('steps' as const)
+      : ('patience' as const)
+  return {trainer, stoppedBy, ranSteps: trainer.stepCount - from}
+}
+
+const readCheckpoint = (file: string, runHash: string) => {
+  if (!existsSync(file)) {
+    throw new UserError('NO_CHECKPOINT', `there is no checkpoint ${file} to resume`, {
+      hints: ['start without --resume'],
+    })
+  }
+  return decodeCheckpoint(new Uint8Array(readFileSync(file)), runHash, file)
+}
+
+const refuseTooLarge = (stepBytes: number): void => {
+  if (stepBytes <= 0.8 * os.totalmem()) return
+  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  throw new UserError('MODEL_TOO_LARGE', `a step may need ${gib(stepBytes)}; this machine has ${gib(os.totalmem())}`, {
+    hints: ['choose a smaller --size, --batch or --window'],
+  })
+}
+
+/** Steps until the trainer is done or a stop is asked for; false in the latter case. */
+const drive = (
+  trainer: SignalTrainer,
+  phase: TrainProgress['phase'],
+  total: number,
+  hooks: TrainHooks,
+  onValidation: () => void = () => {},
+): boolean => {
+  const started = performance.now()
+  const from = trainer.stepCount
+  while (!trainer.isDone) {
+    if (hooks.isStopped()) return false
+    const {step, loss, validation} = trainer.step()
+    if (validation !== undefined) onValidation()
+    if (validation === undefined && step % 20 !== 0) continue
+    const perStep = (performance.now() - started) / 1000 / (step - from)
+    const eta = {etaSeconds: Math.round(perStep * (total - step))}
+    hooks.onProgress({
+      phase,
+      step,
+      total,
+      loss,
+      ...eta,
+      ...(validation === undefined ? {} : {validLoss: validation.validLoss}),
+    })
+  }
+  return true
+}
+
+const crossValidate = (
+  request: TrainRequest,
+  architecture: Architecture,
+  learningRate: number,
+  prepared: Prepared,
+  hooks: TrainHooks,
+) => {
+  const {dataset, data} = prepared
+  const splits = walkForward(dataset, windowEnds(dataset, request.window), request.folds, {
+    window: request.window,
+    embargoUs: data.embargoUs,
+  })
+  return splits.map(split => {
+    const options = trainerOptions(request, learningRate, prepared)
+    const trainer = new SignalTrainer(
+      dataset,
+      split,
+      networkOf(request, architecture, prepared),
+      options,
+      openOrtSession,
+    )
+    drive(trainer, 'walk-forward', request.maxSteps, hooks)
+    const test = trainer.evaluate(split.test, trainer.weights())
+    trainer.dispose()
+    const from = split.test.reduce(
+      (least, row) => Math.min(least, dataset.tsUs[row] as number),
+      Number.POSITIVE_INFINITY,
+    )
+    return {testFrom: iso(from), test, majority: majorityBaseline(dataset, split.train, split.test)}
+  })
+}
+
+const temperatureOf = (
+  network: ReturnType<typeof networkOf>,
+  weights: Weights,
+  {dataset, split}: Prepared,
+  window: number,
+): number => {
+  const session = openOrtSession(writeOnnx(exportInference(network, weights)), {threads: 1})
+  const {probabilities} = predictRows(session, dataset, split.valid, window)
+  session.dispose()
+  return fitTemperature(labelsOf(dataset, split.valid), probabilities)
+}
+
+const measure = (bytes: Uint8Array, dataset: Dataset, rows: Int32Array, window: number) => {
+  const session = openOrtSession(bytes, {threads: 1})
+  const outputs = predictRows(session, dataset, rows, window)
+  session.dispose()
+  return measureOutputs(dataset, rows, outputs)
+}
+
+const sharesOf = (dataset: Dataset, rows: Int32Array): number[] => {
+  const counts = [0, 0, 0]
+  for (const row of rows) counts[dataset.labels[row] as number] = (counts[dataset.labels[row] as number] as number) + 1
+  return counts.map(count => Number((count / Math.max(1, rows.length)).toFixed(4)))
+}

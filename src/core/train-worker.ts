@@ -1,0 +1,20 @@
+import {parentPort, workerData} from 'node:worker_threads'
+import {UserError} from '../domain/errors.ts'
+import {runTraining, type TrainRequest} from './train-run.ts'
+
+/** Trains in its own thread, so that the terminal stays alive and a stop can be asked for at any step. */
+const {request, stop} = workerData as {readonly request: TrainRequest; readonly stop: Int32Array}
+const port = parentPort
+if (port === null) throw new Error('train-worker must run as a worker thread')
+
+try {
+  const result = await runTraining(request, {
+    onProgress: progress => port.postMessage({kind: 'progress', progress}),
+    isStopped: () => Atomics.load(stop, 0) === 1,
+  })
+  port.postMessage({kind: 'done', result})
+} catch (error) {
+  if (!(error instanceof UserError)) throw error
+  const {code, message, hints, exitCode} = error
+  port.postMessage({kind: 'refused', code, message, hints, exitCode})
+}

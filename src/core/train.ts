@@ -1,0 +1,51 @@
+import {Worker} from 'node:worker_threads'
+import {type ExitCode, UserError} from '../domain/errors.ts'
+import {knownModel} from '../models/catalogue.ts'
+import type {TrainProgress, TrainRequest, TrainResult} from './train-run.ts'
+
+type Message =
+  | {readonly kind: 'progress'; readonly progress: TrainProgress}
+  | {readonly kind: 'done'; readonly result: TrainResult}
+  | {
+      readonly kind: 'refused'
+      readonly code: string
+      readonly message: string
+      readonly hints: string[]
+      readonly exitCode: ExitCode
+    }
+
+export interface TrainOptions {
+  readonly onProgress?: (progress: TrainProgress) => void
+  /** Aborting ends training after the current step: the checkpoint and the best model so far are written. */
+  readonly signal?: AbortSignal
+}
+
+/** Trains a model in a worker thread; resolves when its files are written. */
+export const train = (request: TrainRequest, {onProgress, signal}: TrainOptions = {}): Promise<TrainResult> => {
+  knownModel(request.model)
+  const stop = new Int32Array(new SharedArrayBuffer(4))
+  const file = import.meta.url.endsWith('.ts') ? './train-worker.ts' : './train-worker.js'
+  const worker = new Worker(new URL(file, import.meta.url), {workerData: {request, stop}})
+  const ask = (): void => void Atomics.store(stop, 0, 1)
+  signal?.addEventListener('abort', ask, {once: true})
+  if (signal?.aborted) ask()
+  return new Promise<TrainResult>((resolve, reject) => {
+    worker.on('message', (message: Message) => {
+      switch (message.kind) {
+        case 'progress':
+          onProgress?.(message.progress)
+          break
+        case 'done':
+          resolve(message.result)
+          break
+        case 'refused':
+          reject(new UserError(message.code, message.message, message))
+          break
+        default:
+          message satisfies never
+      }
+    })
+    worker.on('error', reject)
+    worker.on('exit', code => reject(new Error(`the training thread ended with code ${code} and no result`)))
+  }).finally(() => signal?.removeEventListener('abort', ask))
+}

@@ -1,0 +1,81 @@
+import type {ClusteredDirection, Metrics, ProbabilisticMetrics} from './metrics.ts'
+import type {ModelDescription} from './model-file.ts'
+import type {ValidationPoint} from './trainer.ts'
+
+export interface Baselines {
+  readonly majority: Metrics
+  readonly persistence: Metrics
+  /** Logistic regression on the same windows, trained by the same code. */
+  readonly linear: ProbabilisticMetrics
+}
+
+/** What a model is, how it was made and what it is worth; published beside its file. */
+export interface ModelCard {
+  readonly kind: 'model-card'
+  readonly model: ModelDescription
+  readonly command: string
+  readonly options: Readonly<Record<string, unknown>>
+  readonly data: {
+    readonly dataHash: string
+    readonly sources: readonly {readonly name: string; readonly rows: number; readonly sha256: string}[]
+    readonly split: {
+      readonly train: number
+      readonly valid: number
+      readonly test: number
+      readonly purged: number
+      readonly boundaries: readonly {
+        readonly symbols: readonly string[]
+        readonly valid: string
+        readonly test: string
+      }[]
+    }
+    readonly classShares: {readonly train: readonly number[]; readonly test: readonly number[]}
+  }
+  readonly training: {
+    readonly steps: number
+    readonly epochs: number
+    readonly seconds: number
+    readonly stepMs: number
+    readonly trainLoss: number
+    readonly temperature: number
+    readonly stoppedBy: 'steps' | 'patience' | 'signal'
+    readonly history: readonly ValidationPoint[]
+    readonly runtime: string
+  }
+  readonly valid: ProbabilisticMetrics
+  readonly test: ProbabilisticMetrics
+  readonly direction: ClusteredDirection
+  /** R² of the two regressions on the test part; below 0 is worse than their mean. */
+  readonly regression: {readonly holding: number; readonly move: number}
+  readonly baselines: Baselines
+  readonly walkForward?: readonly {
+    readonly testFrom: string
+    readonly test: ProbabilisticMetrics
+    readonly majority: Metrics
+  }[]
+  readonly verdict: readonly string[]
+  readonly outputs: Readonly<Record<string, string>>
+  readonly file: {readonly name: string; readonly bytes: number; readonly sha256: string}
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+
+/** Plain sentences on what the figures show, bad ones included. */
+export const verdictOf = (
+  test: ProbabilisticMetrics,
+  baselines: Baselines,
+  direction: ClusteredDirection,
+): string[] => {
+  const sentences = (['majority', 'persistence', 'linear'] as const).map(name => {
+    const relation = test.macroF1 > baselines[name].macroF1 ? 'beats' : 'does NOT beat'
+    const f1 = `macro-F1 ${test.macroF1.toFixed(4)} against ${baselines[name].macroF1.toFixed(4)}`
+    return `${relation} the ${name} baseline: ${f1}, MCC ${test.mcc.toFixed(4)} against ${baselines[name].mcc.toFixed(4)}`
+  })
+  const {accuracy, standardError, days} = direction
+  const figure = `up against down, where the price did move: ${percent(accuracy)} right, standard error ${percent(standardError)} clustered over ${days} days`
+  const isKnown = days >= 5 && accuracy - 0.5 > 2 * standardError
+  const conclusion = isKnown
+    ? 'the direction is predicted better than by a coin on this test stretch; nothing here says that it pays after costs'
+    : 'this is NOT evidence that the direction is predictable: what the model knows is mostly whether a move comes, not where to'
+  return [...sentences, figure, conclusion]
+}

@@ -1,0 +1,60 @@
+import {nearest, UserError} from '../domain/errors.ts'
+import type {Architecture} from './networks.ts'
+
+/** A model that `gpi train` knows by name. */
+export interface KnownModel {
+  readonly name: string
+  readonly architecture: Architecture
+  /** Market it is trained on unless asked otherwise. */
+  readonly rows: 'bar' | 'book'
+  readonly learningRate: number
+  readonly summary: string
+}
+
+export const SIGNAL_MODELS: readonly KnownModel[] = [
+  {name: 'signal', architecture: 'mlp', rows: 'bar', learningRate: 1e-3, summary: 'small perceptron on bars'},
+  {
+    name: 'linear',
+    architecture: 'linear',
+    rows: 'bar',
+    learningRate: 1e-3,
+    summary: 'logistic regression on the window',
+  },
+  {name: 'lstm', architecture: 'lstm', rows: 'bar', learningRate: 2e-3, summary: 'recurrent network'},
+  {name: 'cnn', architecture: 'cnn', rows: 'bar', learningRate: 1e-3, summary: 'inception convolutions'},
+  {
+    name: 'hybrid',
+    architecture: 'hybrid',
+    rows: 'bar',
+    learningRate: 1e-3,
+    summary: 'convolution, recurrence, attention',
+  },
+  {name: 'transformer', architecture: 'transformer', rows: 'bar', learningRate: 5e-4, summary: 'pre-norm encoder'},
+  {
+    name: 'logistic-ofi',
+    architecture: 'linear',
+    rows: 'book',
+    learningRate: 1e-3,
+    summary: 'logistic regression on order flow',
+  },
+  {name: 'ctabl', architecture: 'ctabl', rows: 'book', learningRate: 1e-3, summary: 'BiN and bilinear attention'},
+  {
+    name: 'deeplob',
+    architecture: 'deeplob',
+    rows: 'book',
+    learningRate: 1e-3,
+    summary: 'convolutions, inception, LSTM',
+  },
+  {name: 'mixer', architecture: 'mixer', rows: 'book', learningRate: 1e-3, summary: 'MLP mixer'},
+  {name: 'book', architecture: 'ctabl', rows: 'book', learningRate: 1e-3, summary: 'the shipped order-book model'},
+]
+
+export const knownModel = (name: string): KnownModel => {
+  const found = SIGNAL_MODELS.find(model => model.name === name)
+  if (found !== undefined) return found
+  const names = SIGNAL_MODELS.map(model => model.name)
+  const likely = nearest(name, names)
+  throw new UserError('UNKNOWN_MODEL', `no model "${name}" to train`, {
+    hints: [...(likely === undefined ? [] : [`did you mean ${likely}?`]), `known: ${names.join(', ')}`],
+  })
+}
