@@ -423,7 +423,8 @@ export class OrderDesk {
 
   /** A pure function of run, strategy and count, so that a restart finds its own orders. */
   #nextId(strategy: number): string {
-    const next = (this.#sequence[strategy]! += 1)
+    const next = this.#sequence[strategy]! + 1
+    this.#sequence[strategy] = next
     return `${this.#o.runId}-${strategy.toString(36)}-${next.toString(36)}`
   }
 

@@ -147,7 +147,8 @@ export class Engine {
 
   /** A market row, after the market state and the venue took it. */
   onRow(chunk: TapeChunk, row: number): void {
-    const atUs = chunk.tsUs[row]!
+    // Live, the clock may already be past the row's own time; a tape is never behind.
+    const atUs = Math.max(this.nowUs, chunk.tsUs[row]!)
     this.nowUs = atUs
     this.events++
     if (atUs >= this.#nextHouseUs) this.#keepHouse(atUs)
@@ -196,6 +197,16 @@ export class Engine {
 
   equityMicros(): number {
     return this.ledger.equityMicros()
+  }
+  /** No strategy holds anything. */
+  isFlat(): boolean {
+    return this.#holders.every(count => count === 0)
+  }
+  peakEquityMicros(): number {
+    return this.#o.risk.snapshot.peakEquityMicros
+  }
+  get market(): MarketState {
+    return this.#o.market
   }
 
   // --- replay --------------------------------------------------------------------------------------------------

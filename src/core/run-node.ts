@@ -1,0 +1,437 @@
+import {performance} from 'node:perf_hooks'
+import {build, type Histogram} from 'hdr-histogram-js'
+import type {ApprovedOrder, Broker} from '../broker/broker.ts'
+import type {Journal} from '../broker/journal.ts'
+import {applyRow, createMarketState} from '../data/market-state.ts'
+import type {TapeChunk} from '../data/tape.ts'
+import {createRng} from '../domain/rng.ts'
+import type {Clock, Scheduler} from '../domain/time.ts'
+import {US_PER_SECOND} from '../domain/units.ts'
+import {Engine} from '../engine/engine.ts'
+import type {KillLatch} from '../engine/kill-latch.ts'
+import type {Allocator} from '../engine/ports.ts'
+import {type Reconciliation, reconcile, reconcileSince} from '../engine/reconcile.ts'
+import type {Feed} from '../feed/feed.ts'
+import {createRiskGate} from '../risk/gate.ts'
+import type {RiskLimits} from '../risk/limits.ts'
+import type {ExitRules} from '../risk/position-exit.ts'
+import type {RiskRule} from '../risk/risk.ts'
+import type {Strategy} from '../strategies/strategy.ts'
+import {nodeEvents} from './node-events.ts'
+import type {StoppedBy, TradeEvent} from './trade-events.ts'
+
+export interface NodeOptions {
+  /** Start of every client order id. A journal that is not empty must belong to it: the node then goes on where it stopped. */
+  readonly runId: string
+  readonly seed: number
+  readonly configHash: string
+  readonly feed: Feed
+  readonly broker: Broker
+  readonly strategies: readonly Strategy[]
+  readonly allocator: Allocator
+  readonly limits: RiskLimits
+  /** Instead of the standard rules of `limits`. */
+  readonly rules?: readonly RiskRule[]
+  readonly exits?: ExitRules
+  readonly journal: Journal
+  readonly latch: KillLatch
+  /** The market's clock and timers; both may run faster than the wall's. */
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  /** Cash at the start of the run; asked of the broker when absent. The same must be given again after a restart. */
+  readonly cashMicros?: number
+  /** Everything the node does, as it does it. */
+  readonly onEvent?: (event: TradeEvent) => void
+  /** Stops the node: its reason is the summary's `stoppedBy` where it is one of those words, else `signal`. */
+  readonly signal: AbortSignal
+  /** Close all positions before leaving; false by default. Never after a latch: then only a kill flattens. */
+  readonly flattenOnStop?: boolean
+  /** False leaves every instrument open round the clock. */
+  readonly sessions?: boolean
+  /** Shown in the first event. */
+  readonly speed?: number
+  readonly idle?: readonly {readonly strategy: string; readonly reason: string}[]
+  /** Market time between two comparisons with the broker; 30 s by default. */
+  readonly reconcileEveryUs?: number
+}
+
+export interface NodeSummary {
+  readonly runId: string
+  readonly broker: string
+  readonly feed: string
+  readonly events: number
+  readonly signals: number
+  readonly orders: number
+  readonly fills: number
+  readonly rejected: number
+  readonly equityMicros: number
+  readonly ledgerErrorMicros: number
+  /** `decision`: event in hand to order handed over; `total`: event in hand to the broker's acceptance. */
+  readonly latencyUs: {readonly decision: Quantiles; readonly total: Quantiles}
+  readonly journalHash: string
+  readonly stoppedBy: StoppedBy
+  /** Of this run, at the end, as the broker sees them. */
+  readonly openOrders: number
+  readonly reconciliation: Reconciliation
+  readonly latched: boolean
+  readonly strategies: readonly {
+    readonly name: string
+    readonly profitMicros: number
+    readonly feesMicros: number
+    readonly report: Readonly<Record<string, number | string>>
+  }[]
+}
+export interface Quantiles {
+  readonly p50: number
+  readonly p99: number
+}
+
+/** Market time between two ticks of the node's own timer. */
+const TICK_US = US_PER_SECOND
+/** How long a graceful stop waits for cancels and closing orders, in wall milliseconds. */
+const STOP_MS = 5_000
+
+/**
+ * The live pump: the same engine as the back-test, fed by an asynchronous feed and broker. It restores its journal,
+ * reconciles, trades until the feed ends, the signal aborts, the latch closes or risk stops it, then cancels what it has
+ * working, reconciles again and reports.
+ */
+export const runNode = async (options: NodeOptions): Promise<NodeSummary> => {
+  const node = new TradingNode(options, options.cashMicros ?? (await options.broker.account()).cashMicros)
+  return node.run()
+}
+
+class TradingNode {
+  readonly #o: NodeOptions
+  readonly #engine: Engine
+  readonly #events: ReturnType<typeof nodeEvents>
+  readonly #decision: Histogram = build({highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3})
+  readonly #total: Histogram = build({highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3})
+  /** When the event that caused an order was in hand, by client order id, until the broker answers. */
+  readonly #causedMs = new Map<string, number>()
+  readonly #inFlight = new Set<Promise<void>>()
+  readonly #stop = new AbortController()
+  readonly #sinceUs: number
+  #eventMs = 0
+  #stoppedBy: StoppedBy | undefined
+  #failure: unknown
+  #lastReconcileUs = 0
+  #reconciling: Promise<Reconciliation> | undefined
+
+  constructor(options: NodeOptions, cashMicros: number) {
+    const {feed, limits, strategies} = options
+    const {instruments} = feed
+    const market = createMarketState(instruments.size)
+    this.#o = options
+    this.#events = nodeEvents({
+      instruments,
+      limits,
+      strategies: strategies.map(strategy => strategy.name),
+      engine: () => this.#engine,
+      onEvent: event => options.onEvent?.(event),
+    })
+    this.#engine = new Engine({
+      runId: options.runId,
+      seed: options.seed,
+      configHash: options.configHash,
+      instruments,
+      market,
+      strategies,
+      allocator: options.allocator,
+      risk: createRiskGate({
+        limits,
+        instruments,
+        market,
+        equityMicros: cashMicros,
+        ...(options.rules === undefined ? {} : {rules: options.rules}),
+      }),
+      journal: options.journal,
+      latch: options.latch,
+      outbox: {submit: order => this.#submit(order), cancel: id => this.#cancel(id)},
+      rng: createRng(options.seed, 'node'),
+      cashMicros,
+      ...(options.exits === undefined ? {} : {exits: options.exits}),
+      ...(options.sessions === undefined ? {} : {sessions: options.sessions}),
+      ...(options.onEvent === undefined ? {} : {listener: this.#events.listener}),
+    })
+    this.#sinceUs = options.clock.nowUs()
+  }
+
+  async run(): Promise<NodeSummary> {
+    const {broker, clock, journal, signal, scheduler} = this.#o
+    this.#engine.restore(journal.entries())
+    broker.onReport(report => {
+      if (report.kind === 'accepted') this.#answered(report.clientOrderId)
+      this.#engine.onReport(report, clock.nowUs())
+      this.#checkState()
+    })
+    if (signal.aborted) this.#end(reasonOf(signal))
+    signal.addEventListener('abort', () => this.#end(reasonOf(signal)), {once: true})
+    await this.#reconcile()
+    // Orders of a life before this one have no strategy that remembers why.
+    this.#engine.desk.cancelAll(clock.nowUs())
+    this.#announce()
+    this.#engine.start(clock.nowUs())
+    const stopTicking = this.#tick(scheduler)
+    try {
+      await this.#pump()
+    } finally {
+      stopTicking()
+    }
+    return this.#leave()
+  }
+
+  // --- events in -----------------------------------------------------------------------------------------------
+
+  async #pump(): Promise<void> {
+    const chunks = this.#o.feed.chunks()[Symbol.asyncIterator]()
+    const stopped = new Promise<'stopped'>(resolve => {
+      if (this.#stop.signal.aborted) resolve('stopped')
+      this.#stop.signal.addEventListener('abort', () => resolve('stopped'), {once: true})
+    })
+    while (!this.#stop.signal.aborted) {
+      const next = await Promise.race([chunks.next(), stopped])
+      if (next === 'stopped') break
+      if (next.done === true) {
+        this.#end('feed-end')
+        break
+      }
+      this.#take(next.value)
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #take(chunk: TapeChunk): void {
+    this.#eventMs = performance.now()
+    for (let row = 0; row < chunk.count && !this.#stop.signal.aborted; row++) {
+      applyRow(this.#engine.market, chunk, row)
+      this.#engine.onRow(chunk, row)
+    }
+    this.#eventMs = 0
+    this.#checkState()
+  }
+
+  #tick(scheduler: Scheduler): () => void {
+    let cancelNext = (): void => undefined
+    const again = (): void => {
+      cancelNext = scheduler.after(TICK_US, () => {
+        const nowUs = this.#o.clock.nowUs()
+        this.#guard(() => {
+          this.#engine.onTime(nowUs)
+          this.#events.publish(nowUs)
+          this.#checkState()
+        })
+        if (nowUs - this.#lastReconcileUs >= (this.#o.reconcileEveryUs ?? 30 * US_PER_SECOND))
+          this.#track(this.#reconcile().then(() => undefined))
+        if (!this.#stop.signal.aborted) again()
+      })
+    }
+    again()
+    return () => cancelNext()
+  }
+
+  #checkState(): void {
+    if (this.#engine.desk.latched) this.#end('kill')
+    // A limit was hit and everything it had has been closed: nothing is left to do today.
+    else if (this.#engine.state === 'reducing' && this.#engine.desk.orders.size === 0 && this.#engine.isFlat())
+      this.#end('risk')
+  }
+
+  #end(by: StoppedBy): void {
+    this.#stoppedBy ??= by
+    this.#stop.abort()
+  }
+
+  // --- orders out ----------------------------------------------------------------------------------------------
+
+  #submit(order: ApprovedOrder): void {
+    const {clientOrderId} = order
+    if (this.#eventMs > 0) {
+      this.#decision.recordValue(Math.max(1, Math.round((performance.now() - this.#eventMs) * 1000)))
+      this.#causedMs.set(clientOrderId, this.#eventMs)
+    }
+    this.#track(
+      this.#o.broker.submit(order).catch((error: unknown) => {
+        // Whatever went wrong, the order may be there: it is asked for, never sent again.
+        this.#log('warn', `${clientOrderId}: outcome unclear (${(error as Error).message})`)
+        return this.#resolve(clientOrderId)
+      }),
+    )
+  }
+
+  #cancel(clientOrderId: string): void {
+    this.#track(
+      this.#o.broker.cancel(clientOrderId).catch((error: unknown) => {
+        this.#log('warn', `${clientOrderId}: cancel failed (${(error as Error).message}); it will be asked for again`)
+      }),
+    )
+  }
+
+  /** Asks the broker what became of one order, a few times, because a list may lag behind the order itself. */
+  async #resolve(clientOrderId: string): Promise<void> {
+    const {broker, clock} = this.#o
+    for (let attempt = 0; attempt < 4; attempt++) {
+      await this.#sleep(250 * 2 ** attempt)
+      if (this.#engine.desk.orders.get(clientOrderId)?.status !== 'submitted') return
+      try {
+        const known = await broker.orderByClientId(clientOrderId)
+        if (known === undefined) continue
+        const {venueOrderId, submittedUs} = known
+        this.#engine.onReport({kind: 'accepted', clientOrderId, venueOrderId, tsUs: submittedUs}, clock.nowUs())
+        return
+      } catch (error) {
+        this.#log('warn', `${clientOrderId}: cannot ask for it (${(error as Error).message})`)
+      }
+    }
+    if (this.#engine.desk.orders.get(clientOrderId)?.status !== 'submitted') return
+    // Left open on purpose: reconciliation decides, when the broker can be reached.
+    this.#log('error', `${clientOrderId}: still unclear; reconciliation will decide`)
+  }
+
+  #answered(clientOrderId: string): void {
+    const causedMs = this.#causedMs.get(clientOrderId)
+    if (causedMs === undefined) return
+    this.#causedMs.delete(clientOrderId)
+    this.#total.recordValue(Math.max(1, Math.round((performance.now() - causedMs) * 1000)))
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.catch((error: unknown) => {
+      this.#failure ??= error
+      this.#stop.abort()
+    })
+    this.#inFlight.add(tracked)
+    void tracked.finally(() => this.#inFlight.delete(tracked))
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#failure ??= error
+      this.#stop.abort()
+    }
+  }
+
+  // --- the broker's view ---------------------------------------------------------------------------------------
+
+  #reconcile(graceUs = this.#lastReconcileUs === 0 ? 0 : 5 * US_PER_SECOND): Promise<Reconciliation> {
+    const {broker, clock, feed, runId} = this.#o
+    this.#lastReconcileUs = clock.nowUs()
+    this.#reconciling ??= reconcile({
+      engine: this.#engine,
+      broker,
+      instruments: feed.instruments,
+      runId,
+      sinceUs: reconcileSince(this.#engine, this.#sinceUs),
+      nowUs: () => clock.nowUs(),
+      graceUs,
+    }).finally(() => {
+      this.#reconciling = undefined
+    })
+    return this.#reconciling
+  }
+
+  // --- leaving -------------------------------------------------------------------------------------------------
+
+  async #leave(): Promise<NodeSummary> {
+    const {broker, clock, journal, flattenOnStop = false} = this.#o
+    const {desk} = this.#engine
+    if (flattenOnStop && !desk.latched && this.#engine.state !== 'halted') {
+      desk.cancelAll(clock.nowUs())
+      this.#engine.flatten()
+      await this.#until(() => desk.orders.size === 0 && this.#engine.isFlat())
+    }
+    this.#engine.setState('halted', `stopping: ${this.#stoppedBy ?? 'signal'}`)
+    desk.cancelAll(clock.nowUs())
+    await this.#until(() => desk.orders.size === 0)
+    await Promise.allSettled(this.#inFlight)
+    const reconciliation = await this.#reconcile(0)
+    const openOrders = (await broker.openOrders()).filter(order =>
+      order.clientOrderId.startsWith(`${this.#o.runId}-`),
+    ).length
+    this.#engine.finish()
+    const summary = this.#summary(journal.hash(), openOrders, reconciliation)
+    this.#events.publish(clock.nowUs())
+    this.#o.onEvent?.({
+      kind: 'run',
+      phase: 'ended',
+      runId: summary.runId,
+      tsUs: clock.nowUs(),
+      stoppedBy: summary.stoppedBy,
+      journalHash: summary.journalHash,
+      equityMicros: summary.equityMicros,
+    })
+    return summary
+  }
+
+  async #until(done: () => boolean): Promise<void> {
+    const deadlineMs = performance.now() + STOP_MS
+    while (!done() && performance.now() < deadlineMs) {
+      this.#engine.onTime(this.#o.clock.nowUs())
+      await this.#sleep(20)
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise(resolve => setTimeout(resolve, ms))
+  }
+
+  #summary(journalHash: string, openOrders: number, reconciliation: Reconciliation): NodeSummary {
+    const {runId, broker, feed, strategies} = this.#o
+    const {ledger, desk} = this.#engine
+    const quantiles = (histogram: Histogram): Quantiles => ({
+      p50: histogram.getValueAtPercentile(50),
+      p99: histogram.getValueAtPercentile(99),
+    })
+    return {
+      runId,
+      broker: broker.name,
+      feed: feed.name,
+      events: this.#engine.events,
+      signals: this.#engine.signals,
+      orders: desk.sent,
+      fills: ledger.fills,
+      rejected: desk.rejected,
+      equityMicros: this.#engine.equityMicros(),
+      ledgerErrorMicros: ledger.errorMicros(),
+      latencyUs: {decision: quantiles(this.#decision), total: quantiles(this.#total)},
+      journalHash,
+      stoppedBy: this.#stoppedBy ?? 'signal',
+      openOrders,
+      reconciliation,
+      latched: desk.latched,
+      strategies: strategies.map((strategy, k) => ({
+        name: strategy.name,
+        profitMicros: ledger.profitMicros(k),
+        feesMicros: ledger.ownFeesMicros[k] ?? 0,
+        report: strategy.report?.() ?? {},
+      })),
+    }
+  }
+
+  #announce(): void {
+    const {runId, broker, feed, strategies, seed, clock, speed = 1, idle = []} = this.#o
+    this.#o.onEvent?.({
+      kind: 'run',
+      phase: 'started',
+      runId,
+      tsUs: clock.nowUs(),
+      broker: broker.name,
+      feed: feed.name,
+      strategies: strategies.map(strategy => strategy.name),
+      idle,
+      symbols: feed.instruments.all().map(instrument => instrument.symbol),
+      seed,
+      speed,
+      equityMicros: this.#engine.equityMicros(),
+    })
+  }
+
+  #log(level: 'info' | 'warn' | 'error', text: string): void {
+    this.#o.onEvent?.({kind: 'log', tsUs: this.#o.clock.nowUs(), level, text})
+  }
+}
+
+const STOPPED_BY: readonly StoppedBy[] = ['duration', 'signal', 'kill', 'feed-end', 'risk', 'reconcile']
+const reasonOf = (signal: AbortSignal): StoppedBy => STOPPED_BY.find(word => word === signal.reason) ?? 'signal'
