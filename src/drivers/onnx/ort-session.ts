@@ -1,5 +1,5 @@
 import {createRequire} from 'node:module'
-import {Tensor} from 'onnxruntime-node'
+import {env, Tensor} from 'onnxruntime-node'
 import type {GraphSession, SessionOptions, SessionTensor} from '../../nn/execution.ts'
 
 /**
@@ -25,6 +25,8 @@ interface NativeBinding {
 
 const native = (): NativeBinding => {
   const loaded = createRequire(import.meta.url)('onnxruntime-node/dist/binding.js') as NativeBinding
+  // What fails is thrown and reported by whoever asked; the runtime's own log would only scribble on stderr.
+  env.logLevel = 'fatal'
   loaded.initOrt()
   return loaded
 }
