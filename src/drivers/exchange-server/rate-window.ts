@@ -1,0 +1,34 @@
+import type {Clock} from '../../domain/time.ts'
+import {US_PER_MINUTE, US_PER_SECOND} from '../../domain/units.ts'
+
+/** Counts requests in fixed windows of one minute, as the headers of the service describe it. */
+export class RateWindow {
+  readonly #clock: Clock
+  readonly #limit: number
+  #resetUs = 0
+  #used = 0
+
+  constructor(clock: Clock, limit: number) {
+    this.#clock = clock
+    this.#limit = limit
+  }
+
+  /** Counts one request; false when the window has no room for it. */
+  take(): boolean {
+    const now = this.#clock.nowUs()
+    if (now >= this.#resetUs) {
+      this.#resetUs = now + US_PER_MINUTE
+      this.#used = 0
+    }
+    this.#used++
+    return this.#used <= this.#limit
+  }
+
+  headers(): Record<string, string> {
+    return {
+      'X-RateLimit-Limit': String(this.#limit),
+      'X-RateLimit-Remaining': String(Math.max(0, this.#limit - this.#used)),
+      'X-RateLimit-Reset': String(Math.ceil(this.#resetUs / US_PER_SECOND)),
+    }
+  }
+}

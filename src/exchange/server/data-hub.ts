@@ -1,0 +1,167 @@
+import {EventKind, type TapeChunk} from '../../data/tape.ts'
+import type {Asset} from '../assets.ts'
+import type {PaperExchange} from '../exchange.ts'
+import type {StoredBar} from '../market-store.ts'
+import {priceNumber, sizeNumber} from './data-shapes.ts'
+import type {Channel, DataStreamSession} from './data-stream.ts'
+import {barMessage, type MarketMessage, marketMessage, TickEncoder} from './market-messages.ts'
+import {MsgpackWriter, Timestamp} from './msgpack.ts'
+
+interface Level {
+  readonly bidTicks: number
+  readonly askTicks: number
+  readonly bidLots: number
+  readonly askLots: number
+}
+const NO_LEVEL: Level = {bidTicks: 0, askTicks: 0, bidLots: 0, askLots: 0}
+
+/** Sends rows of the market to the sessions that want them: each message is encoded once, whoever gets it. */
+export class DataHub {
+  readonly writer = new MsgpackWriter()
+  readonly #exchange: PaperExchange
+  readonly #ticks: readonly TickEncoder[]
+  readonly #sessions = new Set<DataStreamSession>()
+  readonly #shown: Level[]
+
+  constructor(exchange: PaperExchange) {
+    this.#exchange = exchange
+    this.#ticks = exchange.assets.map(asset => new TickEncoder(asset, this.writer))
+    this.#shown = exchange.assets.map(() => NO_LEVEL)
+  }
+
+  add(session: DataStreamSession): void {
+    this.#sessions.add(session)
+  }
+  remove(session: DataStreamSession): void {
+    this.#sessions.delete(session)
+    session.markClosed()
+  }
+
+  onRow(chunk: TapeChunk, row: number): void {
+    if (this.#sessions.size === 0) return
+    const kind = chunk.kind[row]
+    if (kind !== EventKind.quote && kind !== EventKind.trade) return
+    const instrument = chunk.instrument[row] as number
+    let message: MarketMessage | undefined
+    let book: MarketMessage | undefined
+    const channel: Channel = kind === EventKind.quote ? 'quotes' : 'trades'
+    for (const session of this.#sessions) {
+      if (session.wants(channel, instrument)) {
+        message ??= (this.#ticks[instrument] as TickEncoder).message(
+          chunk,
+          row,
+          kind === EventKind.trade ? (this.#exchange.store.lastTrade(instrument)?.id ?? 0) : 0,
+        )
+        session.push(message)
+      }
+      if (kind === EventKind.quote && session.wants('orderbooks', instrument)) {
+        book ??= this.#bookDelta(instrument, chunk, row)
+        session.push(book)
+      }
+    }
+    if (kind === EventKind.quote) this.#shown[instrument] = levelOf(chunk, row)
+  }
+
+  onMinute(instrument: number, minute: StoredBar, day: StoredBar): void {
+    const asset = this.#asset(instrument)
+    let bar: MarketMessage | undefined
+    let daily: MarketMessage | undefined
+    for (const session of this.#sessions) {
+      if (session.wants('bars', instrument)) {
+        bar ??= barMessage('b', asset, minute, this.writer)
+        session.push(bar)
+      }
+      if (session.wants('dailyBars', instrument)) {
+        daily ??= barMessage('d', asset, day, this.writer)
+        session.push(daily)
+      }
+    }
+  }
+
+  /** A trading halt or resumption (`H`, `T`). */
+  onStatus(instrument: number, code: 'H' | 'T', reason: string): void {
+    const asset = this.#asset(instrument)
+    const message = marketMessage(
+      {
+        T: 's',
+        S: asset.instrument.symbol,
+        sc: code,
+        sm: code === 'H' ? 'Trading Halt' : 'Trading Resumption',
+        rc: '',
+        rm: reason,
+        z: asset.tape,
+        t: new Timestamp(this.#exchange.nowUs),
+      },
+      this.writer,
+    )
+    for (const session of this.#sessions) if (session.wants('statuses', instrument)) session.push(message)
+  }
+
+  sendBooks(session: DataStreamSession, instruments: readonly number[]): void {
+    for (const instrument of instruments) {
+      const level = this.#shown[instrument] as Level
+      session.push(
+        this.#book(instrument, bookSide(level.bidTicks, level.bidLots), bookSide(level.askTicks, level.askLots), true),
+      )
+    }
+    session.flush()
+  }
+
+  flush(): void {
+    for (const session of this.#sessions) session.flush()
+  }
+
+  /** What changed at the touch: a level that is gone has size 0. */
+  #bookDelta(instrument: number, chunk: TapeChunk, row: number): MarketMessage {
+    const before = this.#shown[instrument] as Level
+    const now = levelOf(chunk, row)
+    const side = (oldTicks: number, oldLots: number, ticks: number, lots: number): [number, number][] => {
+      const changes: [number, number][] = []
+      if (oldLots > 0 && (oldTicks !== ticks || lots === 0)) changes.push([oldTicks, 0])
+      if (lots > 0 && (oldTicks !== ticks || oldLots !== lots)) changes.push([ticks, lots])
+      return changes
+    }
+    return this.#book(
+      instrument,
+      side(before.bidTicks, before.bidLots, now.bidTicks, now.bidLots),
+      side(before.askTicks, before.askLots, now.askTicks, now.askLots),
+      false,
+    )
+  }
+
+  #book(
+    instrument: number,
+    bids: readonly [number, number][],
+    asks: readonly [number, number][],
+    full: boolean,
+  ): MarketMessage {
+    const asset = this.#asset(instrument)
+    const level = ([ticks, lots]: readonly [number, number]) => ({
+      p: priceNumber(asset, ticks),
+      s: sizeNumber(asset, lots),
+    })
+    return marketMessage(
+      {
+        T: 'o',
+        S: asset.instrument.symbol,
+        t: new Timestamp(this.#exchange.nowUs),
+        b: bids.map(level),
+        a: asks.map(level),
+        ...(full ? {r: true} : {}),
+      },
+      this.writer,
+    )
+  }
+
+  #asset(instrument: number): Asset {
+    return this.#exchange.assets[instrument] as Asset
+  }
+}
+
+const bookSide = (ticks: number, lots: number): [number, number][] => (lots > 0 ? [[ticks, lots]] : [])
+const levelOf = (chunk: TapeChunk, row: number): Level => ({
+  bidTicks: chunk.v0[row] as number,
+  askTicks: chunk.v1[row] as number,
+  bidLots: chunk.v2[row] as number,
+  askLots: chunk.v3[row] as number,
+})

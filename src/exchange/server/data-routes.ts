@@ -1,0 +1,205 @@
+import type {Asset} from '../assets.ts'
+import type {PaperExchange} from '../exchange.ts'
+import {badParameter, isRefusal, noEndpoint, type Refusal} from '../wire-error.ts'
+import {isoUtc} from '../wire-time.ts'
+import {parseTimeframe, resample, type Timeframe} from './bar-frames.ts'
+import {pageOf, type Stamped} from './data-pages.ts'
+import {barJson, priceNumber, quoteJson, sizeNumber, tradeJson} from './data-shapes.ts'
+import {listParameter, ok, type WireRequest, type WireResponse} from './request.ts'
+
+type Json = Record<string, unknown>
+type Element = 'bars' | 'trades' | 'quotes'
+const ELEMENTS: readonly string[] = ['bars', 'trades', 'quotes']
+const FEEDS = new Set(['sip', 'iex', 'boats', 'otc', 'delayed_sip', 'overnight'])
+const LOCATIONS = new Set(['us', 'us-1', 'us-2', 'eu-1', 'bs-1'])
+const PAIR = /^[A-Z]+x?\/[A-Z]+$/
+
+/** Paths of the data host: `/v2/stocks/…`, `/v1beta3/crypto/{loc}/…`, and the empty shelves beside them. */
+export const routeData = (exchange: PaperExchange, request: WireRequest): WireResponse => {
+  const [version, resource, ...rest] = request.segments
+  if (request.method !== 'GET') return noEndpoint
+  if (version === 'v2' && resource === 'stocks') return routeStocks(exchange, request.query, rest)
+  if (version === 'v1beta3' && resource === 'crypto') return routeCrypto(exchange, request.query, rest)
+  if (version === 'v1beta1' && resource === 'news' && rest.length === 0) return ok({news: [], next_page_token: null})
+  if (version === 'v1' && resource === 'corporate-actions') return ok({corporate_actions: {}, next_page_token: null})
+  return noEndpoint
+}
+
+const routeStocks = (exchange: PaperExchange, query: URLSearchParams, rest: readonly string[]): WireResponse => {
+  const feed = query.get('feed')
+  if (feed !== null && !FEEDS.has(feed)) return badParameter(`invalid feed: ${feed}`)
+  const [first = '', second, third] = rest
+  if (first === 'meta') return stockMeta(rest)
+  const shares = (symbols: readonly string[]): Asset[] => known(exchange, symbols, false)
+  if (first === 'snapshots' && rest.length === 1)
+    return ok(byName(shares(listParameter(query, 'symbols')), asset => snapshot(exchange, asset)))
+  if (ELEMENTS.includes(first)) {
+    const symbols = listParameter(query, 'symbols')
+    if (symbols.length === 0) return badParameter('symbols is required')
+    if (second === 'latest' && rest.length === 2)
+      return ok({[first]: latestOf(exchange, shares(symbols), first as Element)})
+    return rest.length === 1 ? history(exchange, query, shares(symbols), first as Element, false) : noEndpoint
+  }
+  if (second === undefined) return noEndpoint
+  const [asset] = shares([first])
+  if (second === 'snapshot' && rest.length === 2)
+    return asset === undefined ? noData(first) : ok({symbol: first, ...snapshot(exchange, asset)})
+  if (!ELEMENTS.includes(second)) return noEndpoint
+  if (third === 'latest' && rest.length === 3) {
+    const value = asset === undefined ? undefined : latest(exchange, asset, second as Element)
+    return value === undefined ? noData(first) : ok({symbol: first, [second.slice(0, -1)]: value})
+  }
+  if (rest.length !== 2) return noEndpoint
+  const page = history(exchange, query, asset === undefined ? [] : [asset], second as Element, false)
+  if (page.status !== 200) return page
+  const body = page.body as Json
+  return ok({[second]: (body[second] as Json)[first] ?? null, symbol: first, next_page_token: body['next_page_token']})
+}
+
+const noData = (symbol: string): WireResponse => ({status: 404, body: {message: `no data found for ${symbol}`}})
+
+const routeCrypto = (exchange: PaperExchange, query: URLSearchParams, rest: readonly string[]): WireResponse => {
+  const [location = '', first = '', second] = rest
+  if (!LOCATIONS.has(location)) return badParameter(`invalid location: ${location}`)
+  const symbols = listParameter(query, 'symbols')
+  const bad = symbols.find(symbol => !PAIR.test(symbol))
+  if (bad !== undefined)
+    return badParameter(`invalid symbol: ${bad} does not match ${PAIR.source.replaceAll('\\', '')}`)
+  const pairs = known(exchange, symbols, true)
+  if (first === 'snapshots' && rest.length === 2)
+    return ok({snapshots: byName(pairs, asset => snapshot(exchange, asset))})
+  if (first === 'latest' && rest.length === 3) {
+    if (second === 'orderbooks') return ok({orderbooks: byName(pairs, asset => bookJson(exchange, asset))})
+    return ELEMENTS.includes(second ?? '')
+      ? ok({[second as string]: latestOf(exchange, pairs, second as Element)})
+      : noEndpoint
+  }
+  if (!ELEMENTS.includes(first) || rest.length !== 2) return noEndpoint
+  if (symbols.length === 0) return badParameter('symbols is required')
+  return history(exchange, query, pairs, first as Element, true)
+}
+
+/** Listed assets of the class; unknown symbols are left out of an answer, as the service does. */
+const known = (exchange: PaperExchange, symbols: readonly string[], coin: boolean): Asset[] =>
+  symbols.flatMap(symbol => {
+    const asset = exchange.assetOf(symbol)
+    return asset !== undefined && asset.instrument.symbol === symbol && (asset.instrument.kind === 'crypto') === coin
+      ? [asset]
+      : []
+  })
+
+const byName = (assets: readonly Asset[], of: (asset: Asset) => Json | undefined): Json => {
+  const result: Json = {}
+  for (const asset of assets) {
+    const value = of(asset)
+    if (value !== undefined) result[asset.instrument.symbol] = value
+  }
+  return result
+}
+
+const latestOf = (exchange: PaperExchange, assets: readonly Asset[], element: Element): Json =>
+  byName(assets, asset => latest(exchange, asset, element))
+
+const latest = (exchange: PaperExchange, asset: Asset, element: Element): Json | undefined => {
+  const i = exchange.indexOf(asset)
+  const {store} = exchange
+  if (element === 'quotes') {
+    const quote = store.lastQuote(i)
+    return quote === undefined ? undefined : quoteJson(asset, quote)
+  }
+  if (element === 'trades') {
+    const trade = store.lastTrade(i)
+    return trade === undefined ? undefined : tradeJson(asset, trade)
+  }
+  const bar = store.lastMinute(i)
+  return bar === undefined ? undefined : barJson(asset, bar)
+}
+
+const snapshot = (exchange: PaperExchange, asset: Asset): Json => {
+  const days = exchange.store.days(exchange.indexOf(asset))
+  const today = days.at(-1)
+  const before = days.at(-2)
+  const parts: Json = {
+    latestTrade: latest(exchange, asset, 'trades'),
+    latestQuote: latest(exchange, asset, 'quotes'),
+    minuteBar: latest(exchange, asset, 'bars'),
+    dailyBar: today === undefined ? undefined : barJson(asset, today),
+    prevDailyBar: before === undefined ? undefined : barJson(asset, before),
+  }
+  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined))
+}
+
+/** Best bid and offer only: the simulated market quotes no further levels. */
+const bookJson = (exchange: PaperExchange, asset: Asset): Json | undefined => {
+  const quote = exchange.store.lastQuote(exchange.indexOf(asset))
+  if (quote === undefined) return undefined
+  const level = (ticks: number, lots: number) => ({p: priceNumber(asset, ticks), s: sizeNumber(asset, lots)})
+  return {
+    t: isoUtc(quote.atUs),
+    b: quote.bidLots > 0 ? [level(quote.bidTicks, quote.bidLots)] : [],
+    a: quote.askLots > 0 ? [level(quote.askTicks, quote.askLots)] : [],
+  }
+}
+
+const history = (
+  exchange: PaperExchange,
+  query: URLSearchParams,
+  assets: readonly Asset[],
+  element: Element,
+  coin: boolean,
+): WireResponse => {
+  let frame: Timeframe | undefined
+  if (element === 'bars') {
+    const text = query.get('timeframe') ?? '1Min'
+    frame = parseTimeframe(text)
+    if (frame === undefined) return badParameter(`invalid timeframe: ${text}`)
+  }
+  const bySymbol = new Map(assets.map(asset => [asset.instrument.symbol, asset]))
+  const page = pageOf({
+    query,
+    symbols: [...bySymbol.keys()],
+    nowUs: exchange.nowUs,
+    coin,
+    rowsOf: symbol => rowsOf(exchange, bySymbol.get(symbol) as Asset, element, frame),
+  })
+  return isRefusal(page)
+    ? (page satisfies Refusal)
+    : ok({[element]: Object.fromEntries(page.rows), next_page_token: page.nextPageToken})
+}
+
+const rowsOf = (
+  exchange: PaperExchange,
+  asset: Asset,
+  element: Element,
+  frame: Timeframe | undefined,
+): readonly Stamped[] => {
+  const i = exchange.indexOf(asset)
+  const {store} = exchange
+  if (element === 'quotes')
+    return store.quotes(i).map(quote => ({atUs: quote.atUs, json: () => quoteJson(asset, quote)}))
+  if (element === 'trades')
+    return store.trades(i).map(trade => ({atUs: trade.atUs, json: () => tradeJson(asset, trade)}))
+  const {unit, count} = frame as Timeframe
+  const coin = asset.instrument.kind === 'crypto'
+  const fine = unit === 'minute' || unit === 'hour' ? store.minutes(i) : store.days(i)
+  const bars = unit === 'minute' && count === 1 ? fine : resample(fine, frame as Timeframe, coin)
+  return bars.map(bar => ({atUs: bar.startUs, json: () => barJson(asset, bar)}))
+}
+
+const EXCHANGES: Readonly<Record<string, string>> = {
+  A: 'NYSE American (AMEX)',
+  B: 'NASDAQ OMX BX',
+  K: 'Cboe EDGX',
+  N: 'New York Stock Exchange',
+  P: 'NYSE Arca',
+  Q: 'NASDAQ',
+  V: 'IEX',
+  Z: 'Cboe BZX',
+}
+
+const stockMeta = ([, kind, which]: readonly string[]): WireResponse => {
+  if (kind === 'exchanges') return ok(EXCHANGES)
+  if (kind !== 'conditions') return noEndpoint
+  if (which === 'trade') return ok({'@': 'Regular Sale', ' ': 'Regular Sale', I: 'Odd Lot Trade'})
+  return which === 'quote' ? ok({R: 'Regular Market Maker Open'}) : noEndpoint
+}
