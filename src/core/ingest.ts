@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto'
-import {createWriteStream, type WriteStream} from 'node:fs'
+import {createWriteStream, rmSync, type WriteStream} from 'node:fs'
 import {glob, mkdtemp, readdir, rm, stat} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
@@ -61,13 +61,14 @@ export const ingest = async (request: IngestRequest): Promise<IngestSummary> => 
   const units: CatalogUnit[] = []
   let unchanged = 0
   const isMapped = request.options.map !== undefined
+  const spill = await createStaging(request.out, process.pid, 'spill')
   try {
+    await using database = await Database.open({tempDirectory: spill})
     for (const [i, file] of files.entries()) {
       request.signal?.throwIfAborted()
       request.onProgress?.(i, files.length, file)
       const staging = await createStaging(request.out, process.pid, String(i))
       try {
-        await using database = await Database.open({tempDirectory: path.join(staging, 'spill')})
         const {unit, isNew} = await ingestFile({
           database,
           file,
@@ -90,6 +91,7 @@ export const ingest = async (request: IngestRequest): Promise<IngestSummary> => 
     }
     request.onProgress?.(files.length, files.length, '')
   } finally {
+    await rm(spill, {recursive: true, force: true})
     if (rejects !== undefined) await finished(rejects.end())
   }
   return summarise(source, units, unchanged, request.out)
@@ -101,6 +103,8 @@ export const ingestToNdjson = async (
 ): Promise<{readonly lines: AsyncIterable<string>; readonly summary: IngestSummary}> => {
   const out = await mkdtemp(path.join(tmpdir(), 'gpi-ingest-'))
   const remove = () => rm(out, {recursive: true, force: true})
+  // A reader that leaves early ends the process before any `finally`.
+  process.once('exit', () => rmSync(out, {recursive: true, force: true}))
   try {
     const summary = {...(await ingest({...request, out})), out: '-'}
     return {summary, lines: thenRun(catalogNdjson(out), remove)}

@@ -1,16 +1,9 @@
 // Numeric kernel: arrays are indexed by venue and checked by their length, hence the `as number`.
 
-/** One venue's side: price 0 means it quotes nothing there. */
-export interface NationalBest {
-  readonly bid: number
-  readonly bidSize: number
-  readonly ask: number
-  readonly askSize: number
-}
-
 /**
  * The national best bid and offer from each venue's own quotes: the last of every venue counts, sizes at the best price
- * add up. A quote that a newer one of another venue crosses is stale and left out until its venue quotes again.
+ * add up. Venues may not lock or cross each other (Regulation NMS, rule 610), so a quote that a newer one of another
+ * venue does is stale, and left out until its venue quotes again.
  */
 export class NationalBestBuilder {
   readonly #bid: Float64Array
@@ -21,7 +14,7 @@ export class NationalBestBuilder {
   bidSize = 0
   ask = 0
   askSize = 0
-  /** Quotes taken out because a newer one crossed them. */
+  /** Quotes taken out because a newer one locked or crossed them. */
   stale = 0
 
   constructor(venues: number) {
@@ -38,7 +31,7 @@ export class NationalBestBuilder {
     this.#bidSize[venue] = isThere ? size : 0
     if (!isThere) return
     for (let v = 0; v < this.#ask.length; v++) {
-      if (v === venue || (this.#askSize[v] as number) === 0 || (this.#ask[v] as number) >= price) continue
+      if (v === venue || (this.#askSize[v] as number) === 0 || (this.#ask[v] as number) > price) continue
       this.#askSize[v] = 0
       this.#ask[v] = 0
       this.stale++
@@ -51,7 +44,7 @@ export class NationalBestBuilder {
     this.#askSize[venue] = isThere ? size : 0
     if (!isThere) return
     for (let v = 0; v < this.#bid.length; v++) {
-      if (v === venue || (this.#bidSize[v] as number) === 0 || (this.#bid[v] as number) <= price) continue
+      if (v === venue || (this.#bidSize[v] as number) === 0 || (this.#bid[v] as number) < price) continue
       this.#bidSize[v] = 0
       this.#bid[v] = 0
       this.stale++

@@ -1,5 +1,6 @@
 import type {CatalogKind} from '../../data/catalog.ts'
 import {type Instrument, instrumentOf} from '../../domain/instrument.ts'
+import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE} from '../../domain/units.ts'
 import {type Database, identifier, quoted} from './database.ts'
 import {KIND_TABLES, type KindTable} from './kinds.ts'
 import type {IngestOptions, LayoutOutput} from './layouts/layout.ts'
@@ -132,6 +133,10 @@ const groupsOf = async (
   )
   const late = rows.reduce((sum, row) => sum + row.late, 0)
   if (late > 0) defects['outOfOrder'] = late
+  if (output.kind === 'bar') {
+    const {gaps} = await database.one<{gaps: number}>(gapsSql(table))
+    if (gaps > 0) defects['gaps'] = gaps
+  }
   const groups: RowGroup[] = []
   for (const row of rows) {
     const base = output.instrument?.(row.symbol) ?? instrumentOf(row.symbol)
@@ -158,6 +163,19 @@ const groupsOf = async (
   }
   return groups
 }
+
+/**
+ * Places where bars are missing: intraday within one New York day (coins trade through), daily where more than the
+ * longest weekend lies between. Ticks have no gaps that could be told from silence.
+ */
+const gapsSql = (table: string): string => `SELECT count(*) AS gaps FROM (
+  SELECT *, lag(ts_us) OVER (PARTITION BY symbol, period_us ORDER BY ts_us, seq) AS previous FROM ${table} WHERE defect IS NULL
+) WHERE CASE
+    WHEN contains(symbol, '/') THEN ts_us - previous > period_us
+    WHEN period_us >= ${US_PER_DAY} THEN ts_us - previous > greatest(period_us, 5 * ${US_PER_DAY}) + ${US_PER_HOUR}
+    WHEN period_us < ${US_PER_MINUTE} THEN false
+    ELSE ts_us - previous > period_us AND (ts_us - 5 * ${US_PER_HOUR}) // ${US_PER_DAY} = (previous - 5 * ${US_PER_HOUR}) // ${US_PER_DAY}
+  END`
 
 const TICKS: ReadonlySet<CatalogKind> = new Set(['quote', 'trade', 'depth', 'order'])
 

@@ -32,7 +32,10 @@ export const consolidateQuotes = async (database: Database, input: VenueQuotes):
   const {tsUs, bid, bidSize, ask, askSize, without} = input
   const venueIndex = `list_position([${names.map(quoted)}], ${input.venue}) - 1`
   let stale = 0
+  let transient = 0
   for (const [index, {symbol}] of symbols.entries()) {
+    let pending: number[] = []
+    let isPending = false
     const best = new NationalBestBuilder(names.length)
     const from = `${RAW} WHERE ${input.symbol} = ${quoted(symbol)}${without === undefined ? '' : ` AND NOT coalesce(${without[0]}, false)`}`
     for await (const block of doubleColumns(database, ['rowid', tsUs, venueIndex, bid, bidSize, ask, askSize], from)) {
@@ -53,11 +56,26 @@ export const consolidateQuotes = async (database: Database, input: VenueQuotes):
         // A blank side of a one-sided row says nothing about it; of a two-sided row, that the venue quotes nothing.
         if (!input.isOneSided || !Number.isNaN(b)) best.setBid(v, b, bidSizes[row] as number)
         if (!input.isOneSided || !Number.isNaN(a)) best.setAsk(v, a, askSizes[row] as number)
+        const tsUs = times[row] as number
         if (!best.update()) continue
-        const line = lines[row] as number
-        quotes.write(line, times[row] as number, line, index, best.bid, best.ask, best.bidSize, best.askSize)
+        // Both sides of one move arrive as rows of one stamp: between them the market is not really locked.
+        if (isPending && (pending[1] !== tsUs || (pending[4] as number) < (pending[5] as number)))
+          quotes.write(...pending)
+        else if (isPending) transient++
+        pending = [
+          lines[row] as number,
+          tsUs,
+          lines[row] as number,
+          index,
+          best.bid,
+          best.ask,
+          best.bidSize,
+          best.askSize,
+        ]
+        isPending = true
       }
     }
+    if (isPending) quotes.write(...pending)
     stale += best.stale
   }
   quotes.close()
@@ -66,6 +84,7 @@ export const consolidateQuotes = async (database: Database, input: VenueQuotes):
     select: `SELECT *, ([${symbols.map(({symbol}) => quoted(symbol))}])[symbol_index::INTEGER + 1] AS symbol FROM kernel_quote`,
     counts: {
       staleQuotes: `SELECT ${stale}`,
+      transientLocks: `SELECT ${transient}`,
       ...(without === undefined ? {} : {[without[1]]: `SELECT count_if(${without[0]}) FROM ${RAW}`}),
     },
   }
