@@ -49,7 +49,8 @@ export abstract class MemoryCommand extends BaseCommand {
       ...{config, directory: flags.bank, environment: process.env},
       ...{elapsedUs: () => performance.now() * 1_000, ...options},
     })
-    for (const notice of memory.notices) this.note(notice)
+    // Damage is said even where words are switched off: `--json` and `--quiet` ask for less noise, not for less truth.
+    for (const notice of memory.notices) process.stderr.write(`warning ${notice}\n`)
     return memory
   }
 

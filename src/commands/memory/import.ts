@@ -24,16 +24,16 @@ export default class MemoryImport extends MemoryCommand {
     'skip-invalid': Flags.boolean({description: 'exit 0 although lines were refused'}),
   }
 
-  async run(): Promise<Omit<AddResult, 'problems'> & {count: number}> {
+  async run(): Promise<AddResult & {count: number}> {
     const {flags} = await this.parse(MemoryImport)
     const horizonUs = await this.durationUs('horizon', flags.horizon)
     const {addRecords} = await import('../../core/memory-records.ts')
     await using memory = await this.openBank(flags, {create: true})
-    const {problems, ...result} = await addRecords(memory.bank, {
+    const result = await addRecords(memory.bank, {
       ...{from: flags.from, horizonUs, rejectsFile: flags.rejects},
       flush: memory.flush,
     })
-    this.refuseInvalid(result.rejected, problems, flags['skip-invalid'])
+    this.refuseInvalid(result.rejected, result.problems, flags['skip-invalid'])
     this.note(`${result.added} added, ${result.known} known, ${result.rejected} refused`)
     return {...result, count: memory.bank.count}
   }
