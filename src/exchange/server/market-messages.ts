@@ -74,7 +74,7 @@ export class TickEncoder {
             x: asset.participant,
             p: HOLE,
             s: HOLE,
-            i: HOLE,
+            i: ID,
             c: ['@'],
             z: asset.tape,
             t: new Timestamp(0),
