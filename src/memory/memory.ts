@@ -2,11 +2,11 @@ import {BankColumns, type SearchFilters} from './bank-columns.ts'
 import {type Evidence, type EvidenceOptions, evidenceOf, type Match} from './evidence.ts'
 import {type OutcomeAssumptions, outcomeAsOf, withObservation} from './outcome.ts'
 import {DIMENSION, type Observation, type PatternWrite, type StoredPattern, type Tier, unitVector} from './pattern.ts'
-import type {PrunePlan} from './prune.ts'
+import {defaultPruneOptions, type PrunePlan, planPrune} from './prune.ts'
 import type {VectorIndex} from './vector-index.ts'
 
 export interface MemoryOptions extends EvidenceOptions, OutcomeAssumptions {
-  /** Patterns kept hot; `planPrune` brings a fuller bank back to it. */
+  /** Patterns kept hot. The bank prunes itself when an addition takes it 2 % beyond. */
   readonly capacity: number
   readonly defaultK: number
 }
@@ -139,6 +139,7 @@ export class MemoryBank implements Disposable {
       ...{observations: sorted, tier, lastUseUs, uses},
     }
     this.#write({op: 'add', pattern: stored})
+    if (this.#index.size > this.options.capacity * 1.02 + 1) this.#pruneAt(tsUs)
     return 'added'
   }
 
@@ -291,6 +292,11 @@ export class MemoryBank implements Disposable {
   #write(write: PatternWrite): void {
     this.apply(write)
     this.#writes.push(write)
+  }
+
+  /** Age and rank only: looking for near copies is left to `gpi memory prune`, which nobody waits for. */
+  #pruneAt(nowUs: number): void {
+    this.prune(planPrune(this.patterns(), {...this.options, ...defaultPruneOptions, minDistance: 0, nowUs}))
   }
 
   #match(key: number, similarity: number, asOfUs: number): Match {

@@ -107,6 +107,21 @@ describe('MemoryBank', () => {
     expect(bank.search(vector, {asOfUs: 5_000}).matches).toHaveLength(1)
   })
 
+  test('prunes itself when it grows past its capacity, keeping what pays', () => {
+    using bank = new MemoryBank({index: createExactIndex(256), options: {capacity: 100}})
+    const rng = createRng(3)
+    for (let i = 0; i < 150; i++) {
+      const tsUs = 1_000 + 10 * i
+      const observations = [{atUs: tsUs + 1, pnlBps: i % 2 === 0 ? 100 : -100}]
+      bank.add(aPattern({id: `p${i}`, vector: unitSample(rng), tsUs, observations}))
+    }
+    const {hot, cold} = bank.stats()
+    expect(hot).toBeLessThanOrEqual(103)
+    expect(hot + cold).toBe(150)
+    const hotLosers = [...bank.patterns()].filter(({id, tier}) => tier === 'hot' && Number(id.slice(1)) % 2 === 1)
+    expect(hotLosers.length).toBeLessThan(30)
+  })
+
   test('reports what it holds', () => {
     using bank = openBank()
     bank.add(aPattern({id: 'a', vector, observations: [{atUs: 2_000, pnlBps: 10}]}))
