@@ -115,6 +115,7 @@ export const createRiskGate = (options: RiskGateOptions): RiskGate => {
     session: new Uint8Array(instruments.size).fill(Session.open),
     shortableLots: column().map((_, i) => (instruments.at(i).kind === 'crypto' ? 0 : Number.POSITIVE_INFINITY)),
     equityMicros: options.equityMicros,
+    startEquityMicros: options.equityMicros,
     dayStartEquityMicros: options.equityMicros,
     peakEquityMicros: options.equityMicros,
     recent,

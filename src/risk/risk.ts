@@ -55,6 +55,8 @@ export interface RiskSnapshot {
   /** Lots that can be borrowed to sell short; Infinity when easy to borrow, 0 for spot coins. */
   readonly shortableLots: Float64Array
   readonly equityMicros: number
+  /** Capital the run began with. */
+  readonly startEquityMicros: number
   /** Equity at the start of the trading day, and its highest value of the run. */
   readonly dayStartEquityMicros: number
   readonly peakEquityMicros: number

@@ -79,7 +79,7 @@ describe('the standard rules', () => {
       },
     ],
     ['notional-as-size', () => ({lots: 20_000})],
-    ['minimum-capital', set(f => Object.assign(f.gate.snapshot, {dayStartEquityMicros: 99_999e6}))],
+    ['minimum-capital', set(f => Object.assign(f.gate.snapshot, {startEquityMicros: 99_999e6}))],
     ['daily-loss', set(f => Object.assign(f.gate.snapshot, {dayStartEquityMicros: 1_005_000e6}))],
     ['drawdown', set(f => Object.assign(f.gate.snapshot, {peakEquityMicros: 1_052_632e6}))],
     ['max-position', set(f => f.gate.snapshot.positionLots.fill(125, 0, 1))],

@@ -12,16 +12,17 @@ export const Z99 = 2.3263478740408408
 const onlyReducing = (order: OrderIntent, s: RiskSnapshot, rule: RuleName, detail: () => string): Verdict =>
   within(order, s, reducibleLots(order, s), rule, detail)
 
+/** Of the capital a run begins with: a first losing day at exactly the minimum must not end a back-test for good. */
 export const minimumCapital =
   ({minimumCapitalMicros}: RiskLimits): RiskRule =>
   (order, s) =>
-    s.dayStartEquityMicros >= minimumCapitalMicros
+    s.startEquityMicros >= minimumCapitalMicros
       ? accept
       : onlyReducing(
           order,
           s,
           'minimum-capital',
-          () => `equityMicros=${s.dayStartEquityMicros} limitMicros=${minimumCapitalMicros}`,
+          () => `startEquityMicros=${s.startEquityMicros} limitMicros=${minimumCapitalMicros}`,
         )
 
 export const dailyLoss =
