@@ -8,11 +8,11 @@ export interface PathRequest {
 export interface PathResult {
   readonly seed: number
   readonly calm: boolean
-  /** Fraction of the starting equity lost at the end; negative is a gain. */
+  /** Fraction of the starting equity lost at the end, at the path's own prices and after costs; negative is a gain. */
   readonly loss: number
-  /** Largest fall from a peak of equity, 0 to 1, over equity samples of one market second. */
+  /** Largest fall from a peak of equity at the path's own prices, sampled every market second: a stub quote is no loss. */
   readonly maxDrawdown: number
-  /** Market microseconds after the scenario's start at which risk or the latch stopped opening orders; undefined: never. */
+  /** Market microseconds after the scenario's start at which risk stopped opening orders (by its own marks, which quotes can fool); undefined: never. */
   readonly latchedAtUs: number | undefined
   /** From the onset of the trouble to the latch. */
   readonly reactionUs: number | undefined

@@ -115,12 +115,15 @@ export interface ScenarioMarketOptions {
   /** Draws the path with every phase taken away: the calm twin. */
   readonly calm?: boolean
   readonly seed: number
+  /** When the scenario starts; the warm-up lies before it. */
   readonly startUs: number
   readonly listings?: readonly Listing[]
+  /** Seconds of calm at a sparse pace before the scenario, for strategies that need history; 0 by default. */
+  readonly warmupS?: number
 }
 
 const STEP_S = 0.1
-const STEP_US = STEP_S * US_PER_SECOND
+const WARMUP_STEP_S = 5
 const CHUNK_ROWS = 2_048
 /** Quotes of one instrument in one step at most, and with the trade that may follow. */
 const MOST_QUOTES = 16
@@ -144,7 +147,7 @@ interface Track {
   readonly index: number
   readonly phases: readonly Phase[]
   readonly condition: Condition
-  readonly stepVolatility: number
+  readonly secondVolatility: number
   readonly rng: Rng
   /** Logarithms of the price without, and with, what reverts. */
   log: number
@@ -180,7 +183,7 @@ export class ScenarioMarket {
         index,
         phases: calm ? [] : scenario.phases.filter(phase => concerns(phase, instrument)),
         condition: {...CALM},
-        stepVolatility: listing.annualVolatility * Math.sqrt(STEP_S / yearS),
+        secondVolatility: listing.annualVolatility / Math.sqrt(yearS),
         rng: createRng(seed, `scenario ${listing.symbol}`),
         log: Math.log(listing.price),
         gap: 0,
@@ -198,37 +201,43 @@ export class ScenarioMarket {
 
   *chunks(): Generator<TapeChunk> {
     const chunk = emptyChunk(CHUNK_ROWS)
-    const steps = Math.round(this.#options.scenario.durationS / STEP_S)
-    for (let step = 0; step < steps; step++) {
-      const atS = step * STEP_S
-      this.#move(atS)
-      let atUs = this.#options.startUs + step * STEP_US
+    const {scenario, startUs, warmupS = 0} = this.#options
+    const warmupSteps = Math.floor(warmupS / WARMUP_STEP_S)
+    const steps = Math.round(scenario.durationS / STEP_S)
+    for (let step = -warmupSteps; step < steps; step++) {
+      const stepS = step < 0 ? WARMUP_STEP_S : STEP_S
+      this.#move(step * stepS, stepS)
+      let atUs = startUs + Math.round(step * stepS * US_PER_SECOND)
       for (const track of this.#tracks) {
         if (chunk.count > CHUNK_ROWS - MOST_ROWS) {
           yield chunk
           chunk.count = 0
         }
-        atUs = emit(track, chunk, atUs)
+        atUs = emit(track, chunk, atUs, stepS)
       }
     }
     if (chunk.count > 0) yield chunk
   }
 
-  #move(atS: number): void {
+  /** What instrument `i` is worth now in its quote currency, whatever its quotes say: the path itself. */
+  fairPrice(i: number): number {
+    return Math.exp(this.#tracks[i]!.log)
+  }
+
+  #move(atS: number, stepS: number): void {
     const common = {equity: this.#common.equity.normal(), crypto: this.#common.crypto.normal()}
     const group = new Map([...this.#groups].map(([name, rng]) => [name, rng.normal()]))
     for (const track of this.#tracks) {
       conditionAt(track.phases, atS, track.condition)
       const own = track.rng.normal()
       const noise = track.rng.normal()
-      track.imbalance += (-track.imbalance * STEP_S) / IMBALANCE_S + noise * Math.sqrt((2 * STEP_S) / IMBALANCE_S)
+      track.imbalance = reverting(track.imbalance, noise, 1, stepS / IMBALANCE_S)
       if (track.listing.cross !== undefined) {
-        track.gap +=
-          (-track.gap * STEP_S) / CROSS_REVERSION_S + own * CROSS_NOISE * Math.sqrt((2 * STEP_S) / CROSS_REVERSION_S)
+        track.gap = reverting(track.gap, own, CROSS_NOISE, stepS / CROSS_REVERSION_S)
         continue
       }
       const kind = track.instrument.kind === 'crypto' ? 'crypto' : 'equity'
-      this.#step(track, atS, common[kind], group.get(track.listing.group ?? '') ?? 0, own)
+      this.#step(track, atS, stepS, common[kind], group.get(track.listing.group ?? '') ?? 0, own)
     }
     for (const track of this.#tracks) {
       if (track.listing.cross === undefined) continue
@@ -241,28 +250,34 @@ export class ScenarioMarket {
     }
   }
 
-  #step(track: Track, atS: number, common: number, group: number, own: number): void {
+  #step(track: Track, atS: number, stepS: number, common: number, group: number, own: number): void {
     const {condition, listing} = track
     const share = condition.correlation ?? listing.commonShare
     const signed = share < 0 ? (track.index % 2 === 0 ? 1 : -1) * common : common
     const rest = 1 - Math.min(1, Math.abs(share))
     const inGroup = listing.group === undefined ? 0 : rest * 0.7
     const shock = Math.sqrt(Math.abs(share)) * signed + Math.sqrt(inGroup) * group + Math.sqrt(rest - inGroup) * own
-    const scale = track.stepVolatility * condition.volatility
+    const scale = track.secondVolatility * Math.sqrt(stepS) * condition.volatility
     const edge = IMBALANCE_EDGE * track.imbalance
     // The part of the own shock that reverts is taken back over the time constant, unless the scenario breaks the tie.
     const ownMove = listing.group === undefined ? 0 : Math.sqrt(rest - inGroup) * own * scale
-    const back = listing.group === undefined || share < 0 ? 0 : (-track.gap * STEP_S) / GROUP_REVERSION_S
+    const back = listing.group === undefined || share < 0 ? 0 : (-track.gap * stepS) / GROUP_REVERSION_S
     track.gap += ownMove + back
-    track.log += scale * (shock + edge) + back + condition.drift * STEP_S + jumpsIn(track.phases, atS - STEP_S, atS)
+    track.log += scale * (shock + edge) + back + condition.drift * stepS + jumpsIn(track.phases, atS - stepS, atS)
   }
+}
+
+/** Exact step of a mean-reverting value whose stationary deviation is `deviation`; `elapsed` in time constants. */
+const reverting = (value: number, noise: number, deviation: number, elapsed: number): number => {
+  const kept = Math.exp(-elapsed)
+  return value * kept + noise * deviation * Math.sqrt(1 - kept * kept)
 }
 
 /**
  * Writes what the step shows of one instrument, from `atUs` on: a halt once, else quotes at their rate and perhaps a
  * trade. Returns the time of the next row.
  */
-const emit = (track: Track, chunk: TapeChunk & {count: number}, atUs: number): number => {
+const emit = (track: Track, chunk: TapeChunk & {count: number}, atUs: number, stepS: number): number => {
   const {condition, listing, instrument, rng} = track
   // Four draws a step whatever happens, so that twins stay in step.
   const quoteDraw = rng.uniform()
@@ -282,8 +297,8 @@ const emit = (track: Track, chunk: TapeChunk & {count: number}, atUs: number): n
   const half = Math.max(mid * listing.halfSpreadBps * 1e-4 * condition.spread, tickOf(instrument) / 2)
   const touch = (listing.touchDollars * condition.depth) / dollarsOf(track, mid)
   const lean = Math.exp(0.5 * track.imbalance)
-  const expected = listing.quotesPerSecond * condition.quoteRate * STEP_S
-  const quotes = reopened ? 1 : Math.min(MOST_QUOTES, Math.floor(expected) + (quoteDraw < expected % 1 ? 1 : 0))
+  const expected = Math.min(stepS === STEP_S ? MOST_QUOTES : 1, listing.quotesPerSecond * condition.quoteRate * stepS)
+  const quotes = reopened ? 1 : Math.floor(expected) + (quoteDraw < expected % 1 ? 1 : 0)
   for (let k = 0; k < quotes; k++) {
     const rowUs = atUs + k * ROW_US
     if (stubDraw < condition.stubQuotes) {
@@ -294,7 +309,7 @@ const emit = (track: Track, chunk: TapeChunk & {count: number}, atUs: number): n
     const off = track.flickered ? (k % 4 < 2 ? 1 : -1) * condition.flicker * half : 0
     writeQuote(track, chunk, rowUs, mid - half + off, mid + half + off, touch * lean, touch / lean)
   }
-  if (tradeDraw < listing.tradesPerSecond * condition.tradeRate * STEP_S)
+  if (tradeDraw < listing.tradesPerSecond * condition.tradeRate * stepS)
     writeTrade(track, chunk, atUs + quotes * ROW_US, mid, sizeDraw, stubDraw)
   return atUs + (chunk.count - first) * ROW_US
 }

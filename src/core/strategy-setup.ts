@@ -1,0 +1,57 @@
+import type {Config} from '../config/schema.ts'
+import {UserError} from '../domain/errors.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import {createStrategy, STRATEGIES, type StrategyServices} from '../strategies/registry.ts'
+import type {Strategy} from '../strategies/strategy.ts'
+
+export interface StrategyChoice {
+  readonly running: readonly Strategy[]
+  readonly idle: readonly {readonly strategy: string; readonly reason: string}[]
+}
+
+export interface StrategyChoiceOptions {
+  readonly config: Config
+  readonly instruments: InstrumentTable
+  /** Names from `--strategy`; the configuration's five with a weight above 0 when empty. */
+  readonly names: readonly string[]
+  readonly services?: StrategyServices
+}
+
+/**
+ * Fresh strategies for a run. One that is asked for by name and cannot run is an error; one that the configuration
+ * merely lists is left out and named with its reason.
+ */
+export const chooseStrategies = ({config, instruments, names, services}: StrategyChoiceOptions): StrategyChoice => {
+  const asked = names.length > 0
+  const weights: Readonly<Record<string, number>> = config.strategies.weights
+  const listed = asked ? [...new Set(names)] : Object.keys(weights).filter(name => (weights[name] ?? 0) > 0)
+  const running: Strategy[] = []
+  const idle: {strategy: string; reason: string}[] = []
+  for (const name of listed) {
+    const reason = asked ? undefined : reasonIdle(name, instruments)
+    if (reason !== undefined) idle.push({strategy: name, reason})
+    else running.push(createStrategy(name, config.strategies.parameters[name] ?? {}, services))
+  }
+  if (running.length === 0)
+    throw new UserError('NO_STRATEGY', 'no strategy can run on these instruments', {
+      hints: idle.map(({strategy, reason}) => `${strategy}: ${reason}`),
+    })
+  return {running, idle}
+}
+
+const reasonIdle = (name: string, instruments: InstrumentTable): string | undefined => {
+  if (!Object.hasOwn(STRATEGIES, name)) return 'not built into this version'
+  const all = instruments.all()
+  switch (name) {
+    case 'option-sentiment':
+      return all.some(({kind}) => kind === 'option') ? undefined : 'the feed has no option chains'
+    case 'triangular-arbitrage':
+      return all.some(({kind, quote}) => kind === 'crypto' && !/^USD[TC]?$/.test(quote))
+        ? undefined
+        : 'the feed has no cross rate'
+    case 'statistical-arbitrage':
+      return all.length >= 2 ? undefined : 'one instrument makes no pair'
+    default:
+      return undefined
+  }
+}

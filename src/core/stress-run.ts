@@ -1,0 +1,132 @@
+import {memoryJournal} from '../broker/memory-journal.ts'
+import type {Config} from '../config/schema.ts'
+import {lotsToSize} from '../domain/instrument.ts'
+import {US_PER_SECOND} from '../domain/units.ts'
+import {feeSchedule} from '../exchange/fees.ts'
+import {jitteredLatency} from '../exchange/latency.ts'
+import {ScenarioMarket} from '../exchange/scenarios/scenario-market.ts'
+import {scenariosNamed} from '../exchange/scenarios/scenarios.ts'
+import {riskLimits} from '../risk/limits.ts'
+import {allocatorOf, exitRulesOf} from './risk-setup.ts'
+import {Simulation} from './simulation.ts'
+import {chooseStrategies} from './strategy-setup.ts'
+import type {PathRequest, PathResult} from './stress-path.ts'
+
+export interface StressRunOptions {
+  readonly config: Config
+  readonly configHash: string
+  readonly strategies: readonly string[]
+  readonly equityMicros: number
+}
+
+/** Tuesday 3 June 2025, 14:00 in New York: no scenario runs into the close, and the day so far warms strategies up. */
+const START_US = Date.UTC(2025, 5, 3, 18) * 1_000
+/** From 09:40: pairs need 250 minutes to be found. */
+const WARMUP_S = 260 * 60
+/** One way to the venue: median, and spread of its logarithm. */
+const LATENCY_US = 2_000
+const LATENCY_SIGMA = 0.5
+
+/**
+ * One path: the engine, risk, allocation and strategies that trade, against the matching core that back-tests use, inside
+ * a scripted market. Synchronous, in virtual time; the same request gives the same journal hash in any process.
+ */
+export const runStressPath = (request: PathRequest, options: StressRunOptions): PathResult => {
+  const {config, configHash, equityMicros} = options
+  const scenario = scenariosNamed(request.scenario)[0]
+  if (scenario === undefined) throw new RangeError(`no scenario ${request.scenario}`)
+  const path = new ScenarioMarket({
+    scenario,
+    calm: request.calm,
+    seed: request.seed,
+    startUs: START_US,
+    warmupS: WARMUP_S,
+  })
+  const {instruments} = path
+  const {running} = chooseStrategies({config, instruments, names: options.strategies})
+  const journal = memoryJournal({keep: false})
+
+  let latchedUs: number | undefined
+  let latchReason: string | undefined
+  let ordersAfterLatch = 0
+  const simulation = new Simulation({
+    runId: `stress.${request.scenario}.${request.seed}`,
+    seed: request.seed,
+    configHash,
+    instruments,
+    strategies: running,
+    allocator: allocatorOf(
+      config,
+      running.map(({name}) => name),
+    ),
+    limits: riskLimits(config.risk),
+    exits: exitRulesOf(config),
+    journal,
+    cashMicros: equityMicros,
+    latency: jitteredLatency(LATENCY_US, LATENCY_SIGMA, 200),
+    fees: feeSchedule('us', instruments),
+    queue: 'conservative',
+    listener: {
+      onState: (state, reason, nowUs) => {
+        if (state === 'active') return
+        latchedUs ??= nowUs
+        latchReason ??= reason.split(':')[0]
+      },
+      onOrder: ({status, intent}) => {
+        if (latchedUs === undefined || status !== 'submitted') return
+        const position = engine.ledger.account.lots[intent.instrument] as number
+        const signed = intent.side === 'buy' ? intent.lots : -intent.lots
+        if (Math.abs(position + signed) > Math.abs(position)) ordersAfterLatch++
+      },
+    },
+  })
+  const {engine} = simulation
+
+  /** Judged by the path's own prices: a stub quote would make any mark to market absurd. */
+  const fairEquity = (): number => {
+    let equity = engine.ledger.cashMicros
+    for (const [i, lots] of engine.ledger.account.lots.entries())
+      if (lots !== 0)
+        equity += lotsToSize(instruments.at(i), lots) * instruments.at(i).multiplier * path.fairPrice(i) * 1e6
+    return equity
+  }
+  let peak = equityMicros
+  let maxDrawdown = 0
+  let nextSampleUs = 0
+  const sample = (nowUs: number): void => {
+    nextSampleUs = nowUs + US_PER_SECOND
+    const equity = fairEquity()
+    peak = Math.max(peak, equity)
+    maxDrawdown = Math.max(maxDrawdown, 1 - equity / peak)
+  }
+  for (const chunk of path.chunks()) {
+    // Row by row, so that equity is sampled by market time and not by chunk.
+    for (let row = 0; row < chunk.count; row++) {
+      simulation.play(chunk, row, row + 1)
+      const atUs = chunk.tsUs[row] as number
+      if (atUs >= nextSampleUs) sample(atUs)
+    }
+  }
+  engine.desk.cancelAll(engine.nowUs)
+  simulation.finish()
+  sample(engine.nowUs)
+  return {
+    seed: request.seed,
+    calm: request.calm,
+    loss: 1 - fairEquity() / equityMicros,
+    maxDrawdown,
+    latchedAtUs: latchedUs === undefined ? undefined : latchedUs - START_US,
+    reactionUs:
+      latchedUs === undefined || latchedUs < START_US + scenario.onsetS * US_PER_SECOND
+        ? undefined
+        : latchedUs - START_US - scenario.onsetS * US_PER_SECOND,
+    latchReason,
+    ordersAfterLatch,
+    events: engine.events,
+    orders: engine.desk.sent,
+    fills: engine.ledger.fills,
+    rejected: engine.desk.rejected,
+    ledgerErrorMicros: engine.ledger.errorMicros(),
+    journalHash: journal.hash(),
+  }
+}
