@@ -140,7 +140,7 @@ export class Engine {
     risk.snapshot.equityMicros = equity
     risk.snapshot.dayStartEquityMicros = equity
     risk.snapshot.peakEquityMicros = Math.max(equity, risk.snapshot.peakEquityMicros)
-    this.#setCapital(equity)
+    this.#takeSample(nowUs, equity)
     for (const [k, strategy] of strategies.entries()) strategy.start?.(this.#contexts[k]!)
     this.desk.settle(nowUs)
   }

@@ -1,0 +1,121 @@
+import type {ResolvedConfig} from '../config/resolve.ts'
+import {configHash} from '../config/resolve.ts'
+import {type Config, STRATEGY_NAMES} from '../config/schema.ts'
+import {UserError} from '../domain/errors.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import type {FeeScheduleName} from '../exchange/fees.ts'
+import type {QueueModelName} from '../exchange/venue.ts'
+import {createStrategy} from '../strategies/registry.ts'
+import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
+import {isModulePath, loadStrategyModule} from './strategy-module.ts'
+import {chooseStrategies} from './strategy-setup.ts'
+
+export interface BacktestRequest {
+  readonly resolved: ResolvedConfig
+  readonly instruments: InstrumentTable
+  /** Built-in names, `all`, or paths of modules. */
+  readonly names: readonly string[]
+  /** `key=value`, or `strategy.key=value` where several run. */
+  readonly params: readonly string[]
+  readonly capitalDollars: number
+  readonly latencyUs: number
+  readonly fees: FeeScheduleName
+  readonly queue: QueueModelName
+}
+
+export type BacktestSetup = Pick<
+  BacktestOptions,
+  'config' | 'configHash' | 'seed' | 'strategies' | 'capitalMicros' | 'latencyUs' | 'fees' | 'queue'
+> & {readonly idle: readonly {readonly strategy: string; readonly reason: string}[]}
+
+/** Resolves strategies, parameters and the hash of everything that shapes the run. */
+export const backtestSetup = async (request: BacktestRequest): Promise<BacktestSetup> => {
+  const {resolved, capitalDollars, latencyUs, fees, queue} = request
+  const {config} = resolved
+  const {strategies, idle} = await strategiesOf(request)
+  const shape = {
+    config: {...config, home: undefined, seed: undefined},
+    strategies: strategies.map(({name, weight, params}) => ({name, weight, params})),
+    capitalDollars,
+    latencyUs,
+    fees,
+    queue,
+  }
+  return {
+    config,
+    configHash: configHash(shape),
+    seed: config.seed,
+    strategies,
+    idle,
+    capitalMicros: Math.round(capitalDollars * 1_000_000),
+    latencyUs,
+    fees,
+    queue,
+  }
+}
+
+const strategiesOf = async ({resolved, instruments, names, params}: BacktestRequest) => {
+  const {config} = resolved
+  const all = names.includes('all')
+  if (all && names.length > 1) throw new UserError('STRATEGY_CHOICE', '--strategy all goes alone')
+  const choice = all ? chooseStrategies({config, instruments, names: []}) : undefined
+  const listed = choice?.running.map(({name}) => name) ?? [...new Set(names)]
+  const given = paramsByStrategy(params, listed)
+  const shares = weightsOf(config, listed, all)
+  const strategies = await Promise.all(
+    listed.map(async (name, k): Promise<BacktestStrategy> => {
+      const own = {...(config.strategies.parameters[name] ?? {}), ...given.get(name)}
+      const weight = shares[k] as number
+      if (!isModulePath(name)) {
+        // A wrong name or parameter is told now, not when the first replay starts.
+        createStrategy(name, own)
+        return {name, weight, params: own, create: () => createStrategy(name, own)}
+      }
+      const factory = await loadStrategyModule(name)
+      return {name, weight, params: own, create: () => factory(own)}
+    }),
+  )
+  return {strategies, idle: choice?.idle ?? []}
+}
+
+/** `all` keeps the configured weights; strategies named one by one share the whole capital in proportion to theirs. */
+const weightsOf = ({strategies}: Config, names: readonly string[], all: boolean): number[] => {
+  const configured: Readonly<Record<string, number>> = strategies.weights
+  const raw = names.map(name => configured[name] ?? 1 / STRATEGY_NAMES.length)
+  const total = raw.reduce((sum, weight) => sum + weight, 0)
+  return all || total === 0 ? raw : raw.map(weight => weight / total)
+}
+
+/** Values are JSON where they parse as JSON, else text; `a.b=1` is for strategy `a` where that is one of them. */
+const paramsByStrategy = (
+  params: readonly string[],
+  names: readonly string[],
+): Map<string, Record<string, unknown>> => {
+  const byStrategy = new Map<string, Record<string, unknown>>(names.map(name => [name, {}]))
+  for (const text of params) {
+    const at = text.indexOf('=')
+    if (at <= 0)
+      throw new UserError('BAD_PARAMETER', `--param must be key=value, was ${JSON.stringify(text)}`, {
+        hints: ['--param riskAversion=0.2', '--param market-making.riskAversion=0.2'],
+      })
+    const key = text.slice(0, at)
+    const value = parseValue(text.slice(at + 1))
+    const owner = names.find(name => key.startsWith(`${name}.`))
+    const targets = owner === undefined ? names : [owner]
+    const bare = owner === undefined ? key : key.slice(owner.length + 1)
+    if (owner === undefined && names.length > 1)
+      throw new UserError('BAD_PARAMETER', `--param ${key} must name its strategy, because several run`, {
+        hints: names.map(name => `--param ${name}.${key}=…`),
+      })
+    for (const name of targets) (byStrategy.get(name) as Record<string, unknown>)[bare] = value
+  }
+  return byStrategy
+}
+
+const parseValue = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

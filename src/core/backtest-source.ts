@@ -1,0 +1,123 @@
+import {createReadStream, createWriteStream, type WriteStream} from 'node:fs'
+import {stat} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import process from 'node:process'
+import {createGunzip} from 'node:zlib'
+import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
+import {recordsToTape} from '../data/records-to-tape.ts'
+import type {TapeSource} from '../data/tape-source.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
+
+export interface SourceRequest {
+  /** NDJSON records: a file (plain or .gz), or - for standard input. */
+  readonly from?: string
+  /** A catalog folder. */
+  readonly data?: string
+  readonly symbols: readonly string[]
+  /** Epoch microseconds; `toUs` exclusive. */
+  readonly fromUs?: number
+  readonly toUs?: number
+  readonly rejectsFile?: string
+  readonly skipInvalid: boolean
+}
+
+export interface OpenedSource extends AsyncDisposable {
+  readonly source: TapeSource
+  /** Records that were left out because they were not valid. */
+  readonly rejected: number
+}
+
+/** Opens what is to be replayed. Throws UserError when neither or both are named, or nothing is there. */
+export const openSource = async (request: SourceRequest): Promise<OpenedSource> => {
+  const {from, data} = request
+  if ((from === undefined) === (data === undefined))
+    throw new UserError(
+      'NO_INPUT',
+      `name the market data with ${from === undefined ? '' : 'either '}--from FILE|- or --data DIR`,
+      {
+        hints: [
+          'gpi ingest SOURCE FILE --out DIR fills a catalog',
+          'gpi ingest SOURCE FILE --out - | gpi backtest --from -',
+        ],
+      },
+    )
+  return data === undefined ? openRecords(from as string, request) : openCatalogSource(data, request)
+}
+
+const openCatalogSource = async (dir: string, {symbols, fromUs, toUs}: SourceRequest): Promise<OpenedSource> => {
+  const {openCatalog} = await import('../drivers/duckdb/catalog.ts')
+  const source = await openCatalog(dir, {
+    ...(symbols.length === 0 ? {} : {symbols}),
+    ...(fromUs === undefined ? {} : {fromUs}),
+    ...(toUs === undefined ? {} : {toUs}),
+  })
+  return {source, rejected: 0, [Symbol.asyncDispose]: async () => undefined}
+}
+
+const openRecords = async (from: string, request: SourceRequest): Promise<OpenedSource> => {
+  const name = from === '-' ? 'standard input' : from
+  const input = from === '-' ? process.stdin : await openFile(from)
+  const out = request.rejectsFile === undefined ? undefined : createWriteStream(request.rejectsFile)
+  const rejects = new Rejects(invalid => void out?.write(`${JSON.stringify(invalid)}\n`))
+  try {
+    const records = selected(readNdjson(input, rejects), request)
+    const tape = await recordsToTape(records, {spoolDirectory: tmpdir(), rejects})
+    try {
+      if (!request.skipInvalid) rejects.throwIfAny(name)
+      if (tape.rows === 0)
+        throw new UserError('NO_ROWS', `${name} holds no market records for what was asked`, {
+          exitCode: ExitCode.invalidData,
+          hints: ['quotes, trades, bars, book and option records are replayed', 'widen --symbols, --start or --end'],
+        })
+    } catch (error) {
+      await tape[Symbol.asyncDispose]()
+      throw error
+    }
+    return {source: tape, rejected: rejects.count, [Symbol.asyncDispose]: () => tape[Symbol.asyncDispose]()}
+  } finally {
+    await closed(out)
+  }
+}
+
+const openFile = async (file: string): Promise<AsyncIterable<Uint8Array>> => {
+  const found = await stat(file).catch(() => undefined)
+  if (found === undefined || found.isDirectory())
+    throw new UserError('INPUT_NOT_FOUND', found === undefined ? `there is no file ${file}` : `${file} is a folder`, {
+      hints: ['a catalog folder is named with --data DIR'],
+    })
+  const stream = createReadStream(file)
+  if (!file.endsWith('.gz')) return stream
+  const unpacked = createGunzip()
+  stream.on('error', error => unpacked.destroy(error))
+  return stream.pipe(unpacked)
+}
+
+async function* selected(
+  records: AsyncIterable<NumberedRecord>,
+  {symbols, fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY}: SourceRequest,
+): AsyncGenerator<NumberedRecord> {
+  const wanted = new Set(symbols)
+  for await (const numbered of records) {
+    // Every record kind that has these fields has them as its schema checked.
+    const {tsUs = fromUs, symbol} = numbered.record as {readonly tsUs?: number; readonly symbol?: string}
+    if (tsUs < fromUs || tsUs >= toUs) continue
+    if (wanted.size > 0 && symbol !== undefined && !wanted.has(symbol)) continue
+    yield numbered
+  }
+}
+
+const closed = (out: WriteStream | undefined): Promise<void> =>
+  new Promise((resolve, reject) => {
+    if (out === undefined) resolve()
+    else out.on('error', reject).end(() => resolve())
+  })
+
+/** Epoch microseconds of `2024-08-08`, `2024-08-08T13:30:00Z`, or bare microseconds. Throws UserError. */
+export const parseTimeUs = (text: string, flag: string): number => {
+  if (/^\d{12,}$/.test(text)) return Number(text)
+  const hasZone = /[zZ]$|[+-]\d{2}:?\d{2}$/.test(text)
+  const ms = Date.parse(text.length > 10 && !hasZone ? `${text}Z` : text)
+  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(ms))
+    throw new UserError('BAD_TIME', `--${flag} must be a time such as 2024-08-08 or 2024-08-08T13:30:00Z, was ${text}`)
+  return ms * 1000
+}

@@ -1,0 +1,320 @@
+import {performance} from 'node:perf_hooks'
+import {staticAllocation} from '../allocation/allocation.ts'
+import type {Journal} from '../broker/journal.ts'
+import {memoryJournal} from '../broker/memory-journal.ts'
+import type {Config} from '../config/schema.ts'
+import type {TapeChunk} from '../data/tape.ts'
+import {hashTape} from '../data/tape-hash.ts'
+import type {TapeSource} from '../data/tape-source.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
+import type {Fill} from '../domain/order.ts'
+import {createRng} from '../domain/rng.ts'
+import type {Engine, EngineListener} from '../engine/engine.ts'
+import {computeMetrics, headline, type Metrics, type MetricsDetail} from '../evaluation/metrics.ts'
+import {roundTrips} from '../evaluation/round-trips.ts'
+import {type FeeScheduleName, feeSchedule} from '../exchange/fees.ts'
+import {constantLatency} from '../exchange/latency.ts'
+import type {BarMatching, ImpactModel, QueueModelName} from '../exchange/venue.ts'
+import {riskLimits} from '../risk/limits.ts'
+import {createStrategy} from '../strategies/registry.ts'
+import type {Strategy} from '../strategies/strategy.ts'
+import {nodeEvents} from './node-events.ts'
+import {exitRulesOf} from './risk-setup.ts'
+import {Simulation, type SimulationOptions} from './simulation.ts'
+import type {TradeEvent} from './trade-events.ts'
+
+export interface BacktestStrategy {
+  readonly name: string
+  /** Share of capital, of 1 in all. */
+  readonly weight: number
+  readonly params: unknown
+  /** A fresh one: a back-test may need several. */
+  readonly create: () => Strategy
+}
+
+export interface BacktestOptions {
+  readonly source: TapeSource
+  readonly config: Config
+  /** Hash of everything that shapes the run but the data and the seed. */
+  readonly configHash: string
+  readonly seed: number
+  readonly strategies: readonly BacktestStrategy[]
+  readonly capitalMicros: number
+  readonly latencyUs: number
+  readonly fees: FeeScheduleName
+  readonly queue: QueueModelName
+  readonly impact?: ImpactModel
+  readonly bars?: BarMatching
+  /** Where every decision goes; only its hash is kept when absent. */
+  readonly journal?: Journal
+  /** Runs buy-and-hold, random-entry and do-nothing on the same tape. */
+  readonly baselines?: boolean
+  /** What happened in each stretch of tape, in order; awaited, so a slow reader slows the run. */
+  readonly onEvents?: (events: readonly TradeEvent[]) => Promise<void>
+  readonly signal?: AbortSignal
+}
+
+export interface BacktestSummary {
+  readonly runId: string
+  readonly seed: number
+  readonly dataHash: string
+  readonly configHash: string
+  readonly journalHash: string
+  readonly events: number
+  /** Rows through matching, risk, ledger and strategies, a second of that work alone. */
+  readonly eventsPerSecond: number
+  readonly from: string
+  readonly to: string
+  readonly signals: number
+  readonly orders: number
+  readonly fills: number
+  readonly rejected: number
+  readonly equityMicros: number
+  readonly ledgerErrorMicros: number
+  readonly metrics: Metrics
+  readonly detail: MetricsDetail
+  readonly costs: {
+    readonly feesMicros: number
+    /** Paid for crossing from mid to the price hoped for; negative is earned by resting. */
+    readonly spreadMicros: number
+    /** From the price hoped for to the price got: latency, size and impact. */
+    readonly slippageMicros: number
+  }
+  readonly strategies: readonly StrategySummary[]
+  readonly baselines: readonly BaselineSummary[]
+  /** Why trading ended early, when a limit or the caller ended it. */
+  readonly stopped?: string
+}
+export interface StrategySummary {
+  readonly name: string
+  readonly weight: number
+  readonly params: unknown
+  readonly profitMicros: number
+  readonly feesMicros: number
+  readonly trades: number
+  readonly winRate: number | null
+  readonly report: Readonly<Record<string, number | string>>
+}
+export interface BaselineSummary {
+  readonly name: string
+  readonly equityMicros: number
+  readonly fills: number
+  readonly metrics: Metrics
+}
+
+/**
+ * Replays a tape through strategies, risk, matching and ledger, and says what came of it. The same tape, configuration and
+ * seed give the same journal hash in any process.
+ */
+export const runBacktest = async (options: BacktestOptions): Promise<BacktestSummary> => {
+  const {source, configHash, seed, signal} = options
+  const main = createRun(options, backtestRunId(configHash, seed))
+  const baselines = options.baselines === false ? [] : baselineRuns(options)
+  let elapsedMs = 0
+  let firstUs = Number.NaN
+  let lastUs = Number.NaN
+  const replayed = async function* (): AsyncGenerator<TapeChunk> {
+    for await (const chunk of source.chunks()) {
+      if (signal?.aborted === true) return
+      if (chunk.count === 0) continue
+      if (Number.isNaN(firstUs)) firstUs = chunk.tsUs[0] as number
+      lastUs = chunk.tsUs[chunk.count - 1] as number
+      const startMs = performance.now()
+      main.simulation.play(chunk)
+      elapsedMs += performance.now() - startMs
+      for (const baseline of baselines) baseline.simulation.play(chunk)
+      await main.flush()
+      yield chunk
+    }
+  }
+  const dataHash = await hashTape(source.instruments, replayed())
+  if (Number.isNaN(firstUs))
+    throw new UserError('NO_ROWS', 'there are no market events to replay', {
+      exitCode: ExitCode.invalidData,
+      hints: ['widen --start, --end or --symbols, or check the input'],
+    })
+  for (const {simulation} of [main, ...baselines]) simulation.finish()
+  await main.flush()
+  return summaryOf(options, main, baselines, {dataHash, elapsedMs, firstUs, lastUs})
+}
+
+/** A pure function of what shapes the run, so that its client order ids are, too. */
+export const backtestRunId = (configHash: string, seed: number): string => `bt.${configHash.slice(0, 10)}.${seed}`
+
+interface Run {
+  readonly name: string
+  readonly simulation: Simulation
+  readonly journal: Journal
+  readonly fills: {readonly fill: Fill; readonly strategy: number}[]
+  readonly strategies: readonly Strategy[]
+  readonly flush: () => Promise<void>
+}
+
+const createRun = (options: BacktestOptions, runId: string): Run => {
+  const {config, source, strategies: requested, capitalMicros, onEvents} = options
+  const strategies = requested.map(({create}) => create())
+  const journal = options.journal ?? memoryJournal({keep: false})
+  const fills: Run['fills'] = []
+  const pending: TradeEvent[] = []
+  const limits = riskLimits(config.risk)
+  const events = nodeEvents({
+    instruments: source.instruments,
+    strategies: strategies.map(({name}) => name),
+    limits,
+    engine: () => simulation.engine,
+    onEvent: event => void pending.push(event),
+  })
+  const told: EngineListener = onEvents === undefined ? {} : events.listener
+  const simulation: Simulation = new Simulation({
+    ...venueOf(options),
+    runId,
+    strategies,
+    limits,
+    exits: exitRulesOf(config),
+    allocator: staticAllocation({base: requested.map(({weight}) => weight), capitalMicros}),
+    journal,
+    listener: {
+      ...told,
+      onFill: (fill, order, effect, nowUs) => {
+        fills.push({fill, strategy: order?.strategy ?? -1})
+        told.onFill?.(fill, order, effect, nowUs)
+      },
+    },
+  })
+  return {
+    name: 'main',
+    simulation,
+    journal,
+    fills,
+    strategies,
+    flush: async () => {
+      if (onEvents === undefined || pending.length === 0) return
+      await onEvents(pending)
+      pending.length = 0
+    },
+  }
+}
+
+const venueOf = (
+  options: BacktestOptions,
+): Omit<SimulationOptions, 'runId' | 'strategies' | 'limits' | 'allocator' | 'journal'> => {
+  const {seed, configHash, source, capitalMicros, latencyUs, fees, queue, impact, bars} = options
+  return {
+    seed,
+    configHash,
+    instruments: source.instruments,
+    cashMicros: capitalMicros,
+    latency: constantLatency(latencyUs),
+    fees: feeSchedule(fees, source.instruments),
+    queue,
+    ...(impact === undefined ? {} : {impact}),
+    ...(bars === undefined ? {} : {bars}),
+  }
+}
+
+/** The same market, costs and latency without anybody's limits: what any strategy must beat. */
+const baselineRuns = (options: BacktestOptions): Run[] =>
+  ['buy-and-hold', 'random-entry', 'do-nothing'].map(name => {
+    const strategies = [createStrategy(name)]
+    const fills: Run['fills'] = []
+    const journal = memoryJournal({keep: false})
+    const simulation = new Simulation({
+      ...venueOf(options),
+      runId: name,
+      strategies,
+      limits: riskLimits(options.config.risk),
+      rules: [],
+      allocator: staticAllocation({base: [1], capitalMicros: options.capitalMicros}),
+      journal,
+      listener: {onFill: fill => void fills.push({fill, strategy: 0})},
+    })
+    return {name, simulation, journal, fills, strategies, flush: async () => undefined}
+  })
+
+const summaryOf = (
+  options: BacktestOptions,
+  main: Run,
+  baselines: readonly Run[],
+  {dataHash, elapsedMs, firstUs, lastUs}: {dataHash: string; elapsedMs: number; firstUs: number; lastUs: number},
+): BacktestSummary => {
+  const {engine} = main.simulation
+  const {ledger, desk, record} = engine
+  const detail = metricsOf(main, options)
+  const stopped = options.signal?.aborted === true ? 'stopped by the caller' : engine.stateReason
+  return {
+    runId: backtestRunId(options.configHash, options.seed),
+    seed: options.seed,
+    dataHash,
+    configHash: options.configHash,
+    journalHash: main.journal.hash(),
+    events: engine.events,
+    eventsPerSecond: Math.round(engine.events / Math.max(1e-9, elapsedMs / 1000)),
+    from: isoUs(firstUs),
+    to: isoUs(lastUs),
+    signals: engine.signals,
+    orders: desk.sent,
+    fills: ledger.fills,
+    rejected: desk.rejected,
+    equityMicros: engine.equityMicros(),
+    ledgerErrorMicros: ledger.errorMicros(),
+    metrics: headline(detail),
+    detail,
+    costs: {
+      feesMicros: ledger.feesMicros,
+      spreadMicros: Math.round(record.spreadMicros),
+      slippageMicros: Math.round(record.slippageMicros),
+    },
+    strategies: options.strategies.map((requested, k) => strategySummary(requested, main, engine, k, options)),
+    baselines: baselines.map(run => ({
+      name: run.name,
+      equityMicros: run.simulation.engine.equityMicros(),
+      fills: run.simulation.engine.ledger.fills,
+      metrics: headline(metricsOf(run, options, 0)),
+    })),
+    ...(stopped === '' ? {} : {stopped}),
+  }
+}
+
+const strategySummary = (
+  {weight, params}: BacktestStrategy,
+  main: Run,
+  {ledger}: Engine,
+  k: number,
+  {source}: BacktestOptions,
+): StrategySummary => {
+  const own = main.fills.filter(({strategy}) => strategy === k).map(({fill}) => fill)
+  const trips = roundTrips(own, source.instruments)
+  const wins = trips.filter(({pnlMicros}) => pnlMicros > 0).length
+  return {
+    name: main.strategies[k]?.name ?? '',
+    weight,
+    params,
+    profitMicros: ledger.profitMicros(k),
+    feesMicros: ledger.ownFeesMicros[k] ?? 0,
+    trades: trips.length,
+    winRate: trips.length === 0 ? null : wins / trips.length,
+    report: main.strategies[k]?.report?.() ?? {},
+  }
+}
+
+const metricsOf = (run: Run, {source, seed}: BacktestOptions, bootstrapDraws = 1000): MetricsDetail => {
+  const {ledger, record} = run.simulation.engine
+  const {equity} = record
+  const allCoins = source.instruments.all().every(({kind}) => kind === 'crypto')
+  return computeMetrics(
+    {
+      tsUs: equity.tsUs.subarray(0, equity.count),
+      equityMicros: (equity.values[0] as Float64Array).subarray(0, equity.count),
+      grossMicros: (equity.values[1] as Float64Array).subarray(0, equity.count),
+      trips: roundTrips(
+        run.fills.map(({fill}) => fill),
+        source.instruments,
+      ),
+      tradedMicros: ledger.turnoverMicros,
+      calendar: allCoins ? 'continuous' : 'us-equity',
+    },
+    {rng: createRng(seed, 'metrics'), bootstrapDraws},
+  )
+}
+
+const isoUs = (tsUs: number): string => new Date(Math.floor(tsUs / 1000)).toISOString()
