@@ -4,6 +4,7 @@ import {UserError} from '../domain/errors.ts'
 import {US_PER_DAY, US_PER_MINUTE} from '../domain/units.ts'
 import {fromNewYork, type SessionClock} from '../features/session-clock.ts'
 import {type BarSource, barDataset, type SymbolBars} from '../models/bar-dataset.ts'
+import {bookDataset} from '../models/book-dataset.ts'
 import type {Dataset} from '../models/dataset.ts'
 
 const BAR_FILE = /^us_5m_([A-Z]+)_2025\.csv(\.gz)?$/
@@ -88,8 +89,10 @@ export interface TrainingDataRequest {
 }
 
 /** Labelled rows for a model: bars with triple barriers, or books with a cost-aware direction. */
-export const loadTrainingData = async (request: TrainingDataRequest, _rows: 'bar' | 'book'): Promise<TrainingData> => {
-  const {data, symbols, horizon, barrier, costBps} = request
+export const loadTrainingData = async (request: TrainingDataRequest, rows: 'bar' | 'book'): Promise<TrainingData> =>
+  rows === 'bar' ? loadBars(request) : loadBooks(request)
+
+const loadBars = async ({data, symbols, horizon, barrier, costBps}: TrainingDataRequest): Promise<TrainingData> => {
   const source = await openBarSource(data, symbols)
   const dataset = await barDataset(source, {horizon, barrier, costBps})
   return {
@@ -98,5 +101,25 @@ export const loadTrainingData = async (request: TrainingDataRequest, _rows: 'bar
     periodUs: source.periodUs,
     embargoUs: US_PER_DAY,
     labels: {kind: 'triple-barrier', horizon, barrierDeviations: barrier, costBps, entry: "next bar's open"},
+  }
+}
+
+const loadBooks = async ({data, symbols, horizon, barrier}: TrainingDataRequest): Promise<TrainingData> => {
+  const {readCatalog} = await import('../drivers/duckdb/catalog.ts')
+  const catalog = await readCatalog(data)
+  const held = catalog.list().filter(entry => entry.kind === 'depth' && (symbols?.includes(entry.symbol) ?? true))
+  if (held.length === 0) {
+    throw new UserError('NO_BOOKS', `${data} holds no order books to train on`, {
+      hints: [`ingest some: gpi ingest lobster FILE --out ${data}`],
+    })
+  }
+  const tape = await catalog.tape({kinds: ['depth', 'trade'], symbols: held.map(entry => entry.symbol)})
+  const dataset = await bookDataset(tape, {horizon, spreads: barrier, every: 1})
+  return {
+    dataset,
+    session: 'utc',
+    periodUs: 0,
+    embargoUs: 60 * 1_000_000,
+    labels: {kind: 'cost-aware-direction', horizon, thresholdSpreads: barrier, mid: 'raw, against the current mid'},
   }
 }

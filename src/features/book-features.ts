@@ -19,7 +19,7 @@ export const bookSchema: FeatureSchema = {
   version: 1,
   names: [
     'microprice',
-    'spreadTicks',
+    'relativeSpread',
     'midReturn',
     'elapsed',
     'signedVolume',
@@ -45,12 +45,11 @@ const SESSION_GAP_US = 60_000_000
 
 /**
  * Features of one instrument's book: level imbalances, order-flow imbalance by level (Cont, Kukanov and Stoikov 2014),
- * microprice, spread, momentum. Sizes enter relative to their running mean and prices in ticks, so one model fits
- * markets of any scale. State restarts after a minute of silence.
+ * microprice, spread, momentum. Sizes enter relative to their running mean and price differences relative to the running
+ * mean spread, so one model fits markets of any scale. State restarts after a minute of silence.
  */
 export class BookFeatures {
   readonly schema = bookSchema
-  readonly tickSize: number
   readonly #bidPrices = new Float64Array(BOOK_LEVELS)
   readonly #bidSizes = new Float64Array(BOOK_LEVELS)
   readonly #askPrices = new Float64Array(BOOK_LEVELS)
@@ -58,20 +57,15 @@ export class BookFeatures {
   #tsUs = Number.NEGATIVE_INFINITY
   #mid = 0
   #meanSize = 0
+  #meanSpread = 0
   #flowFast = 0
   #flowSlow = 0
   #meanMid = 0
   #variance = 0
 
-  /** `tickSize`: the market's price step in the unit of the prices. */
-  constructor(tickSize: number) {
-    if (!(tickSize > 0)) throw new RangeError(`a tick size must be positive, was ${tickSize}`)
-    this.tickSize = tickSize
-  }
-
-  /** Deviation of the mid price per book, in ticks, exponentially weighted. */
-  get deviationTicks(): number {
-    return Math.max(0.05, Math.sqrt(this.#variance))
+  /** Deviation of the mid price per book, in mean spreads, exponentially weighted. */
+  get deviation(): number {
+    return Math.max(0.01, Math.sqrt(this.#variance))
   }
 
   /** Writes the row of this book to `out`. True when it starts a session. Throws RangeError on a crossed or empty book. */
@@ -82,7 +76,9 @@ export class BookFeatures {
     const isNew = !(book.tsUs - this.#tsUs <= SESSION_GAP_US)
     if (isNew) this.#restart(book, mid)
     const elapsedUs = Math.max(0, book.tsUs - this.#tsUs)
-    const change = (mid - this.#mid) / this.tickSize
+    this.#meanSpread += SLOW * (ask - bid - this.#meanSpread)
+    const unit = this.#meanSpread
+    const change = (mid - this.#mid) / unit
 
     const flows = out.subarray(offset + 9 + BOOK_LEVELS, offset + 9 + 2 * BOOK_LEVELS)
     const flow = this.#flows(book, flows)
@@ -96,19 +92,19 @@ export class BookFeatures {
     const [bidSize, askSize] = [book.bidSizes[0]!, book.askSizes[0]!]
     const micro = (ask * bidSize + bid * askSize) / Math.max(1e-12, bidSize + askSize)
     let at = offset
-    out[at++] = (micro - mid) / this.tickSize
-    out[at++] = Math.log((ask - bid) / this.tickSize)
+    out[at++] = (micro - mid) / unit
+    out[at++] = Math.log((ask - bid) / unit)
     out[at++] = change
     out[at++] = Math.log1p(elapsedUs / 1000)
     out[at++] = signedLog(book.signedVolume / scale)
     out[at++] = signedLog(this.#flowFast / scale)
     out[at++] = signedLog(this.#flowSlow / scale)
-    out[at++] = (mid - this.#meanMid) / this.tickSize
-    out[at++] = Math.log(this.deviationTicks)
+    out[at++] = (mid - this.#meanMid) / unit
+    out[at++] = Math.log(this.deviation)
     for (let i = 0; i < BOOK_LEVELS; i++) out[at++] = imbalance(book.bidSizes[i] ?? 0, book.askSizes[i] ?? 0)
     for (let i = 0; i < BOOK_LEVELS; i++) out[at++] = signedLog(flows[i]! / scale)
-    for (let i = 0; i < BOOK_LEVELS; i++) out[at++] = Math.log1p((mid - (book.bidPrices[i] ?? bid)) / this.tickSize)
-    for (let i = 0; i < BOOK_LEVELS; i++) out[at++] = Math.log1p(((book.askPrices[i] ?? ask) - mid) / this.tickSize)
+    for (let i = 0; i < BOOK_LEVELS; i++) out[at++] = Math.log1p((mid - (book.bidPrices[i] ?? bid)) / unit)
+    for (let i = 0; i < BOOK_LEVELS; i++) out[at++] = Math.log1p(((book.askPrices[i] ?? ask) - mid) / unit)
     this.#remember(book, mid)
     return isNew
   }
@@ -134,7 +130,8 @@ export class BookFeatures {
     this.#meanSize = sideSize(book) / (2 * BOOK_LEVELS)
     this.#flowFast = 0
     this.#flowSlow = 0
-    this.#variance = 0.25
+    this.#variance = 0.01
+    this.#meanSpread = book.askPrices[0]! - book.bidPrices[0]!
     this.#remember(book, mid)
   }
 

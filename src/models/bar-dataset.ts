@@ -40,7 +40,7 @@ export const barDataset = async (source: BarSource, options: TripleBarrierOption
     const features = new Float32Array(rows * width)
     const deviation = new Float64Array(rows)
     const session = new Int32Array(rows)
-    const day = new Int32Array(rows)
+    const block = new Int32Array(rows)
     const builder = new BarFeatures(clock)
     for (let row = 0; row < rows; row++) {
       const bar = {
@@ -55,11 +55,11 @@ export const barDataset = async (source: BarSource, options: TripleBarrierOption
       // A missing bar ends the session for windows and labels, though the day's running state goes on.
       if (builder.push(bar, features, row * width) || gap) sessions++
       session[row] = sessions
-      day[row] = clock.day(bar.tsUs)
+      block[row] = clock.day(bar.tsUs)
       deviation[row] = builder.deviation
     }
     sessions++
-    parts.push({features, session, tsUs: bars.tsUs, day, ...tripleBarrier({...bars, session, deviation}, options)})
+    parts.push({features, session, tsUs: bars.tsUs, block, ...tripleBarrier({...bars, session, deviation}, options)})
     sources.push({name: bars.symbol, rows, sha256: hashBars(bars)})
   }
   return {
@@ -95,7 +95,7 @@ export const joinParts = (parts: readonly Part[], rows: readonly number[]): Part
     session: new Int32Array(total),
     symbol: new Int32Array(total),
     tsUs: new Float64Array(total),
-    day: new Int32Array(total),
+    block: new Int32Array(total),
     labels: new Int8Array(total),
     holding: new Float32Array(total),
     move: new Float32Array(total),
@@ -107,7 +107,7 @@ export const joinParts = (parts: readonly Part[], rows: readonly number[]): Part
     out.session.set(part.session, at)
     out.symbol.fill(i, at, at + rows[i]!)
     out.tsUs.set(part.tsUs, at)
-    out.day.set(part.day, at)
+    out.block.set(part.block, at)
     out.labels.set(part.labels, at)
     out.holding.set(part.holding, at)
     out.move.set(part.move, at)

@@ -71,9 +71,9 @@ export const verdictOf = (
     const f1 = `macro-F1 ${test.macroF1.toFixed(4)} against ${baselines[name].macroF1.toFixed(4)}`
     return `${relation} the ${name} baseline: ${f1}, MCC ${test.mcc.toFixed(4)} against ${baselines[name].mcc.toFixed(4)}`
   })
-  const {accuracy, standardError, days} = direction
-  const figure = `up against down, where the price did move: ${percent(accuracy)} right, standard error ${percent(standardError)} clustered over ${days} days`
-  const isKnown = days >= 5 && accuracy - 0.5 > 2 * standardError
+  const {accuracy, standardError, blocks} = direction
+  const figure = `up against down, where the price did move: ${percent(accuracy)} right, standard error ${percent(standardError)} clustered over ${blocks} blocks of time`
+  const isKnown = blocks >= 5 && accuracy - 0.5 > 2 * standardError
   const conclusion = isKnown
     ? 'the direction is predicted better than by a coin on this test stretch; nothing here says that it pays after costs'
     : 'this is NOT evidence that the direction is predictable: what the model knows is mostly whether a move comes, not where to'

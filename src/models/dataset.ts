@@ -17,8 +17,8 @@ export interface Dataset {
   readonly symbol: Int32Array
   readonly symbols: readonly string[]
   readonly tsUs: Float64Array
-  /** Local trading day, to split on. */
-  readonly day: Int32Array
+  /** Stretch of time to split on and to cluster errors by: the local day of bars, the quarter hour of books. */
+  readonly block: Int32Array
   readonly labels: Int8Array
   /** Share of the horizon until the position closes, 0 to 1. */
   readonly holding: Float32Array

@@ -88,39 +88,39 @@ export const probabilisticMetrics = (truth: ArrayLike<number>, probabilities: Fl
   }
 }
 
-/** Share of right directions with an error that lets all rows of one day depend on each other. */
+/** Share of right directions with an error that lets all rows of one block depend on each other. */
 export interface ClusteredDirection {
   readonly accuracy: number
   readonly standardError: number
-  readonly days: number
+  readonly blocks: number
 }
 
 /**
- * Direction accuracy clustered by day (Liang and Zeger 1986): symbols move together and labels overlap, so rows of a day
- * are no independent trials. The error is that of a ratio of day sums.
+ * Direction accuracy clustered by blocks of time (Liang and Zeger 1986): symbols move together and labels overlap, so rows
+ * of a day are no independent trials. The error is that of a ratio of block sums.
  */
-export const directionByDay = (
+export const directionByBlock = (
   truth: ArrayLike<number>,
   probabilities: Float32Array,
-  day: ArrayLike<number>,
+  block: ArrayLike<number>,
 ): ClusteredDirection => {
-  const byDay = new Map<number, {count: number; right: number}>()
+  const byBlock = new Map<number, {count: number; right: number}>()
   for (let i = 0; i < truth.length; i++) {
     if (truth[i] === Label.flat) continue
-    const sums = byDay.get(day[i]!) ?? {count: 0, right: 0}
-    byDay.set(day[i]!, sums)
+    const sums = byBlock.get(block[i]!) ?? {count: 0, right: 0}
+    byBlock.set(block[i]!, sums)
     sums.count++
     sums.right += probabilities[3 * i + 2]! > probabilities[3 * i]! === (truth[i] === Label.up) ? 1 : 0
   }
-  const days = [...byDay.values()]
-  const count = days.reduce((sum, each) => sum + each.count, 0)
+  const blocks = [...byBlock.values()]
+  const count = blocks.reduce((sum, each) => sum + each.count, 0)
   const accuracy = ratio(
-    days.reduce((sum, each) => sum + each.right, 0),
+    blocks.reduce((sum, each) => sum + each.right, 0),
     count,
   )
-  const scatter = days.reduce((sum, each) => sum + (each.right - accuracy * each.count) ** 2, 0)
-  const correction = days.length > 1 ? days.length / (days.length - 1) : 1
-  return {accuracy, standardError: ratio(Math.sqrt(correction * scatter), count), days: days.length}
+  const scatter = blocks.reduce((sum, each) => sum + (each.right - accuracy * each.count) ** 2, 0)
+  const correction = blocks.length > 1 ? blocks.length / (blocks.length - 1) : 1
+  return {accuracy, standardError: ratio(Math.sqrt(correction * scatter), count), blocks: blocks.length}
 }
 
 /** 1 - residual variance / variance: how much better than the mean a regression is. */

@@ -25,8 +25,8 @@ export interface SplitOptions {
 
 /**
  * Purged and embargoed split in time. Symbols whose histories overlap share their boundaries, so that no day trains on
- * one symbol and tests on another; histories apart are split each for itself. With five days or more a boundary is the
- * start of a day.
+ * one symbol and tests on another; histories apart are split each for itself. With five blocks or more a boundary is the
+ * start of one.
  */
 export const splitInTime = (dataset: Dataset, ends: Int32Array, options: SplitOptions): Split => {
   const {window, trainShare = 0.6, validShare = 0.2, embargoUs = 0} = options
@@ -95,27 +95,27 @@ const overlapping = (dataset: Dataset): ReadonlySet<number>[] => {
 }
 
 const boundariesOf = (dataset: Dataset, rows: Int32Array, shares: readonly number[]): number[] => {
-  const dayStart = new Map<number, number>()
+  const blockStart = new Map<number, number>()
   for (const row of rows) {
-    const day = dataset.day[row]!
-    // The first bar of the day, not its first full window: nothing of the day may be left on the other side.
-    dayStart.set(day, Math.min(dayStart.get(day) ?? Number.POSITIVE_INFINITY, dataset.tsUs[row]!))
+    const block = dataset.block[row]!
+    // The first row of the block, not its first full window: nothing of it may be left on the other side.
+    blockStart.set(block, Math.min(blockStart.get(block) ?? Number.POSITIVE_INFINITY, dataset.tsUs[row]!))
   }
-  const starts = [...dayStart].sort(([a], [b]) => a - b)
+  const starts = [...blockStart].sort(([a], [b]) => a - b)
   if (starts.length >= 5) {
     return shares.map(share => {
       const at = starts[Math.min(starts.length - 1, Math.max(1, Math.round(starts.length * share)))]!
-      return firstOfDay(dataset, at[0], at[1])
+      return firstOfBlock(dataset, at[0], at[1])
     })
   }
   const times = Float64Array.from(rows, row => dataset.tsUs[row]!).sort()
   return shares.map(share => times[Math.min(times.length - 1, Math.floor(times.length * share))]!)
 }
 
-const firstOfDay = (dataset: Dataset, day: number, known: number): number => {
+const firstOfBlock = (dataset: Dataset, block: number, known: number): number => {
   let first = known
-  for (let row = 0; row < dataset.day.length; row++) {
-    if (dataset.day[row] === day && dataset.tsUs[row]! < first) first = dataset.tsUs[row]!
+  for (let row = 0; row < dataset.block.length; row++) {
+    if (dataset.block[row] === block && dataset.tsUs[row]! < first) first = dataset.tsUs[row]!
   }
   return first
 }

@@ -8,7 +8,7 @@ import {warmupCosine} from '../nn/schedule.ts'
 import {sizeOf} from '../nn/shape.ts'
 import {allocateBatch, type Dataset, fillBatch, type WindowBatch, widthOf} from './dataset.ts'
 import type {Prediction} from './inference.ts'
-import {directionByDay, type ProbabilisticMetrics, probabilisticMetrics, rSquared} from './metrics.ts'
+import {directionByBlock, type ProbabilisticMetrics, probabilisticMetrics, rSquared} from './metrics.ts'
 import {CLASS_LOSS, signalObjective} from './networks.ts'
 import type {Split} from './splits.ts'
 
@@ -226,10 +226,10 @@ export const measureOutputs = (dataset: Dataset, rows: Int32Array, outputs: Pred
   const column = (values: Float32Array): Float32Array => Float32Array.from(rows, row => values[row]!)
   return {
     metrics: probabilisticMetrics(truth, outputs.probabilities),
-    direction: directionByDay(
+    direction: directionByBlock(
       truth,
       outputs.probabilities,
-      Int32Array.from(rows, row => dataset.day[row]!),
+      Int32Array.from(rows, row => dataset.block[row]!),
     ),
     regression: {
       holding: rSquared(column(dataset.holding), outputs.holding),

@@ -54,7 +54,7 @@ const barRows = (bars: readonly BarInput[]): Float32Array => {
   return rowsOf(bars, barSchema.names.length, (bar, out, offset) => features.push(bar, out, offset))
 }
 const bookRows = (books: readonly BookInput[]): Float32Array => {
-  const features = new BookFeatures(0.01)
+  const features = new BookFeatures()
   return rowsOf(books, bookSchema.names.length, (book, out, offset) => features.push(book, out, offset))
 }
 
@@ -106,7 +106,7 @@ test('the values of a small case, worked out by hand', () => {
 })
 
 test('order-flow imbalance counts a lifted bid as new size and an unchanged one as the difference', () => {
-  const features = new BookFeatures(1)
+  const features = new BookFeatures()
   const row = new Float32Array(bookSchema.names.length)
   const at = bookSchema.names.indexOf('flow1')
   const book = (bid: number, bidSize: number): BookInput => ({
@@ -135,7 +135,7 @@ describe('refuses what cannot be a market', () => {
   })
   test('a crossed book', () => {
     const book = {tsUs: 0, bidPrices: [2], bidSizes: [1], askPrices: [1], askSizes: [1], signedVolume: 0}
-    expect(() => new BookFeatures(1).push(book, row)).toThrow('0 < bid < ask')
+    expect(() => new BookFeatures().push(book, row)).toThrow('0 < bid < ask')
   })
 })
 

@@ -61,7 +61,7 @@ describe('windows', () => {
     for (const end of windowEnds(dataset, window)) {
       for (const row of [end - window + 1, dataset.labelEnd[end] as number]) {
         expect(dataset.session[row]).toBe(dataset.session[end])
-        expect(dataset.day[row]).toBe(dataset.day[end])
+        expect(dataset.block[row]).toBe(dataset.block[end])
         expect(dataset.symbol[row]).toBe(dataset.symbol[end])
       }
     }

@@ -4,7 +4,7 @@ import {fitTemperature} from '../../src/models/calibration.ts'
 import {
   classMetrics,
   decide,
-  directionByDay,
+  directionByBlock,
   mcNemar,
   probabilisticMetrics,
   rSquared,
@@ -44,8 +44,8 @@ test('rows of one day are not independent evidence', () => {
     i % 3 === 2 ? (Math.floor(i / 300) % 2 === 0 ? 0.8 : 0.2) : i % 3 === 0 ? 0.5 : 0,
   )
   const day = Int32Array.from({length: 1000}, (_, i) => Math.floor(i / 100))
-  const {accuracy, standardError, days} = directionByDay(truth, probabilities, day)
-  expect([accuracy, days]).toEqual([0.5, 10])
+  const {accuracy, standardError, blocks} = directionByBlock(truth, probabilities, day)
+  expect([accuracy, blocks]).toEqual([0.5, 10])
   expect(standardError).toBeCloseTo(0.5 / Math.sqrt(9), 2)
 })
 
