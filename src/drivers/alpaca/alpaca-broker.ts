@@ -1,0 +1,467 @@
+import type {streaming} from '@alpacahq/alpaca-trade-api'
+import type {ApprovedOrder, Broker, BrokerAccount, BrokerOrder, BrokerPosition} from '../../broker/broker.ts'
+import {ExitCode, UserError} from '../../domain/errors.ts'
+import type {InstrumentTable} from '../../domain/instrument.ts'
+import {type ExecutionReport, isTerminal} from '../../domain/order.ts'
+import type {Clock, Scheduler} from '../../domain/time.ts'
+import {type TsUs, tsUs, US_PER_MS, US_PER_SECOND} from '../../domain/units.ts'
+import {feeSchedule} from '../../exchange/fees.ts'
+import {isApiFailure, isNotFound, isRateLimited, isRefusal, unclear} from './alpaca-errors.ts'
+import type {AlpacaClient, StreamTuning} from './client.ts'
+import {brokerOrder, instrumentFinder, orderBody, statusOf, timeOf, type WireOrder} from './order-wire.ts'
+import {type FillReport, ReportMapper} from './report-mapper.ts'
+import {Priority, RequestBudget} from './request-budget.ts'
+import {microsOf, signedLotsOf} from './wire-numbers.ts'
+
+export interface AlpacaBrokerOptions {
+  readonly client: AlpacaClient
+  readonly instruments: InstrumentTable
+  /** Wall clock and wall timers: they pace requests and wait for the stream. */
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  /** 180 at Alpaca, where 200 are allowed; 10,000 at the local exchange. */
+  readonly requestsPerMinute?: number
+  readonly stream?: StreamTuning
+  /** The order stream was lost (false) or is whole again, with everything missed delivered (true). */
+  readonly onConnection?: (connected: boolean) => void
+  /** A listener threw, or the venue sent what cannot be read. Rethrown asynchronously by default. */
+  readonly onBug?: (error: unknown) => void
+}
+
+export interface AlpacaBroker extends Broker {
+  /** Whether the order stream is live and caught up. */
+  readonly isConnected: () => boolean
+}
+
+const CONNECT_TIMEOUT_US = 15 * US_PER_SECOND
+/** Fills are asked for again from a little before the last known one. */
+const OVERLAP_US = 2 * US_PER_SECOND
+const CANCEL_ATTEMPTS = 3
+const PAGE = 100
+
+/** What is known of an order that may still change. */
+interface Tracked {
+  venueOrderId: string | undefined
+  accepted: boolean
+}
+
+/** Connects to the trading stream and returns once the venue has confirmed that it will tell us everything. */
+export const createAlpacaBroker = async (options: AlpacaBrokerOptions): Promise<AlpacaBroker> => {
+  const core = new AlpacaBrokerCore(options)
+  await core.connect()
+  return {
+    name: options.client.target.kind === 'local' ? 'local exchange' : `alpaca ${options.client.target.kind}`,
+    isConnected: () => core.connected,
+    onReport: listener => core.onReport(listener),
+    submit: order => core.submit(order),
+    cancel: clientOrderId => core.cancel(clientOrderId),
+    cancelAll: () => core.cancelAll(),
+    orderByClientId: clientOrderId => core.orderByClientId(clientOrderId),
+    openOrders: () => core.openOrders(),
+    positions: () => core.positions(),
+    account: () => core.account(),
+    fillsSince: sinceUs => core.fillsSince(sinceUs),
+    [Symbol.asyncDispose]: () => core.dispose(),
+  }
+}
+
+class AlpacaBrokerCore {
+  connected = false
+  readonly #options: AlpacaBrokerOptions
+  readonly #mapper: ReportMapper
+  readonly #find: ReturnType<typeof instrumentFinder>
+  readonly #budget: RequestBudget
+  readonly #stream: streaming.TradingStream
+  readonly #listeners: ((report: ExecutionReport) => void)[] = []
+  readonly #tracked = new Map<string, Tracked>()
+  readonly #seenFills = new Set<string>()
+  /** Updates that came while missed ones were being fetched. */
+  #held: streaming.TradeUpdate[] | undefined
+  #lastUpdateUs = 0
+  #disposed = false
+
+  constructor(options: AlpacaBrokerOptions) {
+    const {client, instruments, clock, scheduler} = options
+    const local = client.target.kind === 'local'
+    this.#options = options
+    this.#find = instrumentFinder(instruments)
+    this.#mapper = new ReportMapper({
+      instruments,
+      find: this.#find,
+      fees: feeSchedule(client.target.kind === 'live' ? 'us' : 'alpaca-paper', instruments),
+      takerWindowUs: local ? 0 : 250 * US_PER_MS,
+    })
+    this.#budget = new RequestBudget({clock, scheduler, perMinute: options.requestsPerMinute ?? (local ? 10_000 : 180)})
+    this.#stream = client.tradingStream(options.stream)
+  }
+
+  connect(): Promise<void> {
+    const stream = this.#stream
+    return new Promise((resolve, reject) => {
+      let settled = false
+      const settle = (run: () => void): void => {
+        if (settled) return
+        settled = true
+        cancelTimeout()
+        run()
+      }
+      const fail = (code: string, message: string, exitCode: ExitCode): void =>
+        settle(() => {
+          stream.disconnect()
+          reject(new UserError(code, message, {hints: ['gpi doctor checks the connection'], exitCode}))
+        })
+      const cancelTimeout = this.#options.scheduler.after(CONNECT_TIMEOUT_US, () =>
+        fail('BROKER_TIMEOUT', 'the order stream did not answer within 15 s', ExitCode.timeout),
+      )
+      stream.onTradeUpdate(update => this.#guard(() => this.#onUpdate(update)))
+      stream.on('error', (message: string) => {
+        if (message === 'auth failed') fail('ALPACA_KEYS_REFUSED', 'the venue refused the keys', ExitCode.usage)
+      })
+      stream.on('disconnected', () => this.#setConnected(false))
+      // The acknowledgement of `listen`, not of the login: from here on nothing is missed.
+      stream.on('subscription', () => {
+        if (!settled) {
+          this.#setConnected(true)
+          settle(resolve)
+        } else void this.#recover()
+      })
+      stream.subscribeTradeUpdates()
+      stream.connect()
+    })
+  }
+
+  onReport(listener: (report: ExecutionReport) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  async submit(order: ApprovedOrder): Promise<void> {
+    const {client, instruments} = this.#options
+    const instrument = instruments.at(order.instrument)
+    const tracked: Tracked = {venueOrderId: undefined, accepted: false}
+    this.#tracked.set(order.clientOrderId, tracked)
+    if (!this.#budget.tryTake(Priority.submit)) await this.#budget.take(Priority.submit)
+    try {
+      const placed = await client.alpaca.trading.orders.postOrder({postOrderRequest: orderBody(order, instrument)})
+      tracked.venueOrderId ??= placed.id
+    } catch (error) {
+      if (!isRefusal(error)) throw unclear(`the order ${order.clientOrderId} may have been placed`, error)
+      if (isRateLimited(error)) this.#slowDown(error.retryAfterMs)
+      this.#tracked.delete(order.clientOrderId)
+      this.#emit({
+        kind: 'rejected',
+        clientOrderId: order.clientOrderId,
+        tsUs: this.#reportTime(order.decidedUs),
+        code: String(error.code ?? error.status),
+        reason: error.message,
+      })
+    }
+  }
+
+  async cancel(clientOrderId: string): Promise<void> {
+    const venueOrderId =
+      this.#tracked.get(clientOrderId)?.venueOrderId ?? (await this.orderByClientId(clientOrderId))?.venueOrderId
+    if (venueOrderId === undefined) {
+      this.#refuseCancel(clientOrderId, 'the venue does not know the order')
+      return
+    }
+    for (let attempt = 1; ; attempt++) {
+      if (!this.#budget.tryTake(Priority.cancel)) await this.#budget.take(Priority.cancel)
+      try {
+        await this.#options.client.alpaca.trading.orders.deleteOrderByOrderID({orderId: venueOrderId})
+        return
+      } catch (error) {
+        if (isRateLimited(error)) this.#slowDown(error.retryAfterMs)
+        else if (isRefusal(error)) {
+          this.#refuseCancel(clientOrderId, error.message)
+          return
+        }
+        // Cancelling twice is cancelling once, so unlike a submit it may be sent again.
+        if (attempt === CANCEL_ATTEMPTS) throw unclear(`the cancel of ${clientOrderId} was not confirmed`, error)
+        await this.#sleep(50 * US_PER_MS * 2 ** attempt)
+      }
+    }
+  }
+
+  async cancelAll(): Promise<number> {
+    await this.#budget.take(Priority.cancel)
+    const answers = await this.#options.client.alpaca.trading.orders.deleteAllOrders()
+    return answers.filter(({status}) => status === undefined || status < 300).length
+  }
+
+  async orderByClientId(clientOrderId: string): Promise<BrokerOrder | undefined> {
+    const order = await this.#wireOrder(clientOrderId)
+    return order === undefined ? undefined : brokerOrder(order, this.#find)
+  }
+
+  async openOrders(): Promise<BrokerOrder[]> {
+    return (await this.#openWireOrders()).map(order => brokerOrder(order, this.#find))
+  }
+
+  async positions(): Promise<BrokerPosition[]> {
+    await this.#budget.take(Priority.query)
+    const positions = await this.#options.client.alpaca.trading.positions.getAllOpenPositions()
+    return positions.map(({symbol = '', assetClass, qty = '0'}) => {
+      const instrument = this.#find(symbol, assetClass)
+      return {symbol: instrument.symbol, lots: signedLotsOf(instrument, qty)}
+    })
+  }
+
+  async account(): Promise<BrokerAccount> {
+    await this.#budget.take(Priority.query)
+    const account = await this.#options.client.alpaca.trading.account.getAccount()
+    return {
+      cashMicros: microsOf(account.cash ?? '0'),
+      equityMicros: microsOf(account.equity ?? '0'),
+      buyingPowerMicros: microsOf(account.buyingPower ?? '0'),
+    }
+  }
+
+  async fillsSince(sinceUs: TsUs): Promise<FillReport[]> {
+    const fills: FillReport[] = []
+    const orders = new Map<string, WireOrder>()
+    let pageToken: string | undefined
+    for (;;) {
+      await this.#budget.take(Priority.query)
+      const page = await this.#options.client.alpaca.trading.accountActivities.getAccountActivities({
+        activityTypes: ['FILL'],
+        // Exclusive, and no finer than a millisecond.
+        after: new Date(Math.floor(sinceUs / 1_000) - 1),
+        direction: 'asc',
+        pageSize: PAGE,
+        ...(pageToken === undefined ? {} : {pageToken}),
+      })
+      for (const activity of page) {
+        const atUs = timeOf(activity['transaction_time'], undefined)
+        if (atUs < sinceUs) continue
+        const order = await this.#orderOfActivity(String(activity['order_id']), orders)
+        if (order === undefined) continue
+        fills.push(
+          this.#mapper.fill({
+            order,
+            qty: String(activity['qty']),
+            price: String(activity['price']),
+            cumulative: String(activity['cum_qty']),
+            atUs,
+          }),
+        )
+      }
+      if (page.length < PAGE) return fills
+      pageToken = String(page.at(-1)?.['id'])
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed = true
+    this.#stream.disconnect()
+    this.#budget.close()
+    return Promise.resolve()
+  }
+
+  // --- the stream ----------------------------------------------------------------------------------------------
+
+  #onUpdate(update: streaming.TradeUpdate): void {
+    if (this.#held !== undefined) {
+      this.#held.push(update)
+      return
+    }
+    const order = update.order as WireOrder
+    // The order's own time has the microseconds that the SDK's date of the event has lost.
+    const whenUs = timeOf(order['updated_at'], update.timestamp)
+    this.#lastUpdateUs = Math.max(this.#lastUpdateUs, whenUs)
+    const clientOrderId = order.clientOrderId ?? ''
+    const tracked = this.#track(clientOrderId, order)
+    switch (update.event) {
+      case 'accepted':
+      case 'new':
+        this.#accept(tracked, order, whenUs)
+        return
+      case 'fill':
+      case 'partial_fill':
+        this.#accept(tracked, order, timeOf(order['submitted_at'], order.submittedAt))
+        this.#emitFill(
+          this.#mapper.fill({
+            order,
+            qty: update.qty ?? '0',
+            price: update.price ?? '0',
+            cumulative: order.filledQty ?? '0',
+            atUs: whenUs,
+          }),
+        )
+        if (update.event === 'fill') this.#tracked.delete(clientOrderId)
+        return
+      case 'canceled':
+      case 'expired':
+      case 'done_for_day':
+      case 'rejected': {
+        const ending = this.#mapper.ending(order, whenUs)
+        if (ending !== undefined) this.#emit(ending)
+        this.#tracked.delete(clientOrderId)
+        return
+      }
+      case 'order_cancel_rejected':
+        this.#refuseCancel(clientOrderId, 'the venue rejected the cancel')
+        return
+      case 'replaced':
+        this.#tracked.delete(clientOrderId)
+        return
+      default:
+        return
+    }
+  }
+
+  #track(clientOrderId: string, order: WireOrder): Tracked {
+    let tracked = this.#tracked.get(clientOrderId)
+    if (tracked === undefined) {
+      tracked = {venueOrderId: order.id, accepted: false}
+      this.#tracked.set(clientOrderId, tracked)
+    }
+    tracked.venueOrderId = order.id
+    return tracked
+  }
+
+  #accept(tracked: Tracked, order: WireOrder, atUs: TsUs): void {
+    if (tracked.accepted) return
+    tracked.accepted = true
+    this.#emit(this.#mapper.accepted(order, atUs))
+  }
+
+  #emitFill(report: FillReport): void {
+    if (this.#seenFills.has(report.fill.fillId)) return
+    this.#seenFills.add(report.fill.fillId)
+    this.#emit(report)
+  }
+
+  /** After a reconnect: what happened meanwhile, in order, before anything newer. Tried until it works or the stream is lost again. */
+  async #recover(): Promise<void> {
+    if (this.#held !== undefined) return
+    this.#held = []
+    for (let attempt = 0; !this.#disposed; attempt++) {
+      try {
+        await this.#tellMissed()
+        break
+      } catch (error) {
+        if (isApiFailure(error) && error.status < 500 && !isRateLimited(error)) {
+          this.#report(error)
+          break
+        }
+        await this.#sleep(Math.min(10 * US_PER_SECOND, 250 * US_PER_MS * 2 ** attempt))
+      }
+    }
+    const held = this.#held
+    this.#held = undefined
+    for (const update of held) this.#guard(() => this.#onUpdate(update))
+    this.#setConnected(this.#stream.getState() === 'authenticated')
+  }
+
+  async #tellMissed(): Promise<void> {
+    if (this.#lastUpdateUs > 0) {
+      const sinceUs = tsUs(Math.max(0, this.#lastUpdateUs - OVERLAP_US))
+      for (const report of await this.fillsSince(sinceUs)) this.#guard(() => this.#emitFill(report))
+    }
+    for (const clientOrderId of [...this.#tracked.keys()]) {
+      const order = await this.#wireOrder(clientOrderId)
+      // An order the venue does not know is left to whoever sent it: its outcome was unclear then and is theirs to ask.
+      if (order !== undefined) this.#guard(() => this.#tellState(order))
+    }
+  }
+
+  #tellState(order: WireOrder): void {
+    const atUs = timeOf(order['updated_at'], order.updatedAt)
+    const clientOrderId = order.clientOrderId ?? ''
+    const status = statusOf(order.status)
+    if (status !== 'submitted' && status !== 'rejected') this.#accept(this.#track(clientOrderId, order), order, atUs)
+    const ending = this.#mapper.ending(order, atUs)
+    if (ending !== undefined) this.#emit(ending)
+    if (isTerminal(status)) this.#tracked.delete(clientOrderId)
+  }
+
+  #setConnected(connected: boolean): void {
+    if (this.connected === connected || this.#disposed) return
+    this.connected = connected
+    this.#options.onConnection?.(connected)
+  }
+
+  // --- helpers -------------------------------------------------------------------------------------------------
+
+  async #wireOrder(clientOrderId: string): Promise<WireOrder | undefined> {
+    await this.#budget.take(Priority.query)
+    try {
+      return (await this.#options.client.alpaca.trading.orders.getOrderByClientOrderId({clientOrderId})) as WireOrder
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  async #openWireOrders(): Promise<WireOrder[]> {
+    const found: WireOrder[] = []
+    for (;;) {
+      await this.#budget.take(Priority.query)
+      const last = found.at(-1)
+      const page = (await this.#options.client.alpaca.trading.orders.getAllOrders({
+        status: 'open',
+        limit: 500,
+        direction: 'asc',
+        ...(last?.id === undefined ? {} : {afterOrderId: last.id}),
+      })) as WireOrder[]
+      found.push(...page)
+      if (page.length < 500) return found
+    }
+  }
+
+  async #orderOfActivity(venueOrderId: string, known: Map<string, WireOrder>): Promise<WireOrder | undefined> {
+    const cached = known.get(venueOrderId)
+    if (cached !== undefined) return cached
+    await this.#budget.take(Priority.query)
+    try {
+      const order = (await this.#options.client.alpaca.trading.orders.getOrderByOrderID({
+        orderId: venueOrderId,
+      })) as WireOrder
+      known.set(venueOrderId, order)
+      return order
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  #refuseCancel(clientOrderId: string, reason: string): void {
+    this.#emit({kind: 'cancelRejected', clientOrderId, tsUs: this.#reportTime(0), reason})
+  }
+
+  /** The venue's clock as far as it is known: reports of our own making must not run ahead of its. */
+  #reportTime(fallbackUs: number): TsUs {
+    return tsUs(Math.max(this.#lastUpdateUs, fallbackUs))
+  }
+
+  #slowDown(retryAfterMs: number | undefined): void {
+    this.#budget.block((retryAfterMs ?? 1_000) * US_PER_MS)
+  }
+
+  #sleep(delayUs: number): Promise<void> {
+    return new Promise(resolve => {
+      this.#options.scheduler.after(delayUs, () => resolve())
+    })
+  }
+
+  #emit(report: ExecutionReport): void {
+    for (const listener of this.#listeners) listener(report)
+  }
+
+  /** The SDK swallows what a listener throws; a bug must not be. */
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#report(error)
+    }
+  }
+  #report(error: unknown): void {
+    const {onBug, scheduler} = this.#options
+    if (onBug !== undefined) onBug(error)
+    else
+      scheduler.after(0, () => {
+        throw error
+      })
+  }
+}

@@ -1,0 +1,300 @@
+import type {streaming} from '@alpacahq/alpaca-trade-api'
+import {Aggressor, EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
+import {ExitCode, UserError} from '../../domain/errors.ts'
+import {type Instrument, type InstrumentTable, priceToTicks, sizeToLots} from '../../domain/instrument.ts'
+import type {Clock, Scheduler} from '../../domain/time.ts'
+import {US_PER_MINUTE, US_PER_SECOND} from '../../domain/units.ts'
+import type {Feed} from '../../feed/feed.ts'
+import type {AlpacaClient, StreamTuning} from './client.ts'
+
+/** A stretch in which a stream was down: rows of its instruments are missing. */
+export interface FeedGap {
+  readonly stream: 'stocks' | 'crypto'
+  /** Wall microseconds. */
+  readonly fromUs: number
+  readonly untilUs: number
+}
+
+export interface AlpacaFeedOptions {
+  readonly client: AlpacaClient
+  readonly instruments: InstrumentTable
+  /** Wall clock and wall timers. */
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly stream?: StreamTuning
+  /** Wall time without a row of an instrument after which it counts as stale; 15 s by default. */
+  readonly staleAfterUs?: number
+  readonly onStale?: (stale: {readonly instrument: number; readonly sinceUs: number}) => void
+  readonly onGap?: (gap: FeedGap) => void
+  readonly onConnection?: (stream: FeedGap['stream'], connected: boolean) => void
+}
+
+export interface AlpacaFeed extends Feed {
+  /**
+   * Hands every row over inside the socket's own callback, as a chunk that is valid during the call; `chunks` then stays
+   * empty. One listener.
+   */
+  readonly listen: (listener: (chunk: TapeChunk) => void) => void
+  readonly isConnected: () => boolean
+  readonly gaps: () => readonly FeedGap[]
+}
+
+const CONNECT_TIMEOUT_US = 15 * US_PER_SECOND
+const FIRST_CAPACITY = 256
+/** A reader that is this far behind is not reading: better to stop than to trade on old prices. */
+const MOST_ROWS = 1 << 20
+
+/** Subscribes to quotes, trades and minute bars of all instruments and returns once every stream is authenticated. */
+export const createAlpacaFeed = async (options: AlpacaFeedOptions): Promise<AlpacaFeed> => {
+  const core = new AlpacaFeedCore(options)
+  await core.connect()
+  return {
+    name: options.client.target.kind === 'local' ? 'local exchange' : `alpaca ${options.client.target.kind}`,
+    instruments: options.instruments,
+    chunks: () => core.chunks(),
+    listen: listener => core.listen(listener),
+    isConnected: () => core.isConnected(),
+    gaps: () => core.gaps,
+    [Symbol.asyncDispose]: () => core.dispose(),
+  }
+}
+
+type DataStream = streaming.StockDataStream | streaming.CryptoDataStream
+
+class AlpacaFeedCore {
+  readonly gaps: FeedGap[] = []
+  readonly #options: AlpacaFeedOptions
+  readonly #streams: {
+    readonly name: FeedGap['stream']
+    readonly stream: DataStream
+    lostUs: number | undefined
+    up: boolean
+  }[] = []
+  readonly #heardUs: Float64Array
+  readonly #isStale: Uint8Array
+  #filling = emptyChunk(FIRST_CAPACITY)
+  #spare = emptyChunk(FIRST_CAPACITY)
+  #lastUs = 0
+  #wake: (() => void) | undefined
+  #listener: ((chunk: TapeChunk) => void) | undefined
+  #failure: unknown
+  #ended = false
+  #cancelStaleTimer: (() => void) | undefined
+
+  constructor(options: AlpacaFeedOptions) {
+    this.#options = options
+    const {client, instruments, clock} = options
+    this.#heardUs = new Float64Array(instruments.size).fill(clock.nowUs())
+    this.#isStale = new Uint8Array(instruments.size)
+    const all = instruments.all()
+    if (all.some(({kind}) => kind === 'equity' || kind === 'etf'))
+      this.#add('stocks', client.stockStream(options.stream))
+    if (all.some(({kind}) => kind === 'crypto')) this.#add('crypto', client.cryptoStream(options.stream))
+  }
+
+  async connect(): Promise<void> {
+    await Promise.all(this.#streams.map(({name, stream}) => this.#connectOne(name, stream)))
+    this.#watchStaleness()
+  }
+
+  isConnected(): boolean {
+    return this.#streams.every(({up}) => up)
+  }
+
+  listen(listener: (chunk: TapeChunk) => void): void {
+    this.#listener = listener
+    this.#flush()
+  }
+
+  async *chunks(): AsyncGenerator<TapeChunk> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#filling.count === 0) {
+        if (this.#ended) return
+        await new Promise<void>(resolve => {
+          this.#wake = resolve
+        })
+        continue
+      }
+      const ready = this.#filling
+      this.#filling = this.#spare
+      this.#filling.count = 0
+      this.#spare = ready
+      yield ready
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#ended = true
+    this.#cancelStaleTimer?.()
+    for (const {stream} of this.#streams) stream.disconnect()
+    this.#wakeReader()
+    return Promise.resolve()
+  }
+
+  #add(name: FeedGap['stream'], stream: DataStream): void {
+    const entry = {name, stream, lostUs: undefined as number | undefined, up: false}
+    this.#streams.push(entry)
+    const {instruments, clock} = this.#options
+    const symbols = instruments
+      .all()
+      .filter(({kind}) => (kind === 'crypto') === (name === 'crypto') && kind !== 'option')
+      .map(({symbol}) => symbol)
+    stream.onQuote(quote => {
+      const i = instruments.indexOf(quote.symbol)
+      if (i === undefined) return
+      const instrument = instruments.at(i)
+      const atUs = timeOf(quote.timestamp, quote.timestampRaw)
+      this.#row(atUs, EventKind.quote, i, 0, [
+        priceToTicks(instrument, quote.bidPrice),
+        priceToTicks(instrument, quote.askPrice),
+        lotsOf(instrument, quote.bidSize),
+        lotsOf(instrument, quote.askSize),
+      ])
+    })
+    stream.onTrade(trade => {
+      const i = instruments.indexOf(trade.symbol)
+      if (i === undefined) return
+      const instrument = instruments.at(i)
+      const side = trade.takerSide === 'B' ? Aggressor.buy : trade.takerSide === 'S' ? Aggressor.sell : Aggressor.none
+      const atUs = timeOf(trade.timestamp, trade.timestampRaw)
+      this.#row(atUs, EventKind.trade, i, side, [priceToTicks(instrument, trade.price), lotsOf(instrument, trade.size)])
+    })
+    stream.onBar(bar => {
+      const i = instruments.indexOf(bar.symbol)
+      if (i === undefined) return
+      const instrument = instruments.at(i)
+      // The wire stamps a bar at its start; it is known at its close.
+      const atUs = timeOf(bar.timestamp, bar.timestampRaw) + US_PER_MINUTE
+      this.#row(atUs, EventKind.bar, i, 0, [
+        priceToTicks(instrument, bar.open),
+        priceToTicks(instrument, bar.high),
+        priceToTicks(instrument, bar.low),
+        priceToTicks(instrument, bar.close),
+        lotsOf(instrument, bar.volume),
+        US_PER_MINUTE,
+      ])
+    })
+    stream.on('authenticated', () => {
+      entry.up = true
+      this.#options.onConnection?.(name, true)
+      if (entry.lostUs === undefined) return
+      const gap = {stream: name, fromUs: entry.lostUs, untilUs: clock.nowUs()}
+      entry.lostUs = undefined
+      this.gaps.push(gap)
+      this.#options.onGap?.(gap)
+    })
+    stream.on('disconnected', () => {
+      if (!entry.up || this.#ended) return
+      entry.up = false
+      entry.lostUs = clock.nowUs()
+      this.#options.onConnection?.(name, false)
+    })
+    stream.subscribeForQuotes(symbols)
+    stream.subscribeForTrades(symbols)
+    stream.subscribeForBars(symbols)
+  }
+
+  async #connectOne(name: string, stream: DataStream): Promise<void> {
+    const refused = (code: string, message: string, exitCode: ExitCode): UserError =>
+      new UserError(code, message, {
+        hints: ['another program may hold the one connection that the account has', 'gpi doctor checks the connection'],
+        exitCode,
+      })
+    await new Promise<void>((resolve, reject) => {
+      const cancelTimeout = this.#options.scheduler.after(CONNECT_TIMEOUT_US, () => {
+        reject(refused('FEED_TIMEOUT', `the ${name} stream did not answer within 15 s`, ExitCode.timeout))
+      })
+      const settle = (run: () => void): void => {
+        cancelTimeout()
+        run()
+      }
+      stream.on('error', (message: string) => {
+        if (message === 'auth failed')
+          settle(() => reject(refused('ALPACA_KEYS_REFUSED', `the ${name} stream refused the keys`, ExitCode.usage)))
+        if (message === 'connection limit exceeded')
+          settle(() => reject(refused('FEED_IN_USE', `the ${name} stream is already in use`, ExitCode.refused)))
+      })
+      // The acknowledgement of the subscription: rows follow it.
+      stream.once('subscription', () => settle(resolve))
+      stream.connect()
+    }).catch((error: unknown) => {
+      for (const other of this.#streams) other.stream.disconnect()
+      throw error
+    })
+  }
+
+  /** Appends a row. Rows of two streams may be out of order by a little: time never goes back, so the later is moved up. */
+  #row(atUs: number, kind: number, instrument: number, flags: number, values: readonly number[]): void {
+    if (this.#ended) return
+    if (this.#filling.count === this.#filling.tsUs.length) this.#grow()
+    const chunk = this.#filling
+    const row = chunk.count++
+    this.#lastUs = Math.max(this.#lastUs, atUs)
+    chunk.tsUs[row] = this.#lastUs
+    chunk.kind[row] = kind
+    chunk.instrument[row] = instrument
+    chunk.flags[row] = flags
+    chunk.v0[row] = values[0] ?? 0
+    chunk.v1[row] = values[1] ?? 0
+    chunk.v2[row] = values[2] ?? 0
+    chunk.v3[row] = values[3] ?? 0
+    chunk.v4[row] = values[4] ?? 0
+    chunk.v5[row] = values[5] ?? 0
+    this.#heardUs[instrument] = this.#options.clock.nowUs()
+    this.#isStale[instrument] = 0
+    if (this.#listener === undefined) this.#wakeReader()
+    else this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#listener === undefined || this.#filling.count === 0) return
+    this.#listener(this.#filling)
+    this.#filling.count = 0
+  }
+
+  #grow(): void {
+    const old = this.#filling
+    if (old.count >= MOST_ROWS) {
+      this.#failure = new Error(`nobody has read the feed for ${old.count} rows`)
+      this.#wakeReader()
+      old.count = 0
+      return
+    }
+    const larger = emptyChunk(old.count * 2)
+    for (const column of ['tsUs', 'kind', 'instrument', 'flags', 'v0', 'v1', 'v2', 'v3', 'v4', 'v5'] as const)
+      larger[column].set(old[column])
+    larger.count = old.count
+    this.#filling = larger
+  }
+
+  #wakeReader(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  #watchStaleness(): void {
+    const {clock, scheduler, staleAfterUs = 15 * US_PER_SECOND, onStale} = this.#options
+    if (onStale === undefined) return
+    this.#cancelStaleTimer = scheduler.after(staleAfterUs / 2, () => {
+      const now = clock.nowUs()
+      this.#heardUs.forEach((heardUs, instrument) => {
+        if (now - heardUs <= staleAfterUs || this.#isStale[instrument] === 1) return
+        this.#isStale[instrument] = 1
+        onStale({instrument, sinceUs: heardUs})
+      })
+      this.#watchStaleness()
+    })
+  }
+}
+
+/** Microseconds; the SDK's date stops at milliseconds, its text goes on. */
+const timeOf = (date: Date, raw: string | undefined): number => {
+  const micros = raw !== undefined && raw.length >= 26 ? Number(raw.slice(23, 26)) : 0
+  return date.getTime() * 1_000 + (Number.isNaN(micros) ? 0 : micros)
+}
+
+/** A side that nobody quotes has size 0; a size below one lot is still a size. */
+const lotsOf = (instrument: Instrument, size: number): number =>
+  size > 0 ? Math.max(1, sizeToLots(instrument, size)) : 0

@@ -1,0 +1,27 @@
+import type {Instrument} from '../../domain/instrument.ts'
+import {type Lots, type Micros, micros, type Ticks, lots as toLots, ticks as toTicks} from '../../domain/units.ts'
+import {formatDecimal, fromUnits, parseDecimal, roundTo, toUnits} from '../../exchange/decimal.ts'
+
+/** Decimals of the wire to integers of the instrument and back, without a double in between. */
+
+const decimal = (text: string): bigint => {
+  const value = parseDecimal(text)
+  if (value === undefined) throw new RangeError(`the broker sent ${JSON.stringify(text)} where a decimal belongs`)
+  return value
+}
+
+/** Whole lots; a remainder finer than a lot is cut. */
+export const lotsOf = (instrument: Instrument, text: string): Lots =>
+  toLots(Number(toUnits(decimal(text), instrument.sizeDecimals)))
+/** Signed lots. */
+export const signedLotsOf = (instrument: Instrument, text: string): number =>
+  Number(toUnits(decimal(text), instrument.sizeDecimals))
+/** Nearest tick: an average or an improved price may be finer than one. */
+export const ticksOf = (instrument: Instrument, text: string): Ticks =>
+  toTicks(Number(toUnits(roundTo(decimal(text), instrument.priceDecimals), instrument.priceDecimals)))
+export const microsOf = (text: string): Micros => micros(Number(toUnits(roundTo(decimal(text), 6), 6)))
+
+export const qtyText = (instrument: Instrument, lots: number): string =>
+  formatDecimal(fromUnits(lots, instrument.sizeDecimals))
+export const priceText = (instrument: Instrument, ticks: number): string =>
+  formatDecimal(fromUnits(ticks, instrument.priceDecimals))
