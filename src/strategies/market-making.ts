@@ -6,6 +6,7 @@ import type {Instrument} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {sign, US_PER_SECOND} from '../domain/units.ts'
 import {glftQuote} from './market-making/glft.ts'
+import {Markouts} from './market-making/markouts.ts'
 import {ProfitSplit} from './market-making/profit-split.ts'
 import {Touch} from './market-making/touch.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
@@ -28,6 +29,7 @@ export const MarketMakingParams = z.strictObject({
     .describe('distance a resting quote may be from the ideal one'),
   volatilityPause: z.number().positive().default(3).describe('fast over slow volatility that pulls both quotes'),
   toxicityPause: z.number().positive().max(1).default(0.9).describe('aggressor balance that pulls the side being hit'),
+  markoutSeconds: z.number().positive().default(5).describe('time after a fill at which its adverse move is measured'),
   pauseSeconds: z.number().nonnegative().default(5).describe('least length of a pause'),
 })
 export type MarketMakingParams = z.output<typeof MarketMakingParams>
@@ -88,8 +90,7 @@ class Maker {
   readonly profit = new ProfitSplit()
   pauses = 0
   requotes = 0
-  /** Mean over fills of the mid's move one second later in the fill's favour, bps. */
-  markoutBps = 0
+  readonly markouts: Markouts
   readonly #index: number
   readonly #params: MarketMakingParams
   readonly #microsPerTickLot: number
@@ -104,8 +105,6 @@ class Maker {
   #sentUs = 0
   #isDirty = false
   #feeFraction = 0
-  #markouts = 0
-  #lastFill = {side: 0, mid: 0, atUs: 0}
 
   constructor(index: number, instrument: Instrument, params: MarketMakingParams) {
     this.#index = index
@@ -113,6 +112,7 @@ class Maker {
     this.#microsPerTickLot = instrument.multiplier * 10 ** (6 - instrument.priceDecimals - instrument.sizeDecimals)
     this.#mayShort = instrument.kind !== 'crypto'
     this.#minLots = instrument.minLots
+    this.markouts = new Markouts(params.markoutSeconds * US_PER_SECOND)
     this.touch = new Touch(instrument.incrementTicks, params.calibrationSeconds * US_PER_SECOND)
   }
 
@@ -132,7 +132,7 @@ class Maker {
       nowUs,
     )
     if (hasChanged && this.touch.isTwoSided) this.profit.mark(this.touch.mid, this.#microsPerTickLot)
-    if (this.#lastFill.side !== 0 && nowUs - this.#lastFill.atUs >= US_PER_SECOND) this.#closeMarkout()
+    this.markouts.settle(this.touch.mid, nowUs)
     if (hasChanged || this.#isDirty || nowUs >= this.#pausedUntilUs) this.#requote(context)
   }
 
@@ -146,16 +146,8 @@ class Maker {
     if (notional > 0 && fill.liquidity === 'maker') this.#feeFraction = fee / notional
     if (fill.side === 'buy') this.#bidLots = Math.max(0, this.#bidLots - fill.lots)
     else this.#askLots = Math.max(0, this.#askLots - fill.lots)
-    if (this.#lastFill.side !== 0) this.#closeMarkout()
-    this.#lastFill = {side: sign(fill.side), mid, atUs: context.nowUs}
+    this.markouts.onFill(sign(fill.side), mid, context.nowUs)
     this.#isDirty = true
-  }
-
-  #closeMarkout(): void {
-    const {side, mid} = this.#lastFill
-    this.#markouts++
-    this.markoutBps += ((side * (this.touch.mid - mid) * 1e4) / mid - this.markoutBps) / this.#markouts
-    this.#lastFill = {side: 0, mid: 0, atUs: 0}
   }
 
   #requote(context: StrategyContext): void {
@@ -206,9 +198,12 @@ class Maker {
       volatility: touch.volatility,
     })
     const step = touch.increment
-    const fees = touch.mid * (Math.max(0, this.#feeFraction) + params.edgeBps / 1e4)
     const most = Math.max((params.maxHalfSpreads * touch.averageSpread) / 2, step)
-    const distance = Math.max(Math.min(halfSpread * step, most), params.minHalfSpreadIncrements * step) + fees
+    // A fill must pay for the venue's fee and for the move against it that fills have met.
+    const fees = touch.mid * Math.max(0, this.#feeFraction)
+    const breakEven = fees + (touch.mid * this.markouts.adverseBps) / 1e4
+    const modelled = Math.max(Math.min(halfSpread * step, most), params.minHalfSpreadIncrements * step) + fees
+    const distance = Math.max(modelled, breakEven) + (touch.mid * params.edgeBps) / 1e4
     const shift = Math.max(-most, Math.min(most, skew * step * inventory))
     return {bid: distance + shift, ask: distance - shift}
   }
@@ -259,6 +254,6 @@ const reportOf = (makers: readonly Maker[]): Record<string, number | string> => 
     netMicros: Math.round(net),
     netWithoutRebateMicros: Math.round(net - sum(m => m.profit.rebateMicros)),
     netBpsOfTurnover: turnover > 0 ? (1e4 * net) / turnover : 0,
-    markoutBps: fills > 0 ? sum(m => m.markoutBps * m.profit.fills) / fills : 0,
+    markoutBps: fills > 0 ? sum(m => m.markouts.meanBps * m.profit.fills) / fills : 0,
   }
 }

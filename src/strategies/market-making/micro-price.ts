@@ -21,10 +21,11 @@ export class MicroPrice {
   #mid = 0
   #updates = 0
   #isFitted = false
-  readonly #fitEvery: number
+  #nextFit: number
 
-  constructor(fitEvery = 2_000) {
-    this.#fitEvery = fitEvery
+  /** First fit after this many updates; later ones grow apart by a quarter, as the counts change ever less. */
+  constructor(firstFit = 2_000) {
+    this.#nextFit = firstFit
   }
 
   get isFitted(): boolean {
@@ -38,7 +39,9 @@ export class MicroPrice {
     this.#state = state
     this.#mid = mid
     this.#updates++
-    if (this.#updates % this.#fitEvery === 0) this.#fit()
+    if (this.#updates < this.#nextFit) return
+    this.#nextFit = Math.ceil(1.25 * this.#nextFit)
+    this.#fit()
   }
 
   /** What to add to the mid. Before the first fit: half the distance to the size-weighted mid. */

@@ -49,6 +49,8 @@ export class Touch {
   #sampleMicro = 0
   #sampleFlow = 0
   #midMoves = 0
+  #arrivals = {arrival: 0.01, decay: 1}
+  #arrivalsUntilUs = 0
 
   constructor(minimumIncrement: number, calibrationUs: number) {
     this.#minimumIncrement = minimumIncrement
@@ -130,8 +132,13 @@ export class Touch {
 
   /** Arrival and decay per increment; from trades, or, while there are few, from the spread and the pace of the mid. */
   arrivals(nowUs: number): {readonly arrival: number; readonly decay: number} {
-    const fitted = this.#intensity.fit(nowUs)
-    if (fitted !== undefined) return fitted
+    if (nowUs < this.#arrivalsUntilUs) return this.#arrivals
+    this.#arrivalsUntilUs = nowUs + US_PER_SECOND
+    this.#arrivals = this.#intensity.fit(nowUs) ?? this.#guessArrivals(nowUs)
+    return this.#arrivals
+  }
+
+  #guessArrivals(nowUs: number): {readonly arrival: number; readonly decay: number} {
     const seconds = Math.max(1, (nowUs - this.firstUs) / US_PER_SECOND)
     return {
       arrival: Math.max(0.01, this.#midMoves / seconds),
