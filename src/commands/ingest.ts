@@ -39,6 +39,8 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
       description: 'detail of book data: 1 quotes, 2 levels, 3 orders',
       options: ['1', '2', '3'] as const,
     })(),
+    events: Flags.integer({description: 'rows to make (synthetic)', min: 1, helpValue: 'N'}),
+    symbols: Flags.string({description: 'symbols (synthetic, alpaca)', multiple: true, delimiter: ',', helpValue: 'A,B'}),
     'from-date': Flags.string({description: 'leave out rows before this UTC day', helpValue: 'YYYY-MM-DD'}),
     'to-date': Flags.string({description: 'leave out rows from this UTC day on', helpValue: 'YYYY-MM-DD'}),
     rejects: Flags.string({description: 'write invalid rows here, one JSON document a line', helpValue: 'FILE'}),
@@ -49,13 +51,18 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
     const {args, argv, flags} = await this.parse(Ingest)
     const {ingest, ingestToNdjson} = await import('../core/ingest.ts')
     const {ingestOptions} = await import('../core/ingest-options.ts')
-    await this.loadConfig(flags)
+    const {config} = await this.loadConfig(flags)
     const request = {
       source: args.source,
       paths: (argv as string[]).slice(1),
       options: ingestOptions(flags),
       skipInvalid: flags['skip-invalid'],
       note: (message: string) => this.note(message),
+      synthetic: {
+        seed: config.seed,
+        ...(flags.events === undefined ? {} : {events: flags.events}),
+        ...(flags.symbols === undefined ? {} : {symbols: flags.symbols}),
+      },
       signal: this.stopSignal,
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
       ...(this.showsProgress ? {onProgress: drawProgress} : {}),
@@ -88,6 +95,13 @@ const drawProgress = (done: number, total: number, file: string): void => {
 const writeText = async (batches: AsyncIterable<string>): Promise<void> => {
   for await (const text of batches) {
     if (process.stdout.destroyed) return
-    if (!process.stdout.write(text)) await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')])
+    if (process.stdout.write(text)) continue
+    const settled = new AbortController()
+    const {signal} = settled
+    try {
+      await Promise.race([once(process.stdout, 'drain', {signal}), once(process.stdout, 'close', {signal})])
+    } finally {
+      settled.abort()
+    }
   }
 }

@@ -64,8 +64,8 @@ export const recordsToTape = async (
     await rm(folder, {recursive: true, force: true})
     throw error
   }
-  const instruments = InstrumentTable.of(scales.instruments())
-  const chunks = () => spool.read(instruments)
+  const {instruments, order} = sorted(scales.instruments())
+  const chunks = () => spool.read(instruments, order)
   let hash: Promise<string> | undefined
   return {
     instruments,
@@ -94,6 +94,16 @@ const TAPE_RECORDS: ReadonlySet<string> = new Set<TapeRecord['kind']>([
   'option-quote',
 ])
 const isTapeRecord = (record: GpiRecord): record is TapeRecord => TAPE_RECORDS.has(record.kind)
+
+/** Instruments by symbol, as a catalog numbers them, so that the same rows have the same hash; and new index by old. */
+const sorted = (found: readonly Instrument[]): {instruments: InstrumentTable; order: Uint16Array} => {
+  const instruments = InstrumentTable.of([...found].sort((a, b) => (a.symbol < b.symbol ? -1 : 1)))
+  return {instruments, order: Uint16Array.from(found, ({symbol}) => instruments.indexOf(symbol) as number)}
+}
+
+const renumber = ({count, instrument}: TapeChunk, order: Uint16Array): void => {
+  for (let row = 0; row < count; row++) instrument[row] = order[instrument[row] as number] as number
+}
 
 /** Full chunks lie in the file, back to back; the last, unfilled one stays in memory. Values are decimal until read. */
 class Spool {
@@ -133,7 +143,7 @@ class Spool {
     this.#chunk.count = 0
   }
 
-  async *read(instruments: InstrumentTable): AsyncGenerator<TapeChunk> {
+  async *read(instruments: InstrumentTable, order: Uint16Array): AsyncGenerator<TapeChunk> {
     const chunk = emptyChunk(CHUNK_ROWS)
     let position = 0
     for (let n = 0; n < this.#full; n++) {
@@ -144,12 +154,14 @@ class Spool {
         position += bytes.length
       }
       chunk.count = CHUNK_ROWS
+      renumber(chunk, order)
       toIntegers(chunk, instruments)
       yield chunk
     }
     if (this.#chunk.count === 0) return
     for (const [i, column] of columnsOf(this.#chunk).entries()) columnsOf(chunk)[i]?.set(column as never)
     chunk.count = this.#chunk.count
+    renumber(chunk, order)
     toIntegers(chunk, instruments)
     yield chunk
   }

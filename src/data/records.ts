@@ -88,6 +88,25 @@ export const OptionQuote = z.looseObject({
   volume: size.optional(),
   openInterest: size.optional(),
 })
+/** Quoted or published volatilities of a contract where the source gives no prices; fractions a year. */
+export const OptionVolatility = z.looseObject({
+  kind: z.literal('option-volatility'),
+  symbol,
+  contract: z.string().min(1),
+  right: z.enum(['call', 'put']),
+  strike: positive,
+  expiry: isoDate,
+  tsUs: time,
+  bidVolatility: z.number().optional(),
+  askVolatility: z.number().optional(),
+  markVolatility: z.number().optional(),
+  mark: price.optional(),
+  forward: price.optional(),
+  underlying: price.optional(),
+  delta: z.number().optional(),
+  volume: size.optional(),
+  openInterest: size.optional(),
+})
 /** A named daily or intraday number that is not a price of a bar: VIX close, realised variance, adjustment factor. */
 export const Observation = z.looseObject({
   kind: z.literal('observation'),
@@ -215,6 +234,7 @@ export const MarketRecord = z.discriminatedUnion('kind', [
   BookDelta,
   BookOrder,
   OptionQuote,
+  OptionVolatility,
   Observation,
 ])
 export const GpiRecord = z.discriminatedUnion('kind', [
@@ -225,6 +245,7 @@ export const GpiRecord = z.discriminatedUnion('kind', [
   BookDelta,
   BookOrder,
   OptionQuote,
+  OptionVolatility,
   Observation,
   Greeks,
   Violation,

@@ -68,6 +68,15 @@ export const unpackSource = async (file: string, scratch: string): Promise<Sourc
   return checked({name, path: file, plainPath, bytes, sha256, contentSha256, truncated})
 }
 
+/** A file taken as it is, whatever it holds. */
+export const hashSource = async (file: string): Promise<SourceFile> => {
+  const bytes = (await stat(file)).size
+  const name = path.basename(file)
+  if (bytes === 0) throw invalid('EMPTY_FILE', `${name} is empty`, ['check how it was made or downloaded'])
+  const sha256 = await digestOf(file)
+  return {name, path: file, plainPath: file, bytes, sha256, contentSha256: sha256, truncated: false}
+}
+
 /** Writes everything that decompresses before the break, up to the last whole line. */
 const salvage = async (file: string, plainPath: string): Promise<void> => {
   const gunzip = createGunzip()

@@ -5,7 +5,7 @@ const ROWS = 2048
 
 /**
  * Fills a temporary table from typed columns: how code that is not SQL hands rows to DuckDB. All columns are DOUBLE,
- * except `line` and `seq`, which are BIGINT; NaN stands for NULL and is turned into one where the table is read.
+ * except times, counters and ids, which are BIGINT; NaN stands for NULL and is turned into one where the table is read.
  */
 export class TableWriter {
   readonly #appender: DuckDBAppender
@@ -13,6 +13,7 @@ export class TableWriter {
   readonly #columns: readonly Float64Array[]
   readonly #isBigint: readonly boolean[]
   #rows = 0
+  #flushed = 0
 
   private constructor(appender: DuckDBAppender, names: readonly string[]) {
     this.#appender = appender
@@ -28,6 +29,11 @@ export class TableWriter {
     const columns = names.map(name => `"${name}" ${INTEGER.has(name) ? 'BIGINT' : 'DOUBLE'}`)
     await database.run(`CREATE OR REPLACE TEMP TABLE ${table}(${columns})`)
     return new TableWriter(await database.connection.createAppender(table), names)
+  }
+
+  /** Rows written so far. */
+  get rows(): number {
+    return this.#flushed + this.#rows
   }
 
   /** One row, values in the order of the columns. */
@@ -60,11 +66,12 @@ export class TableWriter {
       vector.flush()
     }
     this.#appender.appendDataChunk(this.#chunk)
+    this.#flushed += rows
     this.#rows = 0
   }
 }
 
-const INTEGER = new Set(['line', 'seq', 'ts_us', 'order_id'])
+const INTEGER = new Set(['line', 'seq', 'ts_us', 'order_id', 'period_us'])
 
 /** The DOUBLE columns of a SELECT, one row block at a time; every expression must be a DOUBLE, NULL reads as NaN. */
 export async function* doubleColumns(

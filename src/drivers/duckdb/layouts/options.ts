@@ -148,8 +148,8 @@ export const deribitVolatilities: Layout = {
     {
       kind: 'option-volatility',
       select: `SELECT rowid AS line, rowid AS seq, split_part(instrument_name, '-', 1) AS symbol, ${toUtcUs('"date"', options.timeZone ?? 'UTC')} AS ts_us,
-        instrument_name AS contract, type AS "right", strike, expiry_date AS expiry, nullif(bid_iv, 0) / 100 AS bid_volatility,
-        nullif(ask_iv, 0) / 100 AS ask_volatility, mark_iv / 100 AS mark_volatility, delta, volume, open_interest FROM ${RAW}`,
+        instrument_name AS contract, type AS "right", strike, expiry_date AS expiry, round(nullif(bid_iv, 0) / 100, 8) AS bid_volatility,
+        round(nullif(ask_iv, 0) / 100, 8) AS ask_volatility, round(mark_iv / 100, 8) AS mark_volatility, delta, volume, open_interest FROM ${RAW}`,
     },
   ],
 }

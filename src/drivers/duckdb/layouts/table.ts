@@ -99,7 +99,7 @@ export const timeFormatOf = (value: string): TimeFormat => {
     return digits <= 10 ? 'seconds' : digits <= 13 ? 'millis' : digits <= 16 ? 'micros' : 'nanos'
   }
   if (/^\d{4}-\d{2}-\d{2}$/.test(value)) return 'date'
-  return /(Z|[+-]\d{2}:?\d{2})$/.test(value) && value.length > 16 ? 'zoned' : 'naive'
+  return /(Z|[+-]\d{2}(:?\d{2})?)$/.test(value) && value.length > 16 ? 'zoned' : 'naive'
 }
 
 const TIME_TYPES: Readonly<Record<TimeFormat, string>> = {

@@ -1,0 +1,41 @@
+import {glob, readdir, stat} from 'node:fs/promises'
+import path from 'node:path'
+import {UserError} from '../domain/errors.ts'
+
+/**
+ * The files that paths, folders and patterns name, sorted within each, none twice. Throws UserError for one that names
+ * none. `suffix` says which files of a folder count.
+ */
+export const expandPaths = async (paths: readonly string[], suffix: RegExp): Promise<string[]> => {
+  if (paths.length === 0) {
+    throw new UserError('NO_INPUT', 'no file to ingest was named', {hints: ['gpi ingest csv FILE… --out DIR']})
+  }
+  const files: string[] = []
+  for (const given of paths) {
+    const info = await stat(given).catch(ignoreMissing)
+    if (info?.isFile()) files.push(given)
+    else if (info?.isDirectory()) files.push(...(await filesIn(given, suffix)))
+    else if (/[*?[{]/.test(given)) files.push(...(await globbed(given)))
+    else throw new UserError('MISSING_FILE', `no such file or folder: ${given}`, {hints: ['check the path']})
+  }
+  return [...new Set(files)]
+}
+
+const ignoreMissing = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+  throw error
+}
+
+const filesIn = async (folder: string, suffix: RegExp): Promise<string[]> => {
+  const names = await readdir(folder, {recursive: true})
+  const files = names.filter(name => suffix.test(name)).sort()
+  if (files.length > 0) return files.map(name => path.join(folder, name))
+  throw new UserError('NO_FILES', `${folder} holds no file to ingest`, {hints: ['name the files, or a pattern']})
+}
+
+const globbed = async (pattern: string): Promise<string[]> => {
+  const files: string[] = []
+  for await (const file of glob(pattern)) files.push(file)
+  if (files.length > 0) return files.sort()
+  throw new UserError('NO_FILES', `no file matches ${pattern}`, {hints: ['check the pattern']})
+}
