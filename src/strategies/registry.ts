@@ -4,6 +4,7 @@ import {BuyAndHoldParams, buyAndHold, DoNothingParams, doNothing, RandomEntryPar
 import {MarketMakingParams, marketMaking} from './market-making.ts'
 import {StatisticalArbitrageParams, statisticalArbitrage} from './statistical-arbitrage.ts'
 import type {Strategy} from './strategy.ts'
+import {TriangularArbitrageParams, triangularArbitrage} from './triangular-arbitrage.ts'
 
 /** Things a strategy may need that only the composition root can make. */
 // biome-ignore lint/suspicious/noEmptyInterface: grows with the strategies that need one
@@ -32,6 +33,11 @@ export const STRATEGIES: Readonly<Record<string, StrategyEntry>> = {
     'trades the distance of cointegrated pairs',
     StatisticalArbitrageParams,
     statisticalArbitrage,
+  ),
+  'triangular-arbitrage': entry(
+    'converts dollars through two coins and back when three books allow it',
+    TriangularArbitrageParams,
+    triangularArbitrage,
   ),
   'buy-and-hold': entry('baseline: buys once, never sells', BuyAndHoldParams, buyAndHold),
   'random-entry': entry('baseline: random entries, fixed holding time', RandomEntryParams, randomEntry),

@@ -1,0 +1,231 @@
+// Columns are indexed by instruments of the run's table and legs by 0, 1, 2, so `!` cannot miss here.
+import {z} from 'zod'
+import {EventKind, type TapeChunk} from '../data/tape.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import type {Fill} from '../domain/order.ts'
+import {US_PER_SECOND} from '../domain/units.ts'
+import type {Strategy, StrategyContext} from './strategy.ts'
+import {Survival} from './triangular-arbitrage/survival.ts'
+import {convert, evaluate, findTriangles, type Leg, type Triangle} from './triangular-arbitrage/triangles.ts'
+
+export const TriangularArbitrageParams = z.strictObject({
+  takerFeeBps: z.number().min(-10).max(200).default(25).describe('fee of one leg until fills show the real one'),
+  minEdgeBps: z.number().default(1).describe('profit after fees asked of a loop, basis points'),
+  capitalFraction: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.05)
+    .describe('dollars put through one loop, fraction of capital'),
+  participation: z.number().positive().max(1).default(0.5).describe('share of the smallest touch taken'),
+  maxQuoteAgeMs: z.number().positive().default(1000).describe('age from which a quote is not believed'),
+  legTimeoutMs: z.number().positive().default(500).describe('time a leg is given before it is given up'),
+  slippageBps: z.number().nonnegative().default(1).describe('worse price a later leg may still take'),
+  minDollars: z.number().positive().default(10).describe('smallest loop'),
+})
+export type TriangularArbitrageParams = z.output<typeof TriangularArbitrageParams>
+
+/**
+ * Dollars → coin → coin → dollars when the three touches give back more than fees cost. Legs follow one another, each
+ * sized by what the one before brought: nothing is sold that is not held. A leg that is not filled in time is given up
+ * and what was bought is sold for dollars. Reports every chance seen and how long it lived, traded or not.
+ */
+export const triangularArbitrage = (params: TriangularArbitrageParams): Strategy => new TriangleStrategy(params)
+
+interface Running {
+  readonly triangle: Triangle
+  leg: number
+  /** Traded lots of the leg's instrument before it, and lots wanted of it. */
+  baseLots: number
+  wantLots: number
+  deadlineUs: number
+}
+
+class TriangleStrategy implements Strategy {
+  readonly name = 'triangular-arbitrage'
+  readonly #params: TriangularArbitrageParams
+  #triangles: readonly Triangle[] = []
+  /** Triangles an instrument is part of. */
+  #of: readonly (readonly Triangle[])[] = []
+  readonly #gross = new Map<Triangle, Survival>()
+  readonly #net = new Map<Triangle, Survival>()
+  #running: Running | undefined
+  /** Coins bought by loops and not yet sold, in units. */
+  readonly #coins = new Map<string, number>()
+  #feeFraction: number
+  #unwindUs = 0
+  #bestNetBps = Number.NEGATIVE_INFINITY
+  readonly #counts = {loops: 0, completed: 0, missed: 0, legFailures: 0, unwinds: 0}
+
+  constructor(params: TriangularArbitrageParams) {
+    this.#params = params
+    this.#feeFraction = params.takerFeeBps / 1e4
+  }
+
+  start({instruments}: StrategyContext): void {
+    this.#triangles = findTriangles(instruments)
+    this.#of = instruments.all().map((_, i) => this.#triangles.filter(t => t.legs.some(l => l.instrument === i)))
+    for (const t of this.#triangles) {
+      this.#gross.set(t, new Survival())
+      this.#net.set(t, new Survival())
+    }
+  }
+
+  onEvent(context: StrategyContext, chunk: TapeChunk, row: number): void {
+    const triangles = this.#of[chunk.instrument[row]!]
+    if (triangles === undefined || triangles.length === 0) return
+    if (this.#running !== undefined && context.nowUs >= this.#running.deadlineUs)
+      this.#giveUpLeg(context, this.#running)
+    if (this.#running === undefined && context.nowUs >= this.#unwindUs) this.#unwind(context)
+    if (chunk.kind[row] === EventKind.trade || chunk.kind[row] === EventKind.bar) return
+    for (const triangle of triangles) this.#look(context, triangle)
+  }
+
+  onTimer(context: StrategyContext): void {
+    if (this.#running !== undefined && context.nowUs >= this.#running.deadlineUs)
+      this.#giveUpLeg(context, this.#running)
+  }
+
+  onFill(context: StrategyContext, fill: Fill): void {
+    this.#book(context.instruments, fill)
+    const running = this.#running
+    if (running === undefined || running.triangle.legs[running.leg]!.instrument !== fill.instrument) return
+    const done = Math.abs(context.positionLots(fill.instrument) - running.baseLots)
+    if (done >= running.wantLots) this.#nextLeg(context, running)
+  }
+
+  report(): Readonly<Record<string, number | string>> {
+    const sum = (of: Map<Triangle, Survival>) => [...of.values()].reduce((total, s) => total + s.seen, 0)
+    const longest = [...this.#gross.values()].sort((a, b) => b.seen - a.seen)[0]
+    return {
+      triangles: this.#triangles.length,
+      chancesBeforeFees: sum(this.#gross),
+      chancesAfterFees: sum(this.#net),
+      bestNetBps: Number.isFinite(this.#bestNetBps) ? this.#bestNetBps : 0,
+      ...(longest?.report() ?? {}),
+      ...this.#counts,
+    }
+  }
+
+  #look(context: StrategyContext, triangle: Triangle): void {
+    const {market, instruments, nowUs} = context
+    const oldest = nowUs - this.#params.maxQuoteAgeMs * 1000
+    const isFresh = triangle.legs.every(l => market.quotedUs[l.instrument]! >= oldest)
+    const found = isFresh ? evaluate(triangle, market, instruments, this.#feeFraction) : undefined
+    const netBps = (found?.netEdge ?? Number.NEGATIVE_INFINITY) * 1e4
+    this.#gross.get(triangle)!.update((found?.grossEdge ?? -1) > 0, nowUs)
+    this.#net.get(triangle)!.update(netBps >= this.#params.minEdgeBps, nowUs)
+    if (found === undefined) return
+    this.#bestNetBps = Math.max(this.#bestNetBps, netBps)
+    if (netBps < this.#params.minEdgeBps || this.#running !== undefined || this.#holdsCoins(context)) return
+    const budget = (this.#params.capitalFraction * context.capitalMicros) / 1e6
+    const dollars = Math.min(budget, this.#params.participation * found.capacity)
+    if (dollars < this.#params.minDollars) return
+    this.#counts.loops++
+    this.#send(context, {triangle, leg: 0, baseLots: 0, wantLots: 0, deadlineUs: 0}, dollars)
+  }
+
+  /** Sends the running leg for `amount` units of its `from` currency; false when it rounds to nothing. */
+  #send(context: StrategyContext, running: Running, amount: number): boolean {
+    const leg = running.triangle.legs[running.leg]!
+    const step = convert(leg, context.market, context.instruments)
+    const instrument = context.instruments.at(leg.instrument)
+    if (step === undefined) return false
+    const price = leg.side === 'buy' ? 1 / step.rate : step.rate
+    // The first leg takes the price that was seen; later ones must get through, so they may pay a little more.
+    const slack = running.leg === 0 ? 0 : this.#params.slippageBps / 1e4
+    const limit = price * (leg.side === 'buy' ? 1 + slack : 1 - slack)
+    const size = leg.side === 'buy' ? amount / limit : amount
+    const lots = Math.floor(size * 10 ** instrument.sizeDecimals * (1 + 1e-12))
+    if (lots < instrument.minLots) return false
+    const ticks = limit * 10 ** instrument.priceDecimals
+    const limitTicks = leg.side === 'buy' ? Math.floor(ticks + 1e-6) : Math.ceil(ticks - 1e-6)
+    running.baseLots = context.positionLots(leg.instrument)
+    running.wantLots = lots
+    running.deadlineUs = context.nowUs + this.#params.legTimeoutMs * 1000
+    this.#running = running
+    context.target(leg.instrument, running.baseLots + (leg.side === 'buy' ? lots : -lots), {limitTicks})
+    context.wakeAt(running.deadlineUs, 0)
+    return true
+  }
+
+  #nextLeg(context: StrategyContext, running: Running): void {
+    if (running.leg === 2) {
+      this.#running = undefined
+      this.#counts.completed++
+      this.#unwindUs = context.nowUs
+      return
+    }
+    running.leg++
+    const leg = running.triangle.legs[running.leg]!
+    if (!this.#send(context, running, this.#coins.get(leg.from) ?? 0)) this.#fail(context)
+  }
+
+  #giveUpLeg(context: StrategyContext, running: Running): void {
+    const leg = running.triangle.legs[running.leg]!
+    const held = context.positionLots(leg.instrument)
+    // Taking the target back to what is held takes the rest of the order back.
+    context.target(leg.instrument, held)
+    const filled = Math.abs(held - running.baseLots)
+    if (running.leg === 0 && filled === 0) {
+      this.#running = undefined
+      this.#counts.missed++
+      return
+    }
+    // A first leg in part still makes a smaller loop; a later one in part leaves two coins to sell.
+    if (running.leg === 0) this.#nextLeg(context, running)
+    else this.#fail(context)
+  }
+
+  #fail(context: StrategyContext): void {
+    this.#running = undefined
+    this.#counts.legFailures++
+    this.#unwindUs = context.nowUs
+    this.#unwind(context)
+  }
+
+  #holdsCoins(context: StrategyContext): boolean {
+    return this.#exits(context).length > 0
+  }
+
+  /** Coins worth selling and the dollar pair that sells each. */
+  #exits({instruments, market}: StrategyContext): {readonly leg: Leg; readonly amount: number}[] {
+    const out: {leg: Leg; amount: number}[] = []
+    for (const [coin, amount] of this.#coins) {
+      const leg = this.#triangles.flatMap(t => t.legs).find(l => l.side === 'sell' && l.from === coin && isDollar(l.to))
+      const step = leg === undefined ? undefined : convert(leg, market, instruments)
+      if (leg !== undefined && step !== undefined && amount * step.rate >= 1) out.push({leg, amount})
+    }
+    return out
+  }
+
+  /** Sells whatever coins a loop left behind, at the market. */
+  #unwind(context: StrategyContext): void {
+    for (const {leg, amount} of this.#exits(context)) {
+      const lots = Math.floor(amount * 10 ** context.instruments.at(leg.instrument).sizeDecimals)
+      if (lots < context.instruments.at(leg.instrument).minLots) continue
+      this.#counts.unwinds++
+      this.#unwindUs = context.nowUs + US_PER_SECOND
+      context.target(leg.instrument, context.positionLots(leg.instrument) - lots)
+    }
+  }
+
+  #book(instruments: InstrumentTable, fill: Fill): void {
+    const {base, quote, priceDecimals, sizeDecimals} = instruments.at(fill.instrument)
+    const direction = fill.side === 'buy' ? 1 : -1
+    const size = fill.lots / 10 ** sizeDecimals
+    const value = (size * fill.priceTicks) / 10 ** priceDecimals
+    const feeUnits = (fill.feeLots ?? 0) / 10 ** sizeDecimals
+    this.#add(base, direction * size - feeUnits)
+    this.#add(quote, -direction * value)
+    const isDollarPair = isDollar(quote)
+    const fee = isDollarPair ? fill.feeMicros / 1e6 / value + feeUnits / size : feeUnits / size
+    if (Number.isFinite(fee) && (isDollarPair || feeUnits > 0)) this.#feeFraction = fee
+  }
+
+  #add(currency: string, amount: number): void {
+    if (!isDollar(currency)) this.#coins.set(currency, (this.#coins.get(currency) ?? 0) + amount)
+  }
+}
+
+const isDollar = (currency: string): boolean => /^(USD|USDT|USDC)$/.test(currency)
