@@ -1,41 +1,22 @@
-import {once} from 'node:events'
-import {createReadStream, createWriteStream, existsSync, renameSync} from 'node:fs'
+import {closeSync, createReadStream, createWriteStream, existsSync, openSync, renameSync, writeSync} from 'node:fs'
 import process from 'node:process'
-import {createInterface} from 'node:readline'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {createGunzip} from 'node:zlib'
+import {z} from 'zod'
+import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
 import {Pattern as PatternRecord} from '../data/records.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {MemoryBank} from '../memory/memory.ts'
 import {patternOfRecord, recordOfPattern} from '../memory/pattern-records.ts'
 
-/** One line of a pipe: a value, or why it is none. */
-export type JsonLine =
-  | {readonly kind: 'value'; readonly line: number; readonly value: unknown}
-  | {readonly kind: 'invalid'; readonly line: number; readonly text: string; readonly problem: string}
-
-/** NDJSON from a file (gzip by its name) or from standard input for `-`. Blank lines are skipped. */
-export async function* readJsonLines(from: string): AsyncGenerator<JsonLine> {
+/** The bytes of a file (gzip by its name) or of standard input for `-`. */
+const openInput = (from: string): AsyncIterable<Uint8Array> => {
   if (from !== '-' && !existsSync(from)) {
     throw new UserError('FILE_NOT_FOUND', `no such file: ${from}`, {hints: ['check the path, or - for standard input']})
   }
   const raw = from === '-' ? process.stdin : createReadStream(from)
-  const input = from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw
-  let line = 0
-  for await (const text of createInterface({input, crlfDelay: Number.POSITIVE_INFINITY})) {
-    line++
-    if (text.trim() === '') continue
-    yield parseLine(line, text)
-  }
-}
-
-const parseLine = (line: number, text: string): JsonLine => {
-  try {
-    return {kind: 'value', line, value: JSON.parse(text)}
-  } catch (error) {
-    return {kind: 'invalid', line, text, problem: `not JSON (${(error as Error).message})`}
-  }
+  return from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw
 }
 
 export interface AddOptions {
@@ -59,62 +40,75 @@ export interface AddResult {
 
 /** Adds pattern records from NDJSON or a Parquet file. Refused records are counted and named; the rest is added. */
 export const addRecords = async (bank: MemoryBank, options: AddOptions): Promise<AddResult> => {
-  const lines = options.from.endsWith('.parquet') ? parquetLines(options.from) : readJsonLines(options.from)
-  const rejects = options.rejectsFile === undefined ? undefined : createWriteStream(options.rejectsFile)
+  const rejectsFile = options.rejectsFile === undefined ? undefined : openSync(options.rejectsFile, 'w')
   const problems: string[] = []
-  let [added, known, rejected] = [0, 0, 0]
-  for await (const item of lines) {
-    const outcome = item.kind === 'invalid' ? item.problem : addOne(bank, item.value, options.horizonUs)
-    if (outcome === 'added') added++
-    else if (outcome === 'known') known++
-    else {
-      rejected++
-      if (problems.length < 5) problems.push(`line ${item.line}: ${outcome}`)
-      const text = item.kind === 'invalid' ? item.text : JSON.stringify(item.value)
-      if (rejects !== undefined && !rejects.write(`${text}\n`)) await once(rejects, 'drain')
+  const rejects = new Rejects(({line, reason, text}) => {
+    if (problems.length < 5) problems.push(`line ${line}: ${reason}`)
+    if (rejectsFile !== undefined) writeSync(rejectsFile, `${text}\n`)
+  })
+  const records = options.from.endsWith('.parquet')
+    ? readParquet(options.from, rejects)
+    : readNdjson(openInput(options.from), rejects, PatternRecord)
+  let [added, known] = [0, 0]
+  try {
+    for await (const {line, record} of records) {
+      const outcome = addOne(bank, record, options.horizonUs)
+      if (outcome === 'added') added++
+      else if (outcome === 'known') known++
+      else rejects.add({line, reason: outcome, text: JSON.stringify(record)})
+      if ((added + known) % 1_000 === 0) await options.flush()
     }
-    if ((added + known) % 1_000 === 0) await options.flush()
+  } finally {
+    if (rejectsFile !== undefined) closeSync(rejectsFile)
   }
   await options.flush()
-  if (rejects !== undefined) await new Promise<void>(resolve => rejects.end(() => resolve()))
-  return {added, known, rejected, problems}
+  return {added, known, rejected: rejects.count, problems}
 }
 
-/** `added`, `known`, or what is wrong with the record. */
-const addOne = (bank: MemoryBank, value: unknown, horizonUs: number): string => {
-  const parsed = PatternRecord.safeParse(value)
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    return `${issue?.path.join('.') || 'record'}: ${issue?.message}`
-  }
+/** `added`, `known`, or why the bank will not have it. */
+const addOne = (bank: MemoryBank, record: z.output<typeof PatternRecord>, horizonUs: number): string => {
   try {
-    return bank.add(patternOfRecord(parsed.data, horizonUs))
+    return bank.add(patternOfRecord(record, horizonUs))
   } catch (error) {
     if (error instanceof UserError || error instanceof RangeError) return error.message
     throw error
   }
 }
 
-async function* parquetLines(file: string): AsyncGenerator<JsonLine> {
+async function* readParquet(
+  file: string,
+  rejects: Rejects,
+): AsyncGenerator<NumberedRecord<z.output<typeof PatternRecord>>> {
   const {readPatternParquet} = await import('../drivers/duckdb/pattern-parquet.ts')
+  if (!existsSync(file)) throw new UserError('FILE_NOT_FOUND', `no such file: ${file}`, {hints: ['check the path']})
   let line = 0
-  for await (const value of readPatternParquet(file)) yield {kind: 'value', line: ++line, value}
+  for await (const row of readPatternParquet(file)) {
+    line++
+    const parsed = PatternRecord.safeParse(row)
+    const [issue] = parsed.error?.issues ?? []
+    if (parsed.success) yield {line, record: parsed.data}
+    else rejects.add({line, reason: `${issue?.path.join('.')}: ${issue?.message}`, text: JSON.stringify(row)})
+  }
+}
+
+/** Query vectors, one a line; UserError naming the line that holds none. */
+export async function* readQueries(from: string): AsyncGenerator<readonly number[]> {
+  const rejects = new Rejects()
+  for await (const {record} of readNdjson(openInput(from), rejects, z.unknown())) {
+    rejects.throwIfAny(from)
+    yield queryOf(record)
+  }
+  rejects.throwIfAny(from)
 }
 
 /** A query from a JSON array, or from any record that carries a `vector`. */
-export const queryOf = (value: unknown): readonly number[] => {
+const queryOf = (value: unknown): readonly number[] => {
   const vector = Array.isArray(value) ? value : (value as {vector?: unknown} | null)?.vector
   if (Array.isArray(vector) && vector.every(item => typeof item === 'number')) return vector
   throw new UserError('QUERY_INVALID', 'a query must be a JSON array of 256 numbers or a record with a "vector"', {
     hints: [`gpi embed … --out - | gpi memory search --vector -`],
     exitCode: ExitCode.invalidData,
   })
-}
-
-/** The value of a line; UserError naming the line when it is not JSON. */
-export const requireValue = (line: JsonLine): unknown => {
-  if (line.kind === 'value') return line.value
-  throw new UserError('NOT_JSON', `line ${line.line} is ${line.problem}`, {exitCode: ExitCode.invalidData})
 }
 
 export const numberFlag = (flag: string, text: string | undefined): number | undefined => {

@@ -105,15 +105,6 @@ const load = async (
   }
 }
 
-/** Opens the bank once, so that its schema is there; says where it is. */
-export const initialiseMemory = async (
-  config: Config,
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<string> => {
-  await using memory = await openMemory({config, environment})
-  return memory.store.kind === 'mongodb' ? 'pattern bank in MongoDB' : memory.directory
-}
-
 const readCalibration = async (store: PatternStore): Promise<Calibration | undefined> => {
   const text = await store.getMeta('calibration')
   return text === undefined ? undefined : (JSON.parse(text) as Calibration)

@@ -145,7 +145,8 @@ export class MemoryBank implements Disposable {
 
   /**
    * Adds the P&L of one use, after costs, known from `atUs` on. A second record with the same time is the same record.
-   * Throws RangeError when it would be known before the pattern was.
+   * Throws RangeError when it
+   * would be known before the decision, or is not a finite number.
    */
   recordOutcome(id: string, pnlBps: number, atUs: number): 'recorded' | 'known' | 'no-pattern' {
     const entry = this.#documents.get(id)
@@ -347,8 +348,8 @@ const sameVector = (a: Float32Array, b: Float32Array): boolean => a === b || a.e
 
 const checked = (id: string, decidedUs: number, {atUs, pnlBps}: Observation): Observation => {
   if (!Number.isFinite(pnlBps)) throw new RangeError(`the P&L of pattern ${id} must be finite, was ${pnlBps}`)
-  if (!Number.isSafeInteger(atUs) || atUs <= decidedUs) {
-    throw new RangeError(`an outcome of pattern ${id} must be known after ${decidedUs}, was known at ${atUs}`)
+  if (!Number.isSafeInteger(atUs) || atUs < decidedUs) {
+    throw new RangeError(`an outcome of pattern ${id} cannot be known before ${decidedUs}, was known at ${atUs}`)
   }
   return {atUs, pnlBps}
 }

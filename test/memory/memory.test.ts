@@ -78,10 +78,10 @@ describe('MemoryBank', () => {
     expect(() => bank.search([Number.NaN, ...vector.slice(1)], {asOfUs: 1})).toThrow('the query must be finite')
   })
 
-  test('refuses an outcome known no later than the decision, or not a number', () => {
+  test('refuses an outcome known before the decision, or not a number', () => {
     using bank = openBank()
     bank.add(aPattern({vector}))
-    expect(() => bank.recordOutcome('p1', 1, 1_000)).toThrow('must be known after 1000, was known at 1000')
+    expect(() => bank.recordOutcome('p1', 1, 999)).toThrow('cannot be known before 1000, was known at 999')
     expect(() => bank.recordOutcome('p1', Number.NaN, 2_000)).toThrow('must be finite')
     expect(bank.recordOutcome('p2', 1, 2_000)).toBe('no-pattern')
   })

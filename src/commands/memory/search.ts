@@ -29,7 +29,7 @@ export default class MemorySearch extends MemoryCommand {
 
   async run(): Promise<SearchResult | {searches: SearchResult[]}> {
     const {flags} = await this.parse(MemorySearch)
-    const {queryOf, readJsonLines, requireValue} = await import('../../core/memory-records.ts')
+    const {readQueries} = await import('../../core/memory-records.ts')
     const maxAgeUs = flags['max-age'] === undefined ? undefined : await this.durationUs('max-age', flags['max-age'])
     const asOfUs = flags['as-of'] === undefined ? undefined : this.timeUs('as-of', flags['as-of'])
     await using memory = await this.openBank(flags)
@@ -45,9 +45,7 @@ export default class MemorySearch extends MemoryCommand {
       },
     }
     const results: SearchResult[] = []
-    for await (const line of readJsonLines(flags.vector)) {
-      results.push(memory.bank.search(queryOf(requireValue(line)), request))
-    }
+    for await (const query of readQueries(flags.vector)) results.push(memory.bank.search(query, request))
     await memory.countSearches()
     const [only] = results
     if (results.length === 1 && only !== undefined) {

@@ -1,0 +1,99 @@
+import {randomUUID} from 'node:crypto'
+import process from 'node:process'
+import {MongoClient} from 'mongodb'
+import {afterAll, describe, expect, test} from 'vitest'
+import {createRng} from '../../../src/domain/rng.ts'
+import {openMongoPatternStore} from '../../../src/drivers/mongo/pattern-store.ts'
+import {createExactIndex} from '../../../src/memory/exact-index.ts'
+import type {PatternStore} from '../../../src/memory/pattern-store.ts'
+import {openSharedBank} from '../../../src/memory/shared-bank.ts'
+import {describesPatternStore} from '../../contract/pattern-store.ts'
+import {type MongoDouble, startMongoDouble} from '../../support/mongo-double.ts'
+import {aStoredPattern, unitSample} from '../../support/patterns.ts'
+import {freePort} from '../../support/redis-server.ts'
+
+const realUrl = process.env['MONGODB_URL']
+
+describe.skipIf(realUrl === undefined)('MongoDB at MONGODB_URL', () => {
+  const names: string[] = []
+  const nameOf = new WeakMap<PatternStore, string>()
+  const open = async (): Promise<PatternStore> => {
+    const database = `gpi-test-${randomUUID()}`
+    names.push(database)
+    const store = await openMongoPatternStore({url: realUrl as string, database})
+    nameOf.set(store, database)
+    return store
+  }
+  afterAll(async () => {
+    await using client = new MongoClient(realUrl as string)
+    for (const name of names) await client.db(name).dropDatabase()
+  })
+  describesPatternStore(open, store =>
+    openMongoPatternStore({url: realUrl as string, database: nameOf.get(store) as string}),
+  )
+})
+
+describe('MongoDB over the wire, against a double', () => {
+  const doubles: MongoDouble[] = []
+  const urlOf = new WeakMap<PatternStore, string>()
+  const open = async (): Promise<PatternStore> => {
+    const double = await startMongoDouble()
+    doubles.push(double)
+    const store = await openMongoPatternStore({url: double.url})
+    urlOf.set(store, double.url)
+    return store
+  }
+  afterAll(async () => {
+    for (const double of doubles) await double[Symbol.asyncDispose]()
+  })
+  describesPatternStore(open, store => openMongoPatternStore({url: urlOf.get(store) as string}))
+
+  const pattern = aStoredPattern({vector: unitSample(createRng(1))})
+
+  test('a reader waits for a writer that has its revision but is not done', async () => {
+    await using double = await startMongoDouble()
+    await using store = await openMongoPatternStore({url: double.url})
+    await using other = await openMongoPatternStore({url: double.url})
+    await store.apply([{op: 'add', pattern}])
+    // A writer that died between taking a number and finishing.
+    await using client = new MongoClient(double.url)
+    await client
+      .db()
+      .collection<{_id: string}>('pattern-meta')
+      .updateOne({_id: 'revision'}, {$inc: {count: 1, pending: 1}})
+    const seen: number[] = []
+    for await (const {revision} of other.changesSince(1)) seen.push(revision)
+    expect(seen).toEqual([1])
+  })
+
+  test('a bank whose connection is lost says so, keeps what it could not write, and writes it next time', async () => {
+    await using double = await startMongoDouble()
+    await using shared = await openSharedBank(await openMongoPatternStore({url: double.url}), {
+      index: createExactIndex(256),
+    })
+    shared.bank.add(pattern)
+    await shared.flush()
+    double.drop()
+    shared.bank.recordOutcome('p1', 5, 2_000)
+    await expect(shared.flush()).rejects.toThrow()
+    await shared.flush()
+    expect(await shared.store.verify()).toEqual({patterns: 1, observations: 1, problems: []})
+  })
+
+  test('asks for writes that a majority has in its journal', async () => {
+    await using double = await startMongoDouble()
+    await using store = await openMongoPatternStore({url: double.url})
+    await store.apply([{op: 'add', pattern}])
+    expect(double.commands).toContain('update')
+    expect(double.writeConcerns.every(concern => concern === '{"w":"majority","j":true}')).toBe(true)
+    expect(double.writeConcerns.length).toBeGreaterThan(1)
+  })
+})
+
+test('names the server it cannot reach, without the password', async () => {
+  const url = `mongodb://user:secret@127.0.0.1:${await freePort()}/gpi`
+  await expect(openMongoPatternStore({url, connectTimeoutMs: 200})).rejects.toMatchObject({
+    code: 'MONGODB_UNREACHABLE',
+    message: expect.not.stringContaining('secret'),
+  })
+})
