@@ -1,0 +1,290 @@
+import {aggressorOfExecution, applyRow, createMarketState, type MarketState} from '../data/market-state.ts'
+import {Depth, EventKind, emptyChunk, OrderAction, type TapeChunk} from '../data/tape.ts'
+import {type Instrument, InstrumentTable} from '../domain/instrument.ts'
+import {US_PER_MINUTE} from '../domain/units.ts'
+import {listedInstrument} from './assets.ts'
+import type {MarketSource} from './market-source.ts'
+
+// Columns are indexed by rows and instruments inside their length, so they are read under `!`.
+
+export interface ReplaySource {
+  readonly instruments: InstrumentTable
+  readonly chunks: () => AsyncIterable<TapeChunk>
+}
+
+export interface ReplayMarket extends MarketSource {
+  /** Time of the first row. */
+  readonly startUs: number
+  /** Rejects with what reading failed with; resolves when every row has been read. */
+  readonly finished: Promise<void>
+  /** Stops reading. */
+  readonly close: () => void
+}
+
+/** Rows read ahead: enough for the fastest replay between two turns of the event loop, bounded for a tape of any length. */
+const AHEAD_ROWS = 32_768
+/** A bar without quotes is replayed as a trade at its close and a quote this far around it. */
+const BAR_HALF_SPREAD_BPS = 0.5
+const BAR_TOUCH_SHARE = 0.05
+
+/**
+ * A tape as a market of the exchange, in the exchange's scale. Quotes, trades and minute bars pass; depth and order rows
+ * become the best quote they lead to, and executions become trades; options are left out. An instrument that has only bars trades at each close with a
+ * narrow quote around it, which is an assumption and says so here.
+ */
+export const createReplayMarket = async (source: ReplaySource): Promise<ReplayMarket> => {
+  const reader = new ReplayReader(source)
+  await reader.start()
+  return {
+    instruments: reader.instruments,
+    startUs: reader.startUs,
+    finished: reader.finished,
+    close: () => reader.close(),
+    advanceTo: (nowUs, maxRows) => reader.advanceTo(nowUs, maxRows),
+    nextUs: () => reader.nextUs(),
+    horizonUs: () => reader.horizonUs(),
+    ended: () => reader.isDone,
+  }
+}
+
+class ReplayReader {
+  readonly instruments: InstrumentTable
+  startUs = 0
+  isDone = false
+  readonly finished: Promise<void>
+  readonly #source: ReplaySource
+  /** Index in the exchange's table, or -1, and the factor of its lots, by index in the tape's. */
+  readonly #target: Int32Array
+  readonly #factor: Float64Array
+  readonly #hasQuotes: Uint8Array
+  /** The tape's own books, in its own lots. */
+  readonly #market: MarketState
+  readonly #shown: Float64Array
+  #ring = emptyChunk(AHEAD_ROWS)
+  #head = 0
+  #out = emptyChunk(256)
+  #lastReadUs = Number.NEGATIVE_INFINITY
+  #closed = false
+  #room: (() => void) | undefined
+  #ready: (() => void) | undefined
+  #resolveFinished: () => void = () => {}
+  #rejectFinished: (error: unknown) => void = () => {}
+
+  constructor(source: ReplaySource) {
+    this.#source = source
+    const all = source.instruments.all()
+    this.instruments = new InstrumentTable()
+    this.#target = Int32Array.from(all, instrument =>
+      instrument.kind === 'option' ? -1 : this.instruments.add(scaled(instrument)),
+    )
+    this.#factor = Float64Array.from(
+      all,
+      instrument => 10 ** (scaled(instrument).sizeDecimals - instrument.sizeDecimals),
+    )
+    this.#hasQuotes = new Uint8Array(all.length)
+    this.#market = createMarketState(all.length)
+    this.#shown = new Float64Array(4 * all.length)
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolveFinished = resolve
+      this.#rejectFinished = reject
+    })
+    // Somebody may only ever look at `ended`; a failure is theirs to see through `finished`.
+    this.finished.catch(() => undefined)
+  }
+
+  /** Begins to read and waits for the first rows. */
+  async start(): Promise<void> {
+    const first = new Promise<void>(resolve => {
+      this.#ready = resolve
+    })
+    void this.#read().then(
+      () => {
+        this.isDone = true
+        this.#ready?.()
+        this.#resolveFinished()
+      },
+      (error: unknown) => {
+        this.isDone = true
+        this.#ready?.()
+        this.#rejectFinished(error)
+      },
+    )
+    await first
+    if (this.isDone && this.#ring.count === 0) await this.finished
+    this.startUs = this.#ring.count > 0 ? this.#ring.tsUs[0]! : 0
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#room?.()
+  }
+
+  nextUs(): number {
+    return this.#head < this.#ring.count ? this.#ring.tsUs[this.#head]! : Infinity
+  }
+  /** More rows of the last time read may still come, unless the tape is done. */
+  horizonUs(): number {
+    return this.isDone ? this.#lastReadUs : this.#lastReadUs - 1
+  }
+
+  advanceTo(nowUs: number, maxRows: number): TapeChunk {
+    if (this.#out.tsUs.length < maxRows) this.#out = emptyChunk(maxRows)
+    const out = this.#out
+    out.count = 0
+    while (out.count < maxRows && this.#head < this.#ring.count && this.#ring.tsUs[this.#head]! <= nowUs)
+      copyRow(this.#ring, this.#head++, out)
+    if (this.#ring.count - this.#head < AHEAD_ROWS / 2) {
+      this.#room?.()
+      this.#room = undefined
+    }
+    return out
+  }
+
+  async #read(): Promise<void> {
+    for await (const chunk of this.#source.chunks()) {
+      for (let row = 0; row < chunk.count; row++) {
+        if (this.#closed) return
+        // A row may become three; a little room is kept for them.
+        if (this.#ring.count + 4 > AHEAD_ROWS) {
+          this.#compact()
+          while (this.#ring.count + 4 > AHEAD_ROWS && !this.#closed) {
+            this.#announce()
+            await new Promise<void>(resolve => {
+              this.#room = resolve
+            })
+            this.#compact()
+          }
+        }
+        this.#take(chunk, row)
+      }
+    }
+  }
+
+  #announce(): void {
+    this.#ready?.()
+    this.#ready = undefined
+  }
+
+  #compact(): void {
+    if (this.#head === 0) return
+    const {count} = this.#ring
+    for (const column of ['tsUs', 'kind', 'instrument', 'flags', 'v0', 'v1', 'v2', 'v3', 'v4', 'v5'] as const)
+      this.#ring[column].copyWithin(0, this.#head, count)
+    this.#ring.count = count - this.#head
+    this.#head = 0
+  }
+
+  #take(chunk: TapeChunk, row: number): void {
+    const from = chunk.instrument[row]!
+    const to = this.#target[from]!
+    this.#lastReadUs = chunk.tsUs[row]!
+    if (to < 0) return
+    const factor = this.#factor[from]!
+    const atUs = chunk.tsUs[row]!
+    switch (chunk.kind[row]) {
+      case EventKind.quote:
+        this.#hasQuotes[from] = 1
+        this.#put(atUs, EventKind.quote, to, 0, [
+          chunk.v0[row]!,
+          chunk.v1[row]!,
+          chunk.v2[row]! * factor,
+          chunk.v3[row]! * factor,
+        ])
+        return
+      case EventKind.trade:
+        this.#put(atUs, EventKind.trade, to, chunk.flags[row]!, [chunk.v0[row]!, chunk.v1[row]! * factor])
+        return
+      case EventKind.depth:
+        applyRow(this.#market, chunk, row)
+        if ((chunk.flags[row]! & Depth.last) !== 0) this.#putTouch(atUs, from, to, factor)
+        return
+      case EventKind.order: {
+        applyRow(this.#market, chunk, row)
+        const action = chunk.flags[row]! >> 1
+        if (action === OrderAction.execute || action === OrderAction.hiddenExecute)
+          this.#put(atUs, EventKind.trade, to, aggressorOfExecution(chunk.flags[row]!), [
+            chunk.v0[row]!,
+            chunk.v1[row]! * factor,
+          ])
+        this.#putTouch(atUs, from, to, factor)
+        return
+      }
+      case EventKind.bar:
+        this.#takeBar(chunk, row, from, to, factor)
+        return
+      default:
+        return
+    }
+  }
+
+  #takeBar(chunk: TapeChunk, row: number, from: number, to: number, factor: number): void {
+    const atUs = chunk.tsUs[row]!
+    const close = chunk.v3[row]!
+    const volume = chunk.v4[row]! * factor
+    if (this.#hasQuotes[from] === 0) {
+      const {incrementTicks} = this.instruments.at(to)
+      const half = Math.max(incrementTicks / 2, (close * BAR_HALF_SPREAD_BPS) / 1e4)
+      const bid = Math.max(incrementTicks, Math.floor((close - half) / incrementTicks) * incrementTicks)
+      const ask = Math.max(bid + incrementTicks, Math.ceil((close + half) / incrementTicks) * incrementTicks)
+      const touch = Math.max(1, Math.round(volume * BAR_TOUCH_SHARE))
+      this.#put(atUs, EventKind.quote, to, 0, [bid, ask, touch, touch])
+      if (volume > 0) this.#put(atUs, EventKind.trade, to, 0, [close, volume])
+    }
+    if (chunk.v5[row] === US_PER_MINUTE)
+      this.#put(atUs, EventKind.bar, to, 0, [
+        chunk.v0[row]!,
+        chunk.v1[row]!,
+        chunk.v2[row]!,
+        close,
+        volume,
+        US_PER_MINUTE,
+      ])
+  }
+
+  /** The best quote of a book, when it is another than the last one shown. */
+  #putTouch(atUs: number, from: number, to: number, factor: number): void {
+    this.#hasQuotes[from] = 1
+    const {bidTicks, askTicks, bidLots, askLots} = this.#market
+    const quote = [bidTicks[from]!, askTicks[from]!, bidLots[from]! * factor, askLots[from]! * factor]
+    const shown = this.#shown.subarray(4 * from, 4 * from + 4)
+    if (quote.every((value, k) => value === shown[k])) return
+    shown.set(quote)
+    this.#put(atUs, EventKind.quote, to, 0, quote)
+  }
+
+  #put(atUs: number, kind: number, instrument: number, flags: number, values: readonly number[]): void {
+    const ring = this.#ring
+    const row = ring.count++
+    ring.tsUs[row] = atUs
+    ring.kind[row] = kind
+    ring.instrument[row] = instrument
+    ring.flags[row] = flags
+    ring.v0[row] = values[0] ?? 0
+    ring.v1[row] = values[1] ?? 0
+    ring.v2[row] = values[2] ?? 0
+    ring.v3[row] = values[3] ?? 0
+    ring.v4[row] = values[4] ?? 0
+    ring.v5[row] = values[5] ?? 0
+  }
+}
+
+/** Prices keep the tape's decimals; shares may be traded in fractions. */
+const scaled = (instrument: Instrument): Instrument => ({
+  ...listedInstrument(instrument),
+  priceDecimals: instrument.priceDecimals,
+  incrementTicks: instrument.incrementTicks,
+})
+
+const copyRow = (from: TapeChunk, row: number, to: TapeChunk & {count: number}): void => {
+  const at = to.count++
+  to.tsUs[at] = from.tsUs[row]!
+  to.kind[at] = from.kind[row]!
+  to.instrument[at] = from.instrument[row]!
+  to.flags[at] = from.flags[row]!
+  to.v0[at] = from.v0[row]!
+  to.v1[at] = from.v1[row]!
+  to.v2[at] = from.v2[row]!
+  to.v3[at] = from.v3[row]!
+  to.v4[at] = from.v4[row]!
+  to.v5[at] = from.v5[row]!
+}
