@@ -40,7 +40,22 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
       options: ['1', '2', '3'] as const,
     })(),
     events: Flags.integer({description: 'rows to make (synthetic)', min: 1, helpValue: 'N'}),
-    symbols: Flags.string({description: 'symbols (synthetic, alpaca)', multiple: true, delimiter: ',', helpValue: 'A,B'}),
+    symbols: Flags.string({
+      description: 'symbols (synthetic, alpaca)',
+      multiple: true,
+      delimiter: ',',
+      helpValue: 'A,B',
+    }),
+    kind: Flags.option({
+      description: 'what to fetch (alpaca)',
+      options: ['bars', 'quotes', 'trades'] as const,
+      default: 'bars',
+    })(),
+    feed: Flags.option({description: 'which tape (alpaca)', options: ['iex', 'sip', 'otc', 'boats'] as const})(),
+    adjust: Flags.string({
+      description: 'bars: a factor file, or raw, split, dividend or all (alpaca)',
+      helpValue: 'FILE|HOW',
+    }),
     'from-date': Flags.string({description: 'leave out rows before this UTC day', helpValue: 'YYYY-MM-DD'}),
     'to-date': Flags.string({description: 'leave out rows from this UTC day on', helpValue: 'YYYY-MM-DD'}),
     rejects: Flags.string({description: 'write invalid rows here, one JSON document a line', helpValue: 'FILE'}),
@@ -50,12 +65,13 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
   async run(): Promise<IngestSummary> {
     const {args, argv, flags} = await this.parse(Ingest)
     const {ingest, ingestToNdjson} = await import('../core/ingest.ts')
-    const {ingestOptions} = await import('../core/ingest-options.ts')
+    const {alpacaRequest, ingestOptions} = await import('../core/ingest-options.ts')
     const {config} = await this.loadConfig(flags)
     const request = {
       source: args.source,
       paths: (argv as string[]).slice(1),
-      options: ingestOptions(flags),
+      options: await ingestOptions(args.source, flags),
+      ...(args.source === 'alpaca' ? {alpaca: alpacaRequest(flags, process.env)} : {}),
       skipInvalid: flags['skip-invalid'],
       note: (message: string) => this.note(message),
       synthetic: {

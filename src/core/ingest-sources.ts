@@ -104,21 +104,23 @@ export async function* syntheticUnits(
       continue
     }
     const unit = await session.stage(staging =>
-      publishTape({
-        database: session.database,
-        dir: session.dir,
-        staging,
-        about: {
-          key,
-          source: 'synthetic',
-          layout: 'synthetic',
-          file: {name, path: name, sha256, bytes: 0},
-          replaces: [],
+      publishTape(
+        {
+          database: session.database,
+          dir: session.dir,
+          staging,
+          about: {
+            key,
+            source: 'synthetic',
+            layout: 'synthetic',
+            file: {name, path: name, sha256, bytes: 0},
+            replaces: [],
+          },
+          instruments: tape.instruments,
+          ...(request.signal === undefined ? {} : {signal: request.signal}),
         },
-        instruments: tape.instruments,
-        chunks: part,
-        ...(request.signal === undefined ? {} : {signal: request.signal}),
-      }),
+        part,
+      ),
     )
     yield {unit, isNew: true}
   }

@@ -10,6 +10,7 @@ import {catalogNdjson} from '../drivers/duckdb/catalog-records.ts'
 import type {IngestOptions} from '../drivers/duckdb/layouts/layout.ts'
 import {LAYOUT_SOURCES} from '../drivers/duckdb/layouts/registry.ts'
 import {mergeDefects} from '../drivers/duckdb/unit-build.ts'
+import {type AlpacaRequest, alpacaUnits} from './ingest-alpaca.ts'
 import {type IngestSession, openSession} from './ingest-session.ts'
 import {fileUnits, type IngestedUnit, type SyntheticRequest, syntheticUnits} from './ingest-sources.ts'
 
@@ -24,6 +25,8 @@ export interface IngestRequest {
   readonly out: string
   readonly options: IngestOptions
   readonly skipInvalid: boolean
+  /** Of the source alpaca. */
+  readonly alpaca?: AlpacaRequest
   /** Of the source synthetic. */
   readonly synthetic?: Partial<SyntheticRequest>
   /** Where rejected rows go, one JSON document a line. */
@@ -72,7 +75,8 @@ const unitsOf = (
     case 'synthetic':
       return syntheticUnits(session, request, {events: 1_000_000, symbols: ['SPY'], seed: 1, ...request.synthetic})
     case 'alpaca':
-      throw new UserError('NOT_READY', 'alpaca history is not built yet')
+      if (request.alpaca === undefined) throw new Error('the source alpaca needs to know how to reach Alpaca')
+      return alpacaUnits(session, request, request.alpaca)
     default:
       return fileUnits(session, source, request)
   }

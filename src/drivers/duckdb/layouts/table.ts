@@ -1,6 +1,7 @@
 import {UserError} from '../../../domain/errors.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
 import {identifier, quoted} from '../database.ts'
+import {adjustment} from './adjustment.ts'
 import {barTime} from './bar-time.ts'
 import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, toUtcUs, wrongColumns} from './layout.ts'
 import {periodFromName, symbolFromName} from './symbols.ts'
@@ -223,6 +224,7 @@ const tableOutputs =
     if (has('open', 'high', 'low', 'close') || (has('close') && !has('bid', 'ask'))) {
       const close = column('close')
       const priced = has('open', 'high', 'low')
+      const adjusted = await adjustment(context, symbol, time)
       const bars = await barTime(context, {
         time,
         symbol,
@@ -236,9 +238,10 @@ const tableOutputs =
           kind: 'bar',
           counts: bars.counts,
           select: `SELECT ${common}, ${bars.closeUs} AS ts_us, ${bars.periodUs} AS period_us,
-          ${priced ? column('open') : close} AS open, ${priced ? column('high') : close} AS high,
-          ${priced ? column('low') : close} AS low, ${close} AS close, ${column('volume', '0::DOUBLE')} AS volume
-          FROM ${RAW} ${bars.join}`,
+          ${adjusted.price(priced ? column('open') : close)} AS open, ${adjusted.price(priced ? column('high') : close)} AS high,
+          ${adjusted.price(priced ? column('low') : close)} AS low, ${adjusted.price(close)} AS close,
+          ${adjusted.volume(column('volume', '0::DOUBLE'))} AS volume
+          FROM ${RAW} ${bars.join} ${adjusted.join}`,
         },
       ]
     }
