@@ -1,0 +1,50 @@
+import {parentPort, workerData} from 'node:worker_threads'
+import {UserError} from '../domain/errors.ts'
+import {openCatalog} from '../drivers/duckdb/catalog.ts'
+import {startLocalExchange} from '../drivers/exchange-server/local-exchange.ts'
+import {createReplayMarket} from '../exchange/replay-market.ts'
+import type {ExchangeAnswer, ExchangeRequest} from './exchange-thread.ts'
+import {systemClock, systemScheduler} from './system-clock.ts'
+
+/** The thread of a node's own exchange: its matching must not keep the node's event loop, nor be kept by it. */
+const port = parentPort
+if (port === null) throw new Error('exchange-worker must run as a worker thread')
+const tell = (answer: ExchangeAnswer): void => port.postMessage(answer)
+
+try {
+  const {seed, speed, symbols, port: wanted, startUs, data} = workerData as ExchangeRequest
+  const replay =
+    data === undefined
+      ? undefined
+      : await createReplayMarket(
+          await openCatalog(data, {
+            ...(symbols.length === 0 ? {} : {symbols}),
+            ...(startUs === undefined ? {} : {fromUs: startUs}),
+          }),
+        )
+  const exchange = await startLocalExchange({
+    seed,
+    speed,
+    clock: systemClock(),
+    scheduler: systemScheduler(),
+    port: wanted,
+    ...(replay === undefined
+      ? {...(symbols.length === 0 ? {} : {symbols}), ...(startUs === undefined ? {} : {startUs})}
+      : {market: replay, startUs: replay.startUs}),
+  })
+  void exchange.ended.then(() => tell({kind: 'ended'}))
+  port.on('message', () => {
+    void exchange.stop().then(() => tell({kind: 'stopped'}))
+  })
+  tell({
+    kind: 'ready',
+    url: exchange.url,
+    streamUrl: exchange.streamUrl,
+    startUs: exchange.exchange.nowUs,
+    symbols: exchange.exchange.instruments.all().map(({symbol}) => symbol),
+  })
+} catch (error) {
+  if (!(error instanceof UserError)) throw error
+  const {code, message, hints, exitCode} = error
+  tell({kind: 'refused', code, message, hints, exitCode})
+}

@@ -1,0 +1,67 @@
+import type {Broker} from '../broker/broker.ts'
+import type {Journal, JournalEntry} from '../broker/journal.ts'
+import type {TapeChunk} from '../data/tape.ts'
+import type {Fill} from '../domain/order.ts'
+import type {Feed} from '../feed/feed.ts'
+
+/** The same feed, told of to `observe` before the node sees each chunk. */
+export const observedFeed = (feed: Feed, observe: (chunk: TapeChunk) => void): Feed => ({
+  name: feed.name,
+  instruments: feed.instruments,
+  async *chunks() {
+    for await (const chunk of feed.chunks()) {
+      observe(chunk)
+      yield chunk
+    }
+  },
+  [Symbol.asyncDispose]: () => feed[Symbol.asyncDispose](),
+})
+
+/** The same journal; `onFill` hears each fill once it is durable, with the strategy whose order it was. */
+export const observedJournal = (journal: Journal, onFill: (strategy: string, fill: Fill) => void): Journal => {
+  const strategies = new Map<string, string>()
+  const learn = (entry: JournalEntry): void => {
+    if (entry.kind === 'intent') strategies.set(entry.intent.clientOrderId, entry.intent.strategy)
+  }
+  for (const {entry} of journal.entries()) learn(entry)
+  return {
+    append(entry) {
+      const seq = journal.append(entry)
+      learn(entry)
+      if (entry.kind === 'report' && entry.report.kind === 'fill') {
+        const {fill} = entry.report
+        onFill(strategies.get(fill.clientOrderId) ?? 'external', fill)
+      }
+      return seq
+    },
+    entries: () => journal.entries(),
+    hash: () => journal.hash(),
+    [Symbol.dispose]: () => journal[Symbol.dispose](),
+  }
+}
+
+/**
+ * The same broker, whose questions wait for `quiet`: while a kill is at work the books are not closed, so that they close
+ * on what it did. Orders, cancels and reports pass at once.
+ */
+export const patientBroker = (broker: Broker, quiet: () => Promise<void>): Broker => {
+  const later =
+    <A extends unknown[], T>(ask: (...args: A) => Promise<T>) =>
+    async (...args: A): Promise<T> => {
+      await quiet()
+      return ask(...args)
+    }
+  return {
+    name: broker.name,
+    onReport: listener => broker.onReport(listener),
+    submit: order => broker.submit(order),
+    cancel: clientOrderId => broker.cancel(clientOrderId),
+    cancelAll: () => broker.cancelAll(),
+    orderByClientId: later(id => broker.orderByClientId(id)),
+    openOrders: later(() => broker.openOrders()),
+    positions: later(() => broker.positions()),
+    account: later(() => broker.account()),
+    fillsSince: later(sinceUs => broker.fillsSince(sinceUs)),
+    [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,83 @@
+import {monitorEventLoopDelay, performance} from 'node:perf_hooks'
+import {build, type Histogram} from 'hdr-histogram-js'
+import type {LatencyEvent, TradeEvent} from './trade-events.ts'
+
+export interface LoopDelay {
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** Monitoring wakes this often; its own period is taken off what it measures. */
+const RESOLUTION_MS = 1
+
+/**
+ * Watches a node from outside: how long an event takes to become an order, an order to be accepted, and how long the
+ * event loop was kept from its timers.
+ */
+export class TradeMonitor implements Disposable {
+  readonly #decision: Histogram = build({highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3})
+  readonly #total: Histogram = build({highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3})
+  readonly #caused = new Map<string, number>()
+  readonly #delay = monitorEventLoopDelay({resolution: RESOLUTION_MS})
+  #arrivedMs = 0
+  #events = 0
+  #ratedEvents = 0
+  #ratedMs = performance.now()
+
+  constructor() {
+    this.#delay.enable()
+  }
+
+  onChunk(rows: number): void {
+    this.#arrivedMs = performance.now()
+    this.#events += rows
+  }
+  onEvent(event: TradeEvent): void {
+    if (event.kind !== 'order') return
+    if (event.status === 'submitted') {
+      this.#decision.recordValue(elapsedUs(this.#arrivedMs))
+      this.#caused.set(event.clientOrderId, this.#arrivedMs)
+      return
+    }
+    const causedMs = this.#caused.get(event.clientOrderId)
+    if (causedMs === undefined) return
+    this.#caused.delete(event.clientOrderId)
+    if (event.status === 'accepted') this.#total.recordValue(elapsedUs(causedMs))
+  }
+  /** Forgets delays so far: starting up loads modules, which is not trading. */
+  restart(): void {
+    this.#delay.reset()
+  }
+
+  loopDelay(): LoopDelay {
+    const ms = (ns: number): number => Math.max(0, Math.round(ns / 1e4) / 100 - RESOLUTION_MS)
+    return this.#delay.count === 0
+      ? {p50: 0, p99: 0, max: 0}
+      : {p50: ms(this.#delay.percentile(50)), p99: ms(this.#delay.percentile(99)), max: ms(this.#delay.max)}
+  }
+  latency(tsUs: number): LatencyEvent {
+    const nowMs = performance.now()
+    const eventsPerSecond = (1e3 * (this.#events - this.#ratedEvents)) / Math.max(1, nowMs - this.#ratedMs)
+    this.#ratedEvents = this.#events
+    this.#ratedMs = nowMs
+    const quantiles = (histogram: Histogram) => ({
+      p50: histogram.getValueAtPercentile(50),
+      p99: histogram.getValueAtPercentile(99),
+    })
+    return {
+      kind: 'latency',
+      tsUs,
+      decisionUs: quantiles(this.#decision),
+      totalUs: quantiles(this.#total),
+      loopDelayMs: this.loopDelay(),
+      events: this.#events,
+      eventsPerSecond: Math.round(eventsPerSecond),
+    }
+  }
+  [Symbol.dispose](): void {
+    this.#delay.disable()
+  }
+}
+
+const elapsedUs = (sinceMs: number): number => Math.max(1, Math.round((performance.now() - sinceMs) * 1_000))

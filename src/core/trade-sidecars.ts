@@ -1,0 +1,86 @@
+import {performance} from 'node:perf_hooks'
+import type {Config} from '../config/schema.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import type {FileLatch} from '../drivers/files/file-latch.ts'
+import {LiveSignals} from './live-signals.ts'
+import type {MarketWindow} from './market-window.ts'
+import {openMemory} from './memory.ts'
+import {loadModel} from './model-files.ts'
+import {guardByRedis} from './redis-guard.ts'
+import {readSecrets} from './secrets.ts'
+import type {TradeEvent} from './trade-events.ts'
+import {TradeMemory} from './trade-memory.ts'
+
+export interface SidecarOptions {
+  readonly config: Config
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly runId: string
+  readonly instruments: InstrumentTable
+  readonly latch: FileLatch
+  readonly onEvent: (event: TradeEvent) => void
+  readonly nowUs: () => number
+}
+
+export interface TradeSidecars extends AsyncDisposable {
+  readonly signals: LiveSignals | undefined
+  readonly tradeMemory: (window: MarketWindow) => TradeMemory
+}
+
+const FLUSH_EVERY_MS = 5_000
+
+/** What runs beside the loop and must never hold it up: the pattern bank, the signal model, the latch in Redis. */
+export const openTradeSidecars = async (options: SidecarOptions): Promise<TradeSidecars> => {
+  const {config, environment, onEvent, nowUs} = options
+  const log = (level: 'info' | 'warn', text: string): void => onEvent({kind: 'log', tsUs: nowUs(), level, text})
+  await using stack = new AsyncDisposableStack()
+
+  const redisUrl = readSecrets(environment).REDIS_URL
+  if (redisUrl !== undefined)
+    stack.use(
+      await guardByRedis({
+        url: redisUrl,
+        latch: options.latch,
+        onLost: reason => log('warn', `Redis cannot be asked for the latch (${reason}); the latch on disk still holds`),
+      }),
+    )
+
+  const memory = stack.use(await openMemory({config, environment}))
+  for (const notice of memory.notices) log('warn', notice)
+  const timer = setInterval(() => {
+    memory.flush().catch((error: Error) => log('warn', `the pattern bank could not be written: ${error.message}`))
+  }, FLUSH_EVERY_MS)
+  timer.unref()
+  stack.defer(() => clearInterval(timer))
+
+  const signals = await openSignals(options, stack, log)
+  const kept = stack.move()
+  return {
+    signals,
+    tradeMemory: window =>
+      new TradeMemory({runId: options.runId, instruments: options.instruments, window, bank: memory.bank}),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+const openSignals = async (
+  {config, instruments, onEvent}: SidecarOptions,
+  stack: AsyncDisposableStack,
+  log: (level: 'info' | 'warn', text: string) => void,
+): Promise<LiveSignals> => {
+  const {openWorkerPredictor} = await import('../drivers/onnx/worker-predictor.ts')
+  const {bytes, description} = loadModel('signal', config.model.directory)
+  const device = config.model.device === 'auto' ? 'cpu' : config.model.device
+  const predictor = stack.use(await openWorkerPredictor(bytes, description, {device}))
+  log(
+    'info',
+    `model ${description.name} on ${predictor.device} speaks after ${description.window} bars of ${description.periodUs / 60e6} minutes`,
+  )
+  return new LiveSignals({
+    instruments,
+    model: description,
+    predictor,
+    onSignal: onEvent,
+    onFailure: error => log('warn', `model ${description.name} gave no answer: ${error.message}`),
+    nowMs: () => performance.now(),
+  })
+}
