@@ -1,17 +1,17 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
+import {BLOCK, CodedRows} from './coded-rows.ts'
 import {compileDotRows, type DotRows} from './dot-kernel.ts'
 import {TopK} from './top-k.ts'
 import type {Accept, Neighbour, ScoringIndex, VectorIndexDriver} from './vector-index.ts'
 import {Wasm, type WasmMemory} from './web-assembly.ts'
 
 const PAGE = 65_536
-/** Rows scored before their scores are scanned, so the scores stay in the first-level cache. */
-const BLOCK = 2_048
 const MAX_PAGES = 65_536
 
 /**
  * Exhaustive search: recall 1 by construction, removal by moving the last row into the gap. One growable WebAssembly
- * memory holds [query | block of scores | rows]. 4 M vectors of 256 at most.
+ * memory holds [query | score | rows] in float32, another 8-bit codes of the rows that tell which rows can be passed over
+ * (see `CodedRows`). 4 M unit vectors of 256 at most.
  */
 export const createExactIndex = (dimension: number): ScoringIndex => new ExactIndex(dimension)
 
@@ -33,9 +33,10 @@ class ExactIndex implements ScoringIndex {
   readonly dimension: number
   readonly #stride: number
   readonly #rowsAt: number
-  readonly #scoresAt: number
+  readonly #scoreAt: number
   readonly #memory: WasmMemory
   readonly #dotRows: DotRows
+  readonly #coded: CodedRows
   #floats: Float32Array
   #keys: Int32Array<ArrayBuffer> = new Int32Array(1024)
   readonly #slots = new Map<number, number>()
@@ -44,10 +45,11 @@ class ExactIndex implements ScoringIndex {
     this.dimension = dimension
     // Rows are padded with zeros to whole groups of 16 floats; zeros do not change a dot product.
     this.#stride = Math.ceil(dimension / 16) * 16
-    this.#scoresAt = this.#stride * 4
-    this.#rowsAt = Math.ceil((this.#scoresAt + BLOCK * 4) / 64) * 64
+    this.#scoreAt = this.#stride * 4
+    this.#rowsAt = Math.ceil((this.#scoreAt + 4) / 64) * 64
     this.#memory = new Wasm.Memory({initial: Math.ceil(this.#rowsAt / PAGE) + 1, maximum: MAX_PAGES})
     this.#dotRows = compileDotRows(this.#memory, this.#stride)
+    this.#coded = new CodedRows(dimension)
     this.#floats = new Float32Array(this.#memory.buffer)
   }
 
@@ -56,7 +58,7 @@ class ExactIndex implements ScoringIndex {
   }
 
   get bytes(): number {
-    return this.#memory.buffer.byteLength + this.#keys.byteLength
+    return this.#memory.buffer.byteLength + this.#coded.bytes + this.#keys.byteLength
   }
 
   add(key: number, vector: Float32Array): void {
@@ -69,6 +71,7 @@ class ExactIndex implements ScoringIndex {
       this.#keys[slot] = key
     }
     this.#floats.set(vector, this.#rowsAt / 4 + slot * this.#stride)
+    this.#coded.set(slot, vector)
   }
 
   remove(key: number): boolean {
@@ -78,6 +81,7 @@ class ExactIndex implements ScoringIndex {
     if (slot !== last) {
       const row = (index: number): number => this.#rowsAt / 4 + index * this.#stride
       this.#floats.copyWithin(row(slot), row(last), row(last) + this.#stride)
+      this.#coded.move(last, slot)
       const moved = this.#keys[last]!
       this.#keys[slot] = moved
       this.#slots.set(moved, slot)
@@ -91,12 +95,32 @@ class ExactIndex implements ScoringIndex {
     const count = this.#slots.size
     const best = new TopK(Math.min(k, count))
     this.#floats.set(query, 0)
+    const asked = this.#coded.ask(query)
     for (let start = 0; start < count; start += BLOCK) {
       const rows = Math.min(BLOCK, count - start)
-      this.#dotRows(0, this.#rowsAt + start * this.#stride * 4, rows, this.#scoresAt)
+      this.#coded.bound(asked, start, rows)
       this.#scan(best, start, rows, accept)
     }
     return best.sorted()
+  }
+
+  /** Only rows whose bound reaches the worst kept neighbour are asked of the filter and scored in full. */
+  #scan(best: TopK, start: number, rows: number, accept: Accept | undefined): void {
+    const {bounds} = this.#coded
+    let floor = best.floor
+    for (let i = 0; i < rows; i++) {
+      if (bounds[i]! < floor) continue
+      const key = this.#keys[start + i]!
+      if (accept !== undefined && !accept(key)) continue
+      best.offer(this.#score(start + i), key)
+      floor = best.floor
+    }
+  }
+
+  /** Similarity of the query at the head of the memory with one row. */
+  #score(slot: number): number {
+    this.#dotRows(0, this.#rowsAt + slot * this.#stride * 4, 1, this.#scoreAt)
+    return this.#floats[this.#scoreAt / 4]!
   }
 
   has(key: number): boolean {
@@ -121,25 +145,9 @@ class ExactIndex implements ScoringIndex {
     for (const key of keys) {
       const slot = this.#slots.get(key)
       if (slot === undefined) continue
-      this.#dotRows(0, this.#rowsAt + slot * this.#stride * 4, 1, this.#scoresAt)
-      best.offer(this.#floats[this.#scoresAt / 4]!, key)
+      best.offer(this.#score(slot), key)
     }
     return best.sorted()
-  }
-
-  /** The filter is asked only about rows good enough to enter, so a wide search pays almost nothing for it. */
-  #scan(best: TopK, start: number, rows: number, accept: Accept | undefined): void {
-    const scores = this.#floats
-    const base = this.#scoresAt / 4
-    let floor = best.floor
-    for (let i = 0; i < rows; i++) {
-      const score = scores[base + i]!
-      if (score < floor) continue
-      const key = this.#keys[start + i]!
-      if (accept !== undefined && !accept(key)) continue
-      best.offer(score, key)
-      floor = best.floor
-    }
   }
 
   /** Rows as [key: int32, vector: dimension float32], in slot order, little-endian. */

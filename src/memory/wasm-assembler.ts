@@ -51,9 +51,8 @@ export const op = {
   f32x4Lane: (lane: number): Code => simd(0x1f, lane),
   i32x4Lane: (lane: number): Code => simd(0x1b, lane),
   i32x4Add: simd(0xae),
-  /** Lane-wise widening of eight signed bytes. */
-  i16x8ExtendLow: simd(0x87),
-  i16x8ExtendHigh: simd(0x88),
+  /** Eight signed bytes widened to 16 bits as they are loaded. */
+  load8x8: (offset: number): Code => simd(0x01, ...memarg(3, offset)),
   /** Products of eight pairs of 16-bit integers, neighbours added into four 32-bit lanes. */
   dotI16x8: simd(0xba),
   /** `block { loop { body; br loop } }`; leave with `breakIf`. */
