@@ -222,7 +222,7 @@ const baselineRuns = (options: BacktestOptions): Run[] =>
       ...venueOf(options),
       runId: name,
       strategies,
-      limits: riskLimits(options.config.risk),
+      limits: riskLimits(options.config.risk, {maxDailyLossMicros: Infinity, maxDrawdown: Infinity}),
       rules: [],
       allocator: staticAllocation({base: [1], capitalMicros: options.capitalMicros}),
       journal,

@@ -45,6 +45,8 @@ export interface DeskOptions {
  */
 export class OrderDesk {
   readonly orders = new Map<string, LiveOrder>()
+  /** By instrument: market time from which a row of it is worth another look at what could not be sent. */
+  readonly retryAtUs: Float64Array
   sent = 0
   rejected = 0
   latched = false
@@ -78,6 +80,7 @@ export class OrderDesk {
     this.#wantLimit = new Float64Array(slots).fill(Number.NaN)
     this.#hasTarget = new Uint8Array(slots)
     this.#forced = new Uint8Array(slots)
+    this.retryAtUs = new Float64Array(n).fill(Infinity)
     this.#blockedUs = new Float64Array(slots)
     this.#quoteBlockedUs = new Float64Array(2 * slots)
     this.#taker = new Array<LiveOrder | undefined>(slots).fill(undefined)
@@ -168,10 +171,18 @@ export class OrderDesk {
     }
   }
 
-  /** Looks again at everything that is wanted and not there: refusals may have passed, orders may have died. */
+  /** Looks again at everything that is wanted and not there: refusals may have passed, answers may have been lost. */
   retry(nowUs: number): void {
     for (const slot of this.#engaged) this.#mark(slot)
     this.settle(nowUs)
+  }
+  /** The same for one instrument, whose price is fresh. */
+  retryInstrument(i: number): void {
+    this.retryAtUs[i] = Infinity
+    for (let slot = i; slot < this.#want.length; slot += this.#n) if (this.#engaged.has(slot)) this.#mark(slot)
+  }
+  #retryLater(i: number, untilUs: number): void {
+    this.retryAtUs[i] = Math.min(this.retryAtUs[i]!, untilUs)
   }
 
   cancelAll(nowUs: number): void {
@@ -231,13 +242,18 @@ export class OrderDesk {
     }
     const instrument = this.#o.instruments.at(i)
     if (Math.abs(need) < instrument.minLots) return
-    if (nowUs < this.#blockedUs[slot]! && this.#forced[slot] === 0) return
+    if (nowUs < this.#blockedUs[slot]! && this.#forced[slot] === 0) {
+      this.#retryLater(i, this.#blockedUs[slot]!)
+      return
+    }
     const side: Side = need > 0 ? 'buy' : 'sell'
     const lots = this.#withoutFlip(i, need)
     const purpose: OrderPurpose = this.#forced[slot] === 1 ? 'exit' : 'target'
     const priced = Number.isNaN(limit) ? undefined : this.#onIncrement(i, limit, side)
     this.#taker[slot] = this.#send(slot, purpose, side, lots, priced, nowUs)
-    if (this.#taker[slot] === undefined) this.#blockedUs[slot] = nowUs + this.#retryUs
+    if (this.#taker[slot] !== undefined) return
+    this.#blockedUs[slot] = nowUs + this.#retryUs
+    this.#retryLater(i, this.#blockedUs[slot]!)
   }
 
   /** Opening and closing may not be one order: what would pass zero stops at zero first. */
@@ -266,10 +282,16 @@ export class OrderDesk {
       return resting
     }
     const at = quote.slot * 2 + (side === 'bid' ? 0 : 1)
-    if (lots < this.#o.instruments.at(i).minLots || lots <= 0 || nowUs < this.#quoteBlockedUs[at]!) return undefined
+    if (lots < this.#o.instruments.at(i).minLots || lots <= 0) return undefined
+    if (nowUs < this.#quoteBlockedUs[at]!) {
+      this.#retryLater(i, this.#quoteBlockedUs[at]!)
+      return undefined
+    }
     const order = this.#send(quote.slot, side, orderSide, lots, price, nowUs)
-    if (order === undefined) this.#quoteBlockedUs[at] = nowUs + this.#retryUs
-    return order
+    if (order !== undefined) return order
+    this.#quoteBlockedUs[at] = nowUs + this.#retryUs
+    this.#retryLater(i, this.#quoteBlockedUs[at]!)
+    return undefined
   }
 
   /** The multiple of the increment that is no worse for us than the price wanted. */
@@ -431,6 +453,7 @@ export class OrderDesk {
   #cancel(order: LiveOrder, nowUs: number): void {
     // Asked again after a while: the first request or its answer may have been lost.
     if (order.cancelSentUs > 0 && nowUs - order.cancelSentUs < 5 * this.#retryUs) return
+    this.#retryLater(order.intent.instrument, nowUs + 5 * this.#retryUs)
     order.cancelSentUs = nowUs
     const {clientOrderId} = order.intent
     this.#o.journal.append({kind: 'cancel', tsUs: toTsUs(nowUs), clientOrderId})

@@ -79,6 +79,10 @@ export class Engine {
   /** Number of strategies that hold something, by instrument. */
   readonly #holders: Int32Array
   readonly #bestTicks: Float64Array
+  /** By slot: between these prices, and before that time, no exit rule can apply. */
+  readonly #calmLow: Float64Array
+  readonly #calmHigh: Float64Array
+  readonly #calmUntilUs: Float64Array
   readonly #coolUntilUs: Float64Array
   readonly #coolSide: Int8Array
   readonly #holdUntilUs = new Map<number, number>()
@@ -122,6 +126,9 @@ export class Engine {
     })
     this.#holders = new Int32Array(n)
     this.#bestTicks = new Float64Array(n * count)
+    this.#calmLow = new Float64Array(n * count)
+    this.#calmHigh = new Float64Array(n * count)
+    this.#calmUntilUs = new Float64Array(n * count)
     this.#coolUntilUs = new Float64Array(n * count)
     this.#coolSide = new Int8Array(n * count)
     this.#sample = new Float64Array(2 + count)
@@ -157,6 +164,7 @@ export class Engine {
     const {strategies} = this.#o
     for (let k = 0; k < strategies.length; k++) strategies[k]!.onEvent(this.#contexts[k]!, chunk, row)
     if (this.#timers.nextUs <= atUs) this.#runTimers(atUs)
+    if (this.desk.retryAtUs[i]! <= atUs) this.desk.retryInstrument(i)
     if (this.desk.hasWork()) this.desk.settle(atUs)
   }
 
@@ -172,7 +180,7 @@ export class Engine {
     this.nowUs = Math.max(this.nowUs, nowUs)
     this.#keepHouse(this.nowUs)
     if (this.#timers.nextUs <= this.nowUs) this.#runTimers(this.nowUs)
-    this.desk.settle(this.nowUs)
+    this.desk.retry(this.nowUs)
   }
 
   setState(state: TradingState, reason: string): void {
@@ -298,6 +306,8 @@ export class Engine {
     let holders = 0
     for (let k = 0; k < count; k++) {
       const slot = k * this.#n + i
+      // The position changed: its exits are judged anew at the next price.
+      this.#calmUntilUs[slot] = 0
       if (this.ledger.tradedLots[slot] !== 0) holders++
       else this.#bestTicks[slot] = 0
     }
@@ -311,28 +321,41 @@ export class Engine {
 
   /** Stops, profits and time-outs of positions, whatever their strategies think. */
   #checkExits(i: number, nowUs: number, rules: ExitRules): void {
-    const {market, strategies, risk} = this.#o
-    if (this.ledger.settlement.home[i] !== i) return
-    const perTick = risk.snapshot.microsPerTickLot[i]!
-    for (let k = 0; k < strategies.length; k++) {
-      const slot = k * this.#n + i
+    const {market, strategies} = this.#o
+    for (let k = 0, slot = i; k < strategies.length; k++, slot += this.#n) {
       const lots = this.ledger.own.lots[slot]!
-      if (this.ledger.tradedLots[slot] === 0 || lots === 0 || this.desk.isForced(slot)) continue
-      const side = lots > 0
-      const shown = side ? market.bidLots[i]! : market.askLots[i]!
-      const exitTicks = shown > 0 ? (side ? market.bidTicks[i]! : market.askTicks[i]!) : market.lastTicks[i]!
-      const best = this.#bestTicks[slot]!
-      const bestTicks = best === 0 ? exitTicks : side ? Math.max(best, exitTicks) : Math.min(best, exitTicks)
-      this.#bestTicks[slot] = bestTicks
-      const averageEntryTicks = perTick > 0 ? this.ledger.own.averageMicros(slot) / perTick : 0
-      const reason = exitReason(
-        {lots, averageEntryTicks, openedUs: this.record.openedUs(slot), bestTicks},
-        exitTicks,
-        nowUs,
-        rules,
-      )
-      if (reason !== undefined) this.#exit(k, i, side ? 1 : -1, reason, nowUs)
+      if (lots === 0 || this.ledger.tradedLots[slot] === 0) continue
+      const shown = lots > 0 ? market.bidLots[i]! : market.askLots[i]!
+      const exitTicks = shown > 0 ? (lots > 0 ? market.bidTicks[i]! : market.askTicks[i]!) : market.lastTicks[i]!
+      if (exitTicks > this.#calmLow[slot]! && exitTicks < this.#calmHigh[slot]! && nowUs < this.#calmUntilUs[slot]!)
+        continue
+      this.#judgeExit(k, i, slot, exitTicks, nowUs, rules)
     }
+  }
+
+  #judgeExit(k: number, i: number, slot: number, exitTicks: number, nowUs: number, rules: ExitRules): void {
+    if (this.ledger.settlement.home[i] !== i || this.desk.isForced(slot)) return
+    const lots = this.ledger.own.lots[slot]!
+    const side = lots > 0
+    const perTick = this.#o.risk.snapshot.microsPerTickLot[i]!
+    const best = this.#bestTicks[slot]!
+    const bestTicks = best === 0 ? exitTicks : side ? Math.max(best, exitTicks) : Math.min(best, exitTicks)
+    this.#bestTicks[slot] = bestTicks
+    const averageEntryTicks = perTick > 0 ? this.ledger.own.averageMicros(slot) / perTick : 0
+    const openedUs = this.record.openedUs(slot)
+    const reason = exitReason({lots, averageEntryTicks, openedUs, bestTicks}, exitTicks, nowUs, rules)
+    if (reason !== undefined) this.#exit(k, i, side ? 1 : -1, reason, nowUs)
+    else this.#setCalm(slot, side, averageEntryTicks, openedUs, rules)
+  }
+
+  /** A little inside the rules' own bounds, so that only they decide; a trailing stop is judged at every price. */
+  #setCalm(slot: number, side: boolean, entryTicks: number, openedUs: number, rules: ExitRules): void {
+    if (rules.trailingStop !== undefined || entryTicks <= 0) return
+    const {stopLoss = Infinity, takeProfit = Infinity, maxHoldingUs = Infinity} = rules
+    const [down, up] = side ? [stopLoss, takeProfit] : [takeProfit, stopLoss]
+    this.#calmLow[slot] = entryTicks * (1 - down * (1 - 1e-9))
+    this.#calmHigh[slot] = entryTicks * (1 + up * (1 - 1e-9))
+    this.#calmUntilUs[slot] = openedUs + maxHoldingUs
   }
 
   #exit(strategy: number, instrument: number, side: 1 | -1, reason: ExitReason, nowUs: number): void {
@@ -366,7 +389,6 @@ export class Engine {
       this.desk.target(slot, 0, Number.NaN)
     }
     if (this.record.equity.isDue(nowUs)) this.#takeSample(nowUs, equity)
-    this.desk.retry(nowUs)
   }
 
   #refreshEquity(): number {
