@@ -7,7 +7,7 @@ import {
   optionColumns,
   STATUS,
 } from './batch.ts'
-import type {Chain} from './chain.ts'
+import type {Chain, Slice} from './chain.ts'
 import {type ForwardOptions, type ImpliedForward, impliedForwards} from './forward.ts'
 import type {QuoteStatus} from './option-quote.ts'
 
@@ -50,7 +50,7 @@ export interface GreeksRecord {
 
 /**
  * Black implied volatilities at the mid and greeks of every quote. A quote without an ask, or of an expired contract, is
- * `no-quote`; one whose bid is zero is priced at half its ask (`ok`, but no smile is fitted to it). The greeks refer to the
+ * `no-quote`, as is one of an adjusted class, whose deliverable is not the underlying; one whose bid is zero is priced at half its ask (`ok`, but no smile is fitted to it). The greeks refer to the
  * underlying's price where the chain carries one, else to the discounted forward.
  */
 export const chainGreeks = (
@@ -66,6 +66,7 @@ export const chainGreeks = (
   chain.slices.forEach((slice, s) => {
     const {forward, discount} = forwards[s]!
     const spot = chain.underlying ?? forward * discount
+    const priced = slice.ttmYears > 0 && !isAdjusted(slice.root, chain.symbol)
     for (const call of [1, 0]) {
       const side = call === 1 ? slice.call : slice.put
       for (let i = 0; i < slice.strike.length; i++) {
@@ -82,7 +83,7 @@ export const chainGreeks = (
         const ask = side.ask[i]!
         if (!(ask > 0 && bid >= 0)) continue
         if (bid > ask) status[row] = 'crossed'
-        else if (slice.ttmYears > 0) price[row] = 0.5 * (bid + ask)
+        else if (priced) price[row] = 0.5 * (bid + ask)
       }
     }
   })
@@ -96,6 +97,9 @@ export const chainGreeks = (
   }
   return {chain, forwards, sliceOf, mid: price, status, options: columns, columns: out}
 }
+
+/** OCC adjusts a class after a merger or a special dividend and appends a digit to its root: `AMD1`. */
+const isAdjusted = (root: string, symbol: string): boolean => /\d$/.test(root) && !/\d$/.test(symbol)
 
 /** The records, in the order of the chain's quotes, without replaced quotes. */
 export const greeksRecords = function* (analysis: ChainGreeks): Generator<GreeksRecord> {
@@ -131,3 +135,18 @@ export const greeksRecords = function* (analysis: ChainGreeks): Generator<Greeks
 }
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
+
+/** σ√T of the strike nearest to the forward that has a volatility. */
+export const atTheMoneyTotal = ({columns, status}: ChainGreeks, slice: Slice, forward: number): number => {
+  let nearest = Number.POSITIVE_INFINITY
+  let volatility = Number.NaN
+  for (let i = 0; i < slice.strike.length; i++) {
+    const strike = slice.strike[i]!
+    const row = (strike >= forward ? slice.call : slice.put).index[i]!
+    if (row < 0 || status[row] !== 'ok' || !(columns.impliedVolatility[row]! > 0)) continue
+    if (Math.abs(strike - forward) >= nearest) continue
+    nearest = Math.abs(strike - forward)
+    volatility = columns.impliedVolatility[row]!
+  }
+  return volatility * Math.sqrt(Math.max(slice.ttmYears, 0))
+}

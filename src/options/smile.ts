@@ -1,7 +1,7 @@
 // Numeric kernel: columns are indexed with `!` below their length.
 import {blackPrice} from './black.ts'
 import {isTwoSided, type Slice} from './chain.ts'
-import type {ChainGreeks} from './chain-greeks.ts'
+import {atTheMoneyTotal, type ChainGreeks} from './chain-greeks.ts'
 import {fitSsvi, type Ssvi, ssviSlice} from './ssvi.ts'
 import {arbitrageGrid, isButterflyFree, isCalendarFree, type Svi, sviVariance} from './svi.ts'
 import {fitSvi, type SmilePoints} from './svi-fit.ts'
@@ -147,21 +147,6 @@ const quotedSmile = (analysis: ChainGreeks, slice: Slice, index: number): Quoted
     bid: column(r => r.bid),
     ask: column(r => r.ask),
   }
-}
-
-/** σ√T of the strike nearest to the forward that has a volatility. */
-const atTheMoneyTotal = ({columns, status}: ChainGreeks, slice: Slice, forward: number): number => {
-  let nearest = Number.POSITIVE_INFINITY
-  let volatility = Number.NaN
-  for (let i = 0; i < slice.strike.length; i++) {
-    const strike = slice.strike[i]!
-    const row = (strike >= forward ? slice.call : slice.put).index[i]!
-    if (row < 0 || status[row] !== 'ok' || !(columns.impliedVolatility[row]! > 0)) continue
-    if (Math.abs(strike - forward) >= nearest) continue
-    nearest = Math.abs(strike - forward)
-    volatility = columns.impliedVolatility[row]!
-  }
-  return volatility * Math.sqrt(Math.max(slice.ttmYears, 0))
 }
 
 const quality = (
