@@ -2,13 +2,12 @@ import type {z} from 'zod'
 import {nearest, UserError} from '../domain/errors.ts'
 import {BuyAndHoldParams, buyAndHold, DoNothingParams, doNothing, RandomEntryParams, randomEntry} from './baselines.ts'
 import {MarketMakingParams, marketMaking} from './market-making.ts'
+import {OptionSentimentParams, optionSentiment} from './option-sentiment.ts'
+import {PatternRecognitionParams, patternRecognition} from './pattern-recognition.ts'
+import type {StrategyServices} from './services.ts'
 import {StatisticalArbitrageParams, statisticalArbitrage} from './statistical-arbitrage.ts'
 import type {Strategy} from './strategy.ts'
 import {TriangularArbitrageParams, triangularArbitrage} from './triangular-arbitrage.ts'
-
-/** Things a strategy may need that only the composition root can make. */
-// biome-ignore lint/suspicious/noEmptyInterface: grows with the strategies that need one
-export interface StrategyServices {}
 
 interface StrategyEntry {
   readonly summary: string
@@ -21,6 +20,8 @@ const entry = <S extends z.ZodType>(
   params: S,
   create: (params: z.output<S>, services: StrategyServices) => Strategy,
 ): StrategyEntry => ({summary, params, create})
+
+export type {StrategyServices}
 
 /** Built-in strategies by name. */
 export const STRATEGIES: Readonly<Record<string, StrategyEntry>> = {
@@ -38,6 +39,16 @@ export const STRATEGIES: Readonly<Record<string, StrategyEntry>> = {
     'converts dollars through two coins and back when three books allow it',
     TriangularArbitrageParams,
     triangularArbitrage,
+  ),
+  'pattern-recognition': entry(
+    'trades what followed when the market last looked like this',
+    PatternRecognitionParams,
+    patternRecognition,
+  ),
+  'option-sentiment': entry(
+    'holds the underlying or a debit spread in the direction its option chain leans',
+    OptionSentimentParams,
+    optionSentiment,
   ),
   'buy-and-hold': entry('baseline: buys once, never sells', BuyAndHoldParams, buyAndHold),
   'random-entry': entry('baseline: random entries, fixed holding time', RandomEntryParams, randomEntry),

@@ -1,0 +1,219 @@
+// Columns are indexed by instruments of the run's table, so `!` cannot miss here.
+import {z} from 'zod'
+import {midTicks} from '../data/market-state.ts'
+import {EventKind, type TapeChunk} from '../data/tape.ts'
+import {newYorkDayOf, parseDay} from '../domain/calendar.ts'
+import type {Fill} from '../domain/order.ts'
+import {US_PER_SECOND} from '../domain/units.ts'
+import {chainFeatures} from '../options/chain-features.ts'
+import {chainGreeks} from '../options/chain-greeks.ts'
+import {ChainBook} from './option-sentiment/chain-book.ts'
+import {SentimentScore} from './option-sentiment/sentiment-score.ts'
+import {chooseVertical, type Vertical} from './option-sentiment/vertical.ts'
+import type {StrategyServices} from './services.ts'
+import type {Strategy, StrategyContext} from './strategy.ts'
+
+const isoDay = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be YYYY-MM-DD')
+
+export const OptionSentimentParams = z.strictObject({
+  vehicle: z
+    .enum(['underlying', 'spread', 'auto'])
+    .default('auto')
+    .describe('what is traded; auto: the underlying where it is in the data, else a debit vertical'),
+  everySeconds: z.number().positive().default(300).describe('time between two readings of a chain'),
+  memoryReadings: z.number().min(20).default(100).describe('readings the usual level is learned over'),
+  entryScore: z.number().positive().default(1.5).describe('score that opens a position'),
+  exitScore: z.number().nonnegative().default(0.25).describe('score on the position’s side below which it is closed'),
+  holdingSeconds: z
+    .number()
+    .positive()
+    .default(5 * 86_400)
+    .describe('longest time a position is held'),
+  fraction: z.number().positive().max(1).default(0.05).describe('value of the underlying bought, fraction of capital'),
+  riskFraction: z.number().positive().max(1).default(0.01).describe('largest loss of a spread, fraction of capital'),
+  skewWeight: z.number().nonnegative().default(1).describe('weight of the 25-delta risk reversal'),
+  flowWeight: z.number().nonnegative().default(1).describe('weight of put against call premium traded'),
+  gammaWeight: z.number().nonnegative().default(0.5).describe('weight of gamma exposure against momentum'),
+  headWeight: z.number().nonnegative().default(2).describe('weight of the embedding’s sentiment head'),
+  minDays: z.number().nonnegative().default(7).describe('least days to expiry of a spread; closer ones are closed'),
+  maxDays: z.number().positive().default(60).describe('most days to expiry of a spread'),
+  maxDebitOfWidth: z.number().positive().max(1).default(0.6).describe('largest price of a spread over its width'),
+  maxRelativeSpread: z.number().positive().default(0.2).describe('widest option quote, ask less bid over mid'),
+  earnings: z.record(z.string(), z.array(isoDay)).default({}).describe('earnings dates by underlying'),
+  earningsGuardDays: z.int().nonnegative().default(2).describe('days before and after earnings without a position'),
+  maxQuoteAgeSeconds: z.number().positive().default(86_400).describe('age from which an option quote is not used'),
+})
+export type OptionSentimentParams = z.output<typeof OptionSentimentParams>
+
+interface Held {
+  readonly direction: 1 | -1
+  readonly vertical: Vertical | undefined
+  readonly untilUs: number
+  isClosing: boolean
+}
+
+/**
+ * Reads each option chain at a fixed pace, scores skew, flow, gamma and (where an embedder is plugged in) its sentiment head
+ * against the underlying's own past, and holds the underlying or a debit vertical in the score's direction. No position
+ * near earnings; spreads are closed before expiry. Needs option quotes.
+ */
+export const optionSentiment = (params: OptionSentimentParams, services: StrategyServices = {}): Strategy =>
+  new OptionSentimentStrategy(params, services)
+
+class OptionSentimentStrategy implements Strategy {
+  readonly name = 'option-sentiment'
+  readonly #params: OptionSentimentParams
+  readonly #services: StrategyServices
+  #book: ChainBook | undefined
+  readonly #scores = new Map<string, SentimentScore>()
+  readonly #held = new Map<string, Held>()
+  readonly #nextUs = new Map<string, number>()
+  readonly #lastForward = new Map<string, number>()
+  readonly #counts = {readings: 0, entries: 0, exits: 0, guarded: 0, withoutVehicle: 0, withHeads: 0}
+
+  constructor(params: OptionSentimentParams, services: StrategyServices) {
+    this.#params = params
+    this.#services = services
+  }
+
+  start({instruments}: StrategyContext): void {
+    this.#book = new ChainBook(instruments)
+    for (const underlying of this.#book.underlyings)
+      this.#scores.set(underlying, new SentimentScore(this.#params, this.#params.memoryReadings))
+  }
+
+  onEvent(context: StrategyContext, chunk: TapeChunk, row: number): void {
+    const i = chunk.instrument[row]!
+    const instrument = context.instruments.at(i)
+    const underlying = instrument.option?.underlying ?? instrument.symbol
+    if (chunk.kind[row] === EventKind.option) this.#book!.onRow(i, chunk.v4[row]!, chunk.v5[row]!)
+    if (!this.#scores.has(underlying)) return
+    const due = this.#nextUs.get(underlying)
+    // The first reading waits one pace, so that the chain has been seen once.
+    if (due === undefined || context.nowUs >= due) {
+      this.#nextUs.set(underlying, context.nowUs + this.#params.everySeconds * US_PER_SECOND)
+      if (due !== undefined) this.#read(context, underlying)
+    }
+  }
+
+  onFill(context: StrategyContext, fill: Fill): void {
+    const underlying = context.instruments.at(fill.instrument).option?.underlying
+    const held = underlying === undefined ? undefined : this.#held.get(underlying)
+    if (underlying === undefined || held?.vertical === undefined) return
+    if (held.isClosing) this.#close(context, underlying, held)
+    else if (fill.instrument === held.vertical.long)
+      context.target(held.vertical.short, -context.positionLots(held.vertical.long))
+  }
+
+  report(): Readonly<Record<string, number | string>> {
+    return {...this.#counts, underlyings: this.#scores.size, open: this.#held.size}
+  }
+
+  #read(context: StrategyContext, underlying: string): void {
+    const {nowUs, market} = context
+    const chain = this.#book!.chain(underlying, market, nowUs, this.#params.maxQuoteAgeSeconds * US_PER_SECOND)
+    if (chain === undefined) return
+    const analysis = chainGreeks(chain)
+    const forward = chain.underlying ?? analysis.forwards.find(f => f.forward > 0)?.forward
+    if (forward === undefined) return
+    const last = this.#lastForward.get(underlying)
+    this.#lastForward.set(underlying, forward)
+    const heads = this.#services.heads?.(underlying, nowUs)
+    if (heads !== undefined) this.#counts.withHeads++
+    this.#counts.readings++
+    const score = this.#scores
+      .get(underlying)!
+      .next(chainFeatures(analysis), heads, last === undefined ? 0 : Math.log(forward / last))
+    this.#decide(context, underlying, forward, score)
+  }
+
+  #decide(context: StrategyContext, underlying: string, spot: number, score: number): void {
+    const {entryScore, exitScore, minDays} = this.#params
+    const isGuarded = this.#isNearEarnings(underlying, context.nowUs)
+    const held = this.#held.get(underlying)
+    if (held !== undefined) {
+      const expiring = held.vertical !== undefined && this.#daysTo(context, held.vertical.long) < minDays
+      if (isGuarded || expiring || held.direction * score < exitScore || context.nowUs >= held.untilUs)
+        this.#close(context, underlying, held)
+      return
+    }
+    if (Math.abs(score) < entryScore) return
+    if (isGuarded) {
+      this.#counts.guarded++
+      return
+    }
+    this.#open(context, underlying, spot, score > 0 ? 1 : -1, score)
+  }
+
+  #open(context: StrategyContext, underlying: string, spot: number, direction: 1 | -1, score: number): void {
+    const {vehicle, fraction, holdingSeconds, riskFraction} = this.#params
+    const untilUs = context.nowUs + holdingSeconds * US_PER_SECOND
+    const index = context.instruments.indexOf(underlying)
+    const hasUnderlying = index !== undefined && midTicks(context.market, index) > 0
+    if (vehicle !== 'spread' && hasUnderlying) {
+      const strength = Math.min(1, Math.abs(score) / 4)
+      context.signal({
+        instrument: index,
+        direction,
+        strength,
+        holdingPeriodUs: holdingSeconds * US_PER_SECOND,
+        size: fraction,
+        // Uncalibrated: a score says how unusual the chain is, not how often it is right.
+        confidence: 0.5,
+      })
+      this.#held.set(underlying, {direction, vertical: undefined, untilUs, isClosing: false})
+      this.#counts.entries++
+      return
+    }
+    const vertical =
+      vehicle === 'underlying'
+        ? undefined
+        : chooseVertical(
+            direction,
+            spot,
+            this.#book!.contracts(underlying),
+            expiry => parseDay(expiry) - newYorkDayOf(context.nowUs),
+            context,
+            this.#params,
+          )
+    const spreads =
+      vertical === undefined ? 0 : Math.floor((riskFraction * context.capitalMicros) / (vertical.debit * 100 * 1e6))
+    if (vertical === undefined || spreads < 1) {
+      this.#counts.withoutVehicle++
+      return
+    }
+    // The long leg first; its fills bring the short one, so what is short is always covered.
+    context.target(vertical.long, spreads)
+    this.#held.set(underlying, {direction, vertical, untilUs, isClosing: false})
+    this.#counts.entries++
+  }
+
+  #close(context: StrategyContext, underlying: string, held: Held): void {
+    const {vertical} = held
+    if (!held.isClosing) this.#counts.exits++
+    held.isClosing = true
+    const index = context.instruments.indexOf(underlying)
+    if (vertical === undefined) {
+      if (index !== undefined) context.target(index, 0)
+      this.#held.delete(underlying)
+      return
+    }
+    // The short leg first, for the same reason; the long one follows when it is flat.
+    context.target(vertical.short, 0)
+    if (context.positionLots(vertical.short) === 0) {
+      context.target(vertical.long, 0)
+      this.#held.delete(underlying)
+    }
+  }
+
+  #daysTo({instruments, nowUs}: StrategyContext, contract: number): number {
+    const expiry = instruments.at(contract).option?.expiry
+    return expiry === undefined ? Number.POSITIVE_INFINITY : parseDay(expiry) - newYorkDayOf(nowUs)
+  }
+
+  #isNearEarnings(underlying: string, nowUs: number): boolean {
+    const today = newYorkDayOf(nowUs)
+    const dates = this.#params.earnings[underlying] ?? []
+    return dates.some(d => Math.abs(parseDay(d) - today) <= this.#params.earningsGuardDays)
+  }
+}

@@ -1,0 +1,63 @@
+// Columns are indexed by instruments of the run's table, so `!` cannot miss here.
+import {type MarketState, midTicks} from '../../data/market-state.ts'
+import type {InstrumentTable} from '../../domain/instrument.ts'
+import {buildChain, type Chain} from '../../options/chain.ts'
+import type {OptionQuote} from '../../options/option-quote.ts'
+
+/** Volume and open interest of each contract as its last row gave them, and the contracts of each underlying. */
+export class ChainBook {
+  readonly #instruments: InstrumentTable
+  readonly #contracts = new Map<string, number[]>()
+  readonly #volume: Float64Array
+  readonly #openInterest: Float64Array
+
+  constructor(instruments: InstrumentTable) {
+    this.#instruments = instruments
+    this.#volume = new Float64Array(instruments.size)
+    this.#openInterest = new Float64Array(instruments.size)
+    instruments.all().forEach((instrument, i) => {
+      if (instrument.option === undefined) return
+      const of = this.#contracts.get(instrument.option.underlying) ?? []
+      of.push(i)
+      this.#contracts.set(instrument.option.underlying, of)
+    })
+  }
+
+  get underlyings(): readonly string[] {
+    return [...this.#contracts.keys()]
+  }
+  contracts(underlying: string): readonly number[] {
+    return this.#contracts.get(underlying) ?? []
+  }
+  onRow(instrument: number, volume: number, openInterest: number): void {
+    this.#volume[instrument] = volume
+    this.#openInterest[instrument] = openInterest
+  }
+
+  /** The chain as the market state knows it, quotes no older than `maxAgeUs`; undefined with fewer than eight of them. */
+  chain(underlying: string, market: MarketState, nowUs: number, maxAgeUs: number): Chain | undefined {
+    const spotIndex = this.#instruments.indexOf(underlying)
+    const spot =
+      spotIndex === undefined ? 0 : midTicks(market, spotIndex) / 10 ** this.#instruments.at(spotIndex).priceDecimals
+    const quotes: OptionQuote[] = []
+    for (const i of this.contracts(underlying)) {
+      const {option, symbol, priceDecimals} = this.#instruments.at(i)
+      if (option === undefined || market.quotedUs[i]! < nowUs - maxAgeUs || market.quotedUs[i] === 0) continue
+      const scale = 10 ** priceDecimals
+      quotes.push({
+        symbol: underlying,
+        contract: symbol,
+        right: option.right,
+        strike: option.strike,
+        expiry: option.expiry,
+        tsUs: market.quotedUs[i]!,
+        bid: market.bidTicks[i]! / scale,
+        ask: market.askTicks[i]! / scale,
+        volume: this.#volume[i]!,
+        openInterest: this.#openInterest[i]!,
+        ...(spot > 0 ? {underlying: spot} : {}),
+      })
+    }
+    return quotes.length < 8 ? undefined : buildChain(quotes)
+  }
+}

@@ -1,0 +1,120 @@
+import {describe, expect, test} from 'vitest'
+import {EventKind} from '../../src/data/tape.ts'
+import {parseDay} from '../../src/domain/calendar.ts'
+import {InstrumentTable, instrumentOf} from '../../src/domain/instrument.ts'
+import {blackPrice} from '../../src/options/black.ts'
+import {createStrategy} from '../../src/strategies/registry.ts'
+import {quote, type Row, rehearse} from './fixture.ts'
+
+const DAY = 86_400e6
+const START = parseDay('2025-01-06') * DAY + 15 * 3600e6
+const EXPIRY = '250221'
+const STRIKES = Array.from({length: 21}, (_, k) => 90 + k)
+const contract = (right: 'C' | 'P', strike: number) => `SPY${EXPIRY}${right}${String(strike * 1000).padStart(8, '0')}`
+const symbols = ['SPY', ...STRIKES.flatMap(k => [contract('C', k), contract('P', k)])]
+const instruments = InstrumentTable.of(symbols.map(instrumentOf))
+const T = (parseDay('2025-02-21') * DAY + 21 * 3600e6 - START) / (365 * DAY)
+
+/** The whole chain at one time: smile with a put skew, and put and call volumes. */
+const chain = (at: number, skew: number, putVolume = 100, spot = 100): Row[] => [
+  quote(at, 0, spot * 1e4 - 50, spot * 1e4 + 50),
+  ...STRIKES.flatMap((strike): Row[] =>
+    (['C', 'P'] as const).map((right): Row => {
+      const volatility = 0.2 - (skew * (strike - spot)) / spot
+      const price = blackPrice(spot, strike, volatility * Math.sqrt(T), right === 'C')
+      const [bid, ask] = [Math.max(0, price - 0.02), price + 0.02].map(p => Math.round(p * 100) * 100) as [
+        number,
+        number,
+      ]
+      const index = instruments.indexOf(contract(right, strike)) as number
+      return {
+        tsUs: at,
+        kind: EventKind.option,
+        instrument: index,
+        values: [bid, ask, 50, 50, right === 'P' ? putVolume : 100, 1000],
+      }
+    }),
+  ),
+]
+/** Thirty quiet readings that wiggle a little, then `last`. */
+const history = (last: (at: number) => Row[]): Row[] => [
+  ...Array.from({length: 30}, (_, k) => chain(START + k * 300e6, 0.5 + 0.01 * (k % 3), 100 + (k % 4))).flat(),
+  ...Array.from({length: 3}, (_, k) => last(START + (30 + k) * 300e6)).flat(),
+]
+const run = (rows: Row[], params = {}, services = {}, options = {}) => {
+  const strategy = createStrategy('option-sentiment', params, services)
+  return {...rehearse(strategy, instruments, rows, options), report: strategy.report?.() ?? {}}
+}
+
+describe('option-sentiment', () => {
+  test('a quiet chain opens nothing', () => {
+    const {signals, report} = run(history(at => chain(at, 0.51, 102)))
+    expect(report['readings']).toBeGreaterThan(25)
+    expect(signals).toEqual([])
+  })
+  test('puts suddenly dear and bought: short the underlying; suddenly cheap: long', () => {
+    expect(run(history(at => chain(at, 0.9, 300))).signals[0]).toMatchObject({instrument: 0, direction: -1})
+    expect(run(history(at => chain(at, 0.1, 30))).signals[0]).toMatchObject({instrument: 0, direction: 1})
+  })
+  test('the head of the embedding counts when it is there', () => {
+    const heads = () => ({sentiment: 1, arbitrageScore: 0})
+    const {signals, report} = run(
+      history(at => chain(at, 0.51, 102)),
+      {},
+      {heads},
+    )
+    expect(signals[0]).toMatchObject({direction: 1})
+    expect(report['withHeads']).toBe(report['readings'])
+  })
+  test('a spread buys its long leg first and is never short more than it is long', () => {
+    const {fills, positions} = run(
+      history(at => chain(at, 0.1, 30)),
+      {vehicle: 'spread'},
+    )
+    expect(fills.length).toBeGreaterThanOrEqual(2)
+    const [first, second] = fills.map(f => instruments.at(f.instrument).option)
+    expect([first?.right, second?.right]).toEqual(['call', 'call'])
+    expect(second?.strike).toBe((first?.strike ?? 0) + 1)
+    const held = new Map<number, number>()
+    for (const f of fills) {
+      held.set(f.instrument, (held.get(f.instrument) ?? 0) + (f.side === 'buy' ? f.lots : -f.lots))
+      const lots = [...held.values()]
+      expect(lots.reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(0)
+    }
+    // One per cent of 100,000 dollars bounds the debit.
+    const long = fills[0]
+    expect((long?.lots ?? 0) * 100 * 1).toBeLessThanOrEqual(1000 / 0.2)
+    expect(positions.some(p => p !== 0)).toBe(true)
+  })
+  test('a refused long leg leaves no naked short', () => {
+    const free = run(
+      history(at => chain(at, 0.1, 30)),
+      {vehicle: 'spread'},
+    )
+    const long = free.fills[0]?.instrument ?? -1
+    const refused = run(
+      history(at => chain(at, 0.1, 30)),
+      {vehicle: 'spread'},
+      {},
+      {refuse: long},
+    )
+    expect(refused.fills).toEqual([])
+  })
+  test('no position near earnings', () => {
+    const {signals, report} = run(
+      history(at => chain(at, 0.9, 300)),
+      {earnings: {SPY: ['2025-01-07']}},
+    )
+    expect(signals).toEqual([])
+    expect(report['guarded']).toBeGreaterThan(0)
+  })
+  test('closes when the score is gone', () => {
+    const rows = [
+      ...history(at => chain(at, 0.9, 300)),
+      ...Array.from({length: 4}, (_, k) => chain(START + (33 + k) * 300e6, 0.5, 100)).flat(),
+    ]
+    const {targets, report} = run(rows)
+    expect(report['exits']).toBe(1)
+    expect(targets.at(-1)).toMatchObject({instrument: 0, lots: 0})
+  })
+})

@@ -1,0 +1,88 @@
+import {describe, expect, test} from 'vitest'
+import {createRng} from '../../src/domain/rng.ts'
+import {createStrategy} from '../../src/strategies/registry.ts'
+import type {PatternEvidence, PatternMemory} from '../../src/strategies/services.ts'
+import {quote, type Row, rehearse, START, table} from './fixture.ts'
+
+const quotes = (n: number, price: (k: number) => number): Row[] =>
+  Array.from({length: n}, (_, k) => quote(START + k * 10e6, 0, price(k) - 50, price(k) + 50))
+
+/** A memory that answers what it is told and writes down what it hears. */
+const scripted = (answer: Partial<PatternEvidence>, heard: {id: string; bps: number; atUs: number}[] = []) => {
+  const searches: number[] = []
+  const memory: PatternMemory = {
+    onTime: () => {},
+    vector: () => [1],
+    regime: () => 'calm',
+    search: (_v, asOfUs) => {
+      searches.push(asOfUs)
+      return {n: 10, effectiveN: 8, mean: 0, low: -5, high: 5, abstain: false, ...answer}
+    },
+    remember: ({id, tsUs}) => void heard.push({id, bps: Number.NaN, atUs: tsUs}),
+    learn: (id, bps, atUs) => void heard.push({id, bps, atUs}),
+  }
+  return {memory, searches, heard}
+}
+const run = (memory: PatternMemory | undefined, rows: Row[], params = {}, symbol = 'SPY') => {
+  const strategy = createStrategy('pattern-recognition', params, memory === undefined ? {} : {patterns: () => memory})
+  return {...rehearse(strategy, table(symbol), rows), report: strategy.report?.() ?? {}}
+}
+
+describe('pattern-recognition', () => {
+  const flat = quotes(60, () => 1_000_000)
+  test('goes the way of the evidence when its whole interval lies beyond the costs', () => {
+    const {signals} = run(scripted({mean: 20, low: 12, high: 28}).memory, flat)
+    expect(signals.length).toBeGreaterThan(5)
+    expect(signals[0]).toMatchObject({direction: 1, holdingPeriodUs: 120e6})
+    expect(signals[0]?.confidence).toBeGreaterThan(0.99)
+    expect(run(scripted({mean: -20, low: -28, high: -12}).memory, flat).signals[0]?.direction).toBe(-1)
+  })
+  test('is silent when the interval reaches the spread and the edge asked for', () => {
+    // Spread 1 bp, edge 2 bp: 2.9 is not enough, 3.1 is.
+    expect(run(scripted({mean: 20, low: 2.9, high: 40}).memory, flat).signals).toEqual([])
+    expect(run(scripted({mean: 20, low: 3.1, high: 40}).memory, flat).signals.length).toBeGreaterThan(0)
+  })
+  test('abstains when the memory does', () => {
+    const {signals, report} = run(scripted({mean: 99, low: 90, high: 99, abstain: true}).memory, flat)
+    expect(signals).toEqual([])
+    expect(report['abstained']).toBe(report['looks'])
+  })
+  test('without a memory says so and nothing else', () => {
+    expect(run(undefined, flat)).toMatchObject({signals: [], report: {silent: expect.any(String)}})
+  })
+  test('coins are not sold short', () => {
+    expect(run(scripted({mean: -20, low: -28, high: -12}).memory, flat, {}, 'BTC/USD').signals).toEqual([])
+  })
+  test('learns the true forward move of every look, after its horizon, once', () => {
+    const {memory, heard} = scripted({abstain: true})
+    run(
+      memory,
+      quotes(40, k => 1_000_000 + 1000 * k),
+    )
+    const learned = heard.filter(h => !Number.isNaN(h.bps))
+    const remembered = new Map(heard.filter(h => Number.isNaN(h.bps)).map(h => [h.id, h.atUs]))
+    expect(learned.length).toBeGreaterThan(3)
+    expect(new Set(learned.map(h => h.id)).size).toBe(learned.length)
+    for (const h of learned) {
+      const k = ((remembered.get(h.id) as number) - START) / 10e6
+      expect(h.atUs).toBe((remembered.get(h.id) as number) + 120e6)
+      expect(h.bps).toBeCloseTo((12_000 / (1_000_000 + 1000 * k)) * 1e4, 6)
+    }
+  })
+  test('asks only as of the present', () => {
+    const {memory, searches} = scripted({})
+    run(memory, flat)
+    expect(searches).toEqual(Array.from({length: 20}, (_, k) => START + k * 30e6))
+  })
+  test('the same tape gives the same ids', () => {
+    const ids = () => {
+      const {memory, heard} = scripted({})
+      run(
+        memory,
+        quotes(20, () => 1_000_000 + createRng(1).below(5)),
+      )
+      return heard.map(h => h.id)
+    }
+    expect(ids()).toEqual(ids())
+  })
+})
