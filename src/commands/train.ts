@@ -1,7 +1,8 @@
 import path from 'node:path'
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
-import type {TrainProgress, TrainResult} from '../core/train-run.ts'
+import type {TrainProgress} from '../core/train-parts.ts'
+import type {TrainResult} from '../core/train-run.ts'
 
 export default class Train extends BaseCommand {
   static override summary = 'train a model on a catalog and write it with its card'
@@ -33,6 +34,8 @@ Models on bars: signal, lstm, cnn, hybrid, transformer, linear. On order books: 
     barrier: Flags.string({description: 'barrier in deviations (bars), threshold in spreads (books)', default: '0.8'}),
     'cost-bps': Flags.string({description: 'round-trip cost that a labelled move must exceed', default: '3'}),
     noise: Flags.string({description: 'noise mixed into the inputs, in deviations', default: '0'}),
+    'max-evaluated': Flags.integer({description: 'windows measured at most in each part', default: 200_000, min: 1}),
+    'baseline-steps': Flags.integer({description: 'steps the linear baseline gets at least', default: 3000, min: 1}),
     folds: Flags.integer({description: 'walk-forward folds to measure besides', default: 0, min: 0}),
     resume: Flags.boolean({description: 'go on from the checkpoint in --out'}),
   }
@@ -52,6 +55,8 @@ Models on bars: signal, lstm, cnn, hybrid, transformer, linear. On order books: 
         maxSteps: flags['max-steps'],
         validateEvery: flags['validate-every'],
         patience: flags.patience,
+        maxEvaluated: flags['max-evaluated'],
+        baselineSteps: flags['baseline-steps'],
         out: flags.out ?? path.join(config.home, 'models'),
         seed: config.seed,
         data: flags.data,

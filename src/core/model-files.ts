@@ -78,7 +78,7 @@ export const writeWhole = (file: string, content: Uint8Array | string): void => 
     renameSync(temporary, file)
   } catch (error) {
     if (handle !== undefined) closeSync(handle)
-    rmSync(temporary, {force: true})
+    if (existsSync(temporary)) rmSync(temporary)
     const code = (error as NodeJS.ErrnoException).code
     throw new UserError('WRITE_FAILED', `cannot write ${file}: ${code ?? (error as Error).message}`, {
       hints: ['free disk space or choose another --out; what was there before is untouched'],

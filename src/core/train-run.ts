@@ -4,7 +4,7 @@ import path from 'node:path'
 import {performance} from 'node:perf_hooks'
 import {UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
-import {fitScaler, type Scaler, schemaKey} from '../features/features.ts'
+import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {fitTemperature} from '../models/calibration.ts'
 import {type ModelCard, verdictOf} from '../models/card.ts'
@@ -13,44 +13,24 @@ import {decodeCheckpoint, encodeCheckpoint} from '../models/checkpoint.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
 import type {ProbabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, metadataOf, sha256} from '../models/model-file.ts'
-import {type Architecture, type ModelSize, signalNetwork, withTemperature} from '../models/networks.ts'
-import {type Split, splitInTime, walkForward} from '../models/splits.ts'
-import {labelsOf, measureOutputs, predictRows, SignalTrainer, type TrainerOptions} from '../models/trainer.ts'
+import {type Architecture, withTemperature} from '../models/networks.ts'
+import {walkForward} from '../models/splits.ts'
+import {labelsOf, predictRows, SignalTrainer} from '../models/trainer.ts'
 import {exportInference, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {writeWhole} from './model-files.ts'
-import {loadTrainingData, type TrainingData} from './training-data.ts'
-
-/** Plain and complete: a worker, here or on another machine, needs nothing else. */
-export interface TrainRequest {
-  readonly model: string
-  readonly size: ModelSize
-  readonly batch: number
-  readonly window: number
-  readonly maxSteps: number
-  readonly out: string
-  readonly seed: number
-  readonly data: string
-  readonly symbols?: readonly string[]
-  readonly horizon: number
-  /** Barrier in deviations (bars) or threshold in spreads (books). */
-  readonly barrier: number
-  readonly costBps: number
-  readonly noise: number
-  readonly folds: number
-  readonly resume: boolean
-  readonly validateEvery: number
-  readonly patience: number
-}
-
-export interface TrainProgress {
-  readonly phase: 'data' | 'linear' | 'train' | 'walk-forward'
-  readonly step: number
-  readonly total: number
-  readonly loss?: number
-  readonly validLoss?: number
-  readonly etaSeconds?: number
-}
+import {
+  drive,
+  measure,
+  networkOf,
+  type Prepared,
+  prepare,
+  spread,
+  type TrainHooks,
+  type TrainRequest,
+  trainerOptions,
+  trainLinear,
+} from './train-parts.ts'
 
 export interface TrainResult {
   readonly model: string
@@ -71,19 +51,6 @@ export interface TrainResult {
   readonly checkpointPath: string
   readonly stepMs: number
   readonly stoppedBy: ModelCard['training']['stoppedBy']
-}
-
-export interface TrainHooks {
-  readonly onProgress: (progress: TrainProgress) => void
-  /** True once training shall end at the next step. */
-  readonly isStopped: () => boolean
-}
-
-interface Prepared {
-  readonly data: TrainingData
-  readonly dataset: Dataset
-  readonly split: Split
-  readonly scaler: Scaler
 }
 
 /** Loads, trains, measures and writes one signal model. Runs on the calling thread from start to end. */
@@ -117,15 +84,16 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     precision: 'float32',
   }
   const network = networkOf(request, known.architecture, prepared)
-  const temperature = temperatureOf(network, trainer.weights(), prepared, request.window)
+  const temperature = temperatureOf(network, trainer.weights(), prepared, request)
   const bytes = writeOnnx(
     exportInference(network, withTemperature(trainer.weights(), temperature), metadataOf(description)),
   )
-  const valid = measure(bytes, dataset, split.valid, request.window).metrics
-  const {metrics: test, direction, regression} = measure(bytes, dataset, split.test, request.window)
+  const [validRows, testRows] = [spread(split.valid, request.maxEvaluated), spread(split.test, request.maxEvaluated)]
+  const valid = measure(bytes, dataset, validRows, request.window).metrics
+  const {metrics: test, direction, regression} = measure(bytes, dataset, testRows, request.window)
   const baselines = {
-    majority: majorityBaseline(dataset, split.train, split.test),
-    persistence: persistenceBaseline(dataset, split.test),
+    majority: majorityBaseline(dataset, split.train, testRows),
+    persistence: persistenceBaseline(dataset, testRows),
     linear,
   }
   const verdict = verdictOf(test, baselines, direction)
@@ -220,57 +188,6 @@ const commandOf = (request: TrainRequest): string => {
   ].join(' ')
 }
 
-const prepare = async (request: TrainRequest, rows: 'bar' | 'book'): Promise<Prepared> => {
-  const data = await loadTrainingData(request, rows)
-  const {dataset} = data
-  const ends = windowEnds(dataset, request.window)
-  const split = splitInTime(dataset, ends, {window: request.window, embargoUs: data.embargoUs})
-  for (const part of ['train', 'valid', 'test'] as const) {
-    if (split[part].length >= request.batch || (part !== 'train' && split[part].length > 0)) continue
-    throw new UserError(
-      'TOO_LITTLE_DATA',
-      `the ${part} part has ${split[part].length} windows of ${request.window} rows; a batch is ${request.batch}`,
-      {
-        hints: ['give more data, a shorter --window or a smaller --batch'],
-      },
-    )
-  }
-  const include = new Uint8Array(dataset.labels.length)
-  for (const row of split.train) include[row] = 1
-  return {data, dataset, split, scaler: fitScaler(dataset.features, widthOf(dataset), row => include[row] === 1)}
-}
-
-const networkOf = ({size, window}: TrainRequest, architecture: Architecture, {dataset, scaler}: Prepared) =>
-  signalNetwork({architecture, size, window, width: widthOf(dataset), scaler})
-
-const trainerOptions = (request: TrainRequest, learningRate: number, {scaler}: Prepared): TrainerOptions => ({
-  seed: request.seed,
-  batch: request.batch,
-  window: request.window,
-  maxSteps: request.maxSteps,
-  learningRate,
-  weightDecay: 0.01,
-  validateEvery: request.validateEvery,
-  patience: request.patience,
-  validationRows: 20_000,
-  noise: request.noise,
-  deviation: scaler.deviation,
-})
-
-const trainLinear = (request: TrainRequest, prepared: Prepared, hooks: TrainHooks): ProbabilisticMetrics => {
-  const trainer = new SignalTrainer(
-    prepared.dataset,
-    prepared.split,
-    networkOf(request, 'linear', prepared),
-    {...trainerOptions(request, 1e-3, prepared), noise: 0},
-    openOrtSession,
-  )
-  drive(trainer, 'linear', request.maxSteps, hooks)
-  const metrics = trainer.evaluate(prepared.split.test, trainer.weights())
-  trainer.dispose()
-  return metrics
-}
-
 const trainMain = (
   request: TrainRequest,
   architecture: Architecture,
@@ -322,35 +239,6 @@ const refuseTooLarge = (stepBytes: number): void => {
   })
 }
 
-/** Steps until the trainer is done or a stop is asked for; false in the latter case. */
-const drive = (
-  trainer: SignalTrainer,
-  phase: TrainProgress['phase'],
-  total: number,
-  hooks: TrainHooks,
-  onValidation: () => void = () => {},
-): boolean => {
-  const started = performance.now()
-  const from = trainer.stepCount
-  while (!trainer.isDone) {
-    if (hooks.isStopped()) return false
-    const {step, loss, validation} = trainer.step()
-    if (validation !== undefined) onValidation()
-    if (validation === undefined && step % 20 !== 0) continue
-    const perStep = (performance.now() - started) / 1000 / (step - from)
-    const eta = {etaSeconds: Math.round(perStep * (total - step))}
-    hooks.onProgress({
-      phase,
-      step,
-      total,
-      loss,
-      ...eta,
-      ...(validation === undefined ? {} : {validLoss: validation.validLoss}),
-    })
-  }
-  return true
-}
-
 const crossValidate = (
   request: TrainRequest,
   architecture: Architecture,
@@ -387,19 +275,13 @@ const temperatureOf = (
   network: ReturnType<typeof networkOf>,
   weights: Weights,
   {dataset, split}: Prepared,
-  window: number,
+  {window, maxEvaluated}: TrainRequest,
 ): number => {
+  const rows = spread(split.valid, maxEvaluated)
   const session = openOrtSession(writeOnnx(exportInference(network, weights)), {threads: 1})
-  const {probabilities} = predictRows(session, dataset, split.valid, window)
+  const {probabilities} = predictRows(session, dataset, rows, window)
   session.dispose()
-  return fitTemperature(labelsOf(dataset, split.valid), probabilities)
-}
-
-const measure = (bytes: Uint8Array, dataset: Dataset, rows: Int32Array, window: number) => {
-  const session = openOrtSession(bytes, {threads: 1})
-  const outputs = predictRows(session, dataset, rows, window)
-  session.dispose()
-  return measureOutputs(dataset, rows, outputs)
+  return fitTemperature(labelsOf(dataset, rows), probabilities)
 }
 
 const sharesOf = (dataset: Dataset, rows: Int32Array): number[] => {

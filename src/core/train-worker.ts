@@ -1,6 +1,7 @@
 import {parentPort, workerData} from 'node:worker_threads'
 import {UserError} from '../domain/errors.ts'
-import {runTraining, type TrainRequest} from './train-run.ts'
+import type {TrainRequest} from './train-parts.ts'
+import {runTraining} from './train-run.ts'
 
 /** Trains in its own thread, so that the terminal stays alive and a stop can be asked for at any step. */
 const {request, stop} = workerData as {readonly request: TrainRequest; readonly stop: Int32Array}

@@ -1,7 +1,8 @@
 import {Worker} from 'node:worker_threads'
 import {type ExitCode, UserError} from '../domain/errors.ts'
 import {knownModel} from '../models/catalogue.ts'
-import type {TrainProgress, TrainRequest, TrainResult} from './train-run.ts'
+import type {TrainProgress, TrainRequest} from './train-parts.ts'
+import type {TrainResult} from './train-run.ts'
 
 type Message =
   | {readonly kind: 'progress'; readonly progress: TrainProgress}
@@ -21,7 +22,7 @@ export interface TrainOptions {
 }
 
 /** Trains a model in a worker thread; resolves when its files are written. */
-export const train = (request: TrainRequest, {onProgress, signal}: TrainOptions = {}): Promise<TrainResult> => {
+export const train = async (request: TrainRequest, {onProgress, signal}: TrainOptions = {}): Promise<TrainResult> => {
   knownModel(request.model)
   const stop = new Int32Array(new SharedArrayBuffer(4))
   const file = import.meta.url.endsWith('.ts') ? './train-worker.ts' : './train-worker.js'

@@ -1,0 +1,47 @@
+import path from 'node:path'
+import {Args, Flags} from '@oclif/core'
+import {BaseCommand} from '../cli/base-command.ts'
+import type {EvaluateResult} from '../core/evaluate.ts'
+
+export default class Evaluate extends BaseCommand {
+  static override summary = 'measure a model on any data, beside its baselines'
+  static override description =
+    `Prints the table of the model's card for the last stretch in time of the data: macro-F1, MCC, recall, calibration,
+direction, and the majority, persistence and linear baselines on the same windows. On the data it was trained on only
+its own test stretch counts; data that overlaps its training otherwise is refused.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> signal --data data',
+    '<%= config.bin %> <%= command.id %> ./models/book.onnx --data books --json',
+  ]
+  static override args = {model: Args.string({description: 'name of a model, or path to its file', required: true})}
+  static override flags = {
+    data: Flags.string({description: 'catalog to measure on', helpValue: 'DIR', required: true}),
+    symbols: Flags.string({description: 'only these, separated by commas', helpValue: 'A,B'}),
+    'max-evaluated': Flags.integer({description: 'windows measured at most', default: 200_000, min: 1}),
+    'baseline-steps': Flags.integer({description: 'steps the linear baseline gets', default: 3000, min: 1}),
+    'allow-seen': Flags.boolean({description: 'measure even on data the model was trained on'}),
+  }
+
+  async run(): Promise<EvaluateResult> {
+    const {args, flags} = await this.parse(Evaluate)
+    const {config} = await this.loadConfig(flags)
+    const [{evaluate}, {loadModel}] = await Promise.all([
+      import('../core/evaluate.ts'),
+      import('../core/model-files.ts'),
+    ])
+    const symbols = flags.symbols?.split(',').filter(symbol => symbol !== '')
+    const result = await evaluate(loadModel(args.model, path.join(config.home, 'models')), {
+      data: flags.data,
+      seed: config.seed,
+      maxEvaluated: flags['max-evaluated'],
+      baselineSteps: flags['baseline-steps'],
+      allowSeen: flags['allow-seen'],
+      ...(symbols === undefined ? {} : {symbols}),
+    })
+    const {metricsTable} = await import('../core/metrics-table.ts')
+    this.log(`${result.model} on ${result.windows} windows (${result.relation})`)
+    this.log(metricsTable({[result.model]: result.test, ...result.baselines}))
+    for (const sentence of result.verdict) this.log(`- ${sentence}`)
+    return result
+  }
+}

@@ -1,0 +1,111 @@
+import {ExitCode, UserError} from '../domain/errors.ts'
+import {barSchema} from '../features/bar-features.ts'
+import {bookSchema} from '../features/book-features.ts'
+import {schemaKey} from '../features/features.ts'
+import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
+import {type Baselines, verdictOf} from '../models/card.ts'
+import type {ClusteredDirection, ProbabilisticMetrics} from '../models/metrics.ts'
+import {requireFeatures} from '../models/model-file.ts'
+import type {ModelSize} from '../models/networks.ts'
+import type {LoadedModel} from './model-files.ts'
+import {measure, type Prepared, prepare, spread, type TrainRequest, trainLinear} from './train-parts.ts'
+
+export interface EvaluateRequest {
+  readonly data: string
+  readonly symbols?: readonly string[]
+  readonly seed: number
+  /** Windows measured at most, evenly spread. */
+  readonly maxEvaluated: number
+  /** Steps that the linear baseline gets. */
+  readonly baselineSteps: number
+  /** Measure even where the model has seen (part of) the data. */
+  readonly allowSeen: boolean
+}
+
+export interface EvaluateResult {
+  readonly model: string
+  readonly modelHash: string
+  readonly dataHash: string
+  /** `own-test`: the data it was trained on, of which only its own test stretch is measured. */
+  readonly relation: 'unseen' | 'own-test' | 'overlapping'
+  readonly windows: number
+  readonly test: ProbabilisticMetrics
+  readonly direction: ClusteredDirection
+  readonly regression: {readonly holding: number; readonly move: number}
+  readonly baselines: Baselines
+  readonly verdict: readonly string[]
+}
+
+/**
+ * The table of a model's card on any data: the last stretch of it in time, with labels made as in training. The linear
+ * baseline is fitted on the earlier part of this same data.
+ */
+export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): Promise<EvaluateResult> => {
+  const {description, bytes} = loaded
+  const rows = description.features === schemaKey(bookSchema) ? 'book' : 'bar'
+  requireFeatures(description, schemaKey(rows === 'bar' ? barSchema : bookSchema))
+  const train = trainRequestOf(loaded, request)
+  const prepared = await prepare(train, rows)
+  const relation = relationOf(loaded, prepared)
+  if (relation === 'overlapping' && !request.allowSeen) {
+    throw new UserError(
+      'DATA_SEEN',
+      `${description.name} was trained on part of this data: its figures here would flatter it`,
+      {
+        hints: ['give data it has not seen, or --allow-seen to measure all the same'],
+        exitCode: ExitCode.invalidData,
+      },
+    )
+  }
+  const {dataset, split} = prepared
+  const testRows = spread(split.test, request.maxEvaluated)
+  const {metrics: test, direction, regression} = measure(bytes, dataset, testRows, description.window)
+  const baselines = {
+    majority: majorityBaseline(dataset, split.train, testRows),
+    persistence: persistenceBaseline(dataset, testRows),
+    linear: trainLinear(train, prepared, {onProgress: () => {}, isStopped: () => false}),
+  }
+  const seen =
+    relation === 'overlapping' ? ['part of this data was seen in training: these figures flatter the model'] : []
+  return {
+    model: description.name,
+    modelHash: loaded.sha256,
+    dataHash: dataset.dataHash,
+    relation,
+    windows: testRows.length,
+    test,
+    direction,
+    regression,
+    baselines,
+    verdict: [...seen, ...verdictOf(test, baselines, direction)],
+  }
+}
+
+const trainRequestOf = ({description}: LoadedModel, request: EvaluateRequest): TrainRequest => ({
+  model: description.name,
+  size: description.size as ModelSize,
+  batch: 64,
+  window: description.window,
+  maxSteps: 1,
+  out: '',
+  seed: request.seed,
+  data: request.data,
+  ...(request.symbols === undefined ? {} : {symbols: request.symbols}),
+  horizon: description.horizon,
+  barrier: Number(description.labels['barrierDeviations'] ?? description.labels['thresholdSpreads']),
+  costBps: Number(description.labels['costBps'] ?? 0),
+  noise: 0,
+  folds: 0,
+  resume: false,
+  validateEvery: 250,
+  patience: 6,
+  maxEvaluated: request.maxEvaluated,
+  baselineSteps: request.baselineSteps,
+})
+
+const relationOf = ({card}: LoadedModel, {dataset}: Prepared): EvaluateResult['relation'] => {
+  if (card === undefined) return 'unseen'
+  if (card.data.dataHash === dataset.dataHash) return 'own-test'
+  const known = new Set(card.data.sources.map(source => source.sha256))
+  return dataset.sources.some(source => known.has(source.sha256)) ? 'overlapping' : 'unseen'
+}

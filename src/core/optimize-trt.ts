@@ -1,0 +1,264 @@
+import {existsSync, readFileSync} from 'node:fs'
+import path from 'node:path'
+import {performance} from 'node:perf_hooks'
+import {UserError} from '../domain/errors.ts'
+import {createRng} from '../domain/rng.ts'
+import {DEVICES, type Device, deviceFailure} from '../drivers/onnx/open-device.ts'
+import {openOrtSession} from '../drivers/onnx/ort-session.ts'
+import {barSchema} from '../features/bar-features.ts'
+import {schemaKey} from '../features/features.ts'
+import {allocateBatch, fillBatch} from '../models/dataset.ts'
+import {type ModelDescription, metadataOf, readModel, sha256} from '../models/model-file.ts'
+import type {GraphSession} from '../nn/execution.ts'
+import {storeAsHalf} from '../nn/half.ts'
+import type {OnnxModel} from '../nn/onnx-model.ts'
+import {writeOnnx} from '../nn/onnx-writer.ts'
+import {quantiseInt8} from '../nn/quantise.ts'
+import {cardOf, type LoadedModel, writeWhole} from './model-files.ts'
+import {prepare, spread, type TrainRequest} from './train-parts.ts'
+
+export const PRECISIONS = ['int8', 'float16'] as const
+export type Precision = (typeof PRECISIONS)[number]
+
+export interface OptimizeRequest {
+  readonly out: string
+  readonly precision: Precision
+  /** Largest share of windows whose decision may change. */
+  readonly maxDrift: number
+  /** Tried in order; the first that loads the model is used. */
+  readonly devices: readonly Device[]
+  /** Catalog whose windows measure drift; without it seeded windows around the scaler's mean do. */
+  readonly data?: string
+  readonly windows: number
+  readonly runs: number
+  readonly seed: number
+}
+
+export interface Timing {
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly bytes: number
+}
+
+export interface OptimizeResult {
+  readonly model: string
+  /** Device that ran both versions. */
+  readonly provider: Device
+  readonly skipped: readonly {readonly device: Device; readonly reason: string}[]
+  readonly precision: Precision
+  readonly before: Timing
+  readonly after: Timing
+  /** 1 - after / before, by p50. */
+  readonly reduction: number
+  readonly drift: {
+    readonly maxAbs: number
+    readonly cosineMin: number
+    readonly decisionFlips: number
+    readonly windows: number
+    readonly inputs: 'real' | 'synthetic'
+  }
+  readonly quantisedProducts: number
+  readonly accepted: boolean
+  readonly reasons: readonly string[]
+  /** Null when the result was refused: nothing is written then. */
+  readonly output: string | null
+}
+
+/** Makes a smaller, faster version of a model, measures both interleaved, and writes it only if it holds up. */
+export const optimizeModel = async (loaded: LoadedModel, request: OptimizeRequest): Promise<OptimizeResult> => {
+  const {onnx, description} = readModel(loaded.bytes, loaded.path)
+  if (description.precision !== 'float32') {
+    throw new UserError('ALREADY_OPTIMIZED', `${loaded.path} is ${description.precision} already`, {
+      hints: ['start from the float32 model'],
+    })
+  }
+  const {model, quantised} = convert(onnx, request.precision)
+  const changed: ModelDescription = {...description, precision: request.precision}
+  const bytes = writeOnnx({...model, metadata: {...model.metadata, ...metadataOf(changed)}})
+  const {device, skipped} = chooseDevice(loaded.bytes, request.devices)
+  const before = openOrtSession(loaded.bytes, {threads: 1, device})
+  const after = openOrtSession(bytes, {threads: 1, device})
+  const {windows, inputs} = await windowsFor(description, request)
+  const timings = time(before, after, windows, description, request.runs)
+  const drift = driftOf(before, after, windows, description)
+  before.dispose()
+  after.dispose()
+
+  const reduction = 1 - timings.after.p50Ms / timings.before.p50Ms
+  const reasons = [
+    ...(quantised === 0 ? ['the model has no product worth converting'] : []),
+    ...(request.precision === 'int8' && reduction <= 0
+      ? [`it is not faster: p50 ${timings.after.p50Ms.toFixed(3)} ms against ${timings.before.p50Ms.toFixed(3)} ms`]
+      : []),
+    ...(request.precision === 'float16' && bytes.length >= loaded.bytes.length ? ['it is not smaller'] : []),
+    ...(drift.decisionFlips > request.maxDrift
+      ? [
+          `it drifts: ${(100 * drift.decisionFlips).toFixed(2)} % of decisions change, allowed ${(100 * request.maxDrift).toFixed(2)} %`,
+        ]
+      : []),
+  ]
+  const result = {
+    model: description.name,
+    provider: device,
+    skipped,
+    precision: request.precision,
+    before: {...timings.before, bytes: loaded.bytes.length},
+    after: {...timings.after, bytes: bytes.length},
+    reduction,
+    drift: {...drift, inputs},
+    quantisedProducts: quantised,
+    accepted: reasons.length === 0,
+    reasons,
+  }
+  return {...result, output: result.accepted ? write(loaded, request.out, bytes, changed, result) : null}
+}
+
+const convert = (onnx: OnnxModel, precision: Precision): {readonly model: OnnxModel; readonly quantised: number} => {
+  if (precision === 'int8') return quantiseInt8(onnx)
+  const model = storeAsHalf(onnx)
+  return {model, quantised: model.nodes.length - onnx.nodes.length}
+}
+
+/** The first device that loads the model, with what the runtime said of those before it. */
+const chooseDevice = (bytes: Uint8Array, devices: readonly Device[]) => {
+  const skipped: {device: Device; reason: string}[] = []
+  for (const device of devices.length > 0 ? devices : DEVICES) {
+    try {
+      openOrtSession(bytes, {threads: 1, device}).dispose()
+      return {device, skipped}
+    } catch (error) {
+      skipped.push({device, reason: deviceFailure(device, error)})
+    }
+  }
+  throw new UserError('NO_DEVICE', `none of ${devices.join(', ')} could load the model`, {
+    hints: skipped.map(({device, reason}) => `${device}: ${reason}`),
+  })
+}
+
+const windowsFor = async (description: ModelDescription, request: OptimizeRequest) => {
+  const rowSize = description.window * description.width
+  if (request.data === undefined) {
+    const rng = createRng(request.seed, 'optimize')
+    const {mean, deviation} = description.scaler
+    const windows = Float32Array.from({length: request.windows * rowSize}, (_, i) => {
+      const column = i % description.width
+      return (mean[column] as number) + (deviation[column] as number) * rng.normal()
+    })
+    return {windows, inputs: 'synthetic' as const}
+  }
+  const rows = description.features === schemaKey(barSchema) ? 'bar' : 'book'
+  const prepared = await prepare(dataRequest(description, request, request.data), rows)
+  const ends = spread(prepared.split.test, request.windows)
+  const batch = allocateBatch(ends.length, description.window, description.width)
+  fillBatch(prepared.dataset, ends, 0, description.window, batch)
+  return {windows: batch.x, inputs: 'real' as const}
+}
+
+const dataRequest = (description: ModelDescription, request: OptimizeRequest, data: string): TrainRequest => ({
+  model: description.name,
+  size: 'small',
+  batch: 1,
+  window: description.window,
+  maxSteps: 1,
+  out: '',
+  seed: request.seed,
+  data,
+  horizon: description.horizon,
+  barrier: Number(description.labels['barrierDeviations'] ?? description.labels['thresholdSpreads']),
+  costBps: Number(description.labels['costBps'] ?? 0),
+  noise: 0,
+  folds: 0,
+  resume: false,
+  validateEvery: 1,
+  patience: 1,
+  maxEvaluated: request.windows,
+  baselineSteps: 1,
+})
+
+const OUTPUTS = ['probabilities', 'holding', 'move'] as const
+
+const runOne = (session: GraphSession, windows: Float32Array, at: number, {window, width}: ModelDescription) => {
+  const rowSize = window * width
+  const data = windows.subarray(at * rowSize, (at + 1) * rowSize)
+  return session.run({x: {type: 'float32', dims: [1, window, width], data}})
+}
+
+/** Both versions turn by turn, so that whatever else the machine does hits both alike. */
+const time = (
+  before: GraphSession,
+  after: GraphSession,
+  windows: Float32Array,
+  description: ModelDescription,
+  runs: number,
+) => {
+  const count = windows.length / (description.window * description.width)
+  const samples = {before: new Float64Array(runs), after: new Float64Array(runs)}
+  const warmUp = Math.min(20, runs)
+  for (let run = -warmUp; run < runs; run++) {
+    const at = (run + warmUp) % count
+    for (const [name, session] of [
+      ['before', before],
+      ['after', after],
+    ] as const) {
+      const start = performance.now()
+      runOne(session, windows, at, description)
+      if (run >= 0) samples[name][run] = performance.now() - start
+    }
+  }
+  const summary = (values: Float64Array) => {
+    const sorted = values.toSorted()
+    const quantile = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number
+    return {p50Ms: quantile(0.5), p99Ms: quantile(0.99)}
+  }
+  return {before: summary(samples.before), after: summary(samples.after)}
+}
+
+const driftOf = (before: GraphSession, after: GraphSession, windows: Float32Array, description: ModelDescription) => {
+  const count = windows.length / (description.window * description.width)
+  let [maxAbs, cosineMin, flips] = [0, 1, 0]
+  for (let at = 0; at < count; at++) {
+    const [one, two] = [before, after].map(session => {
+      const results = runOne(session, windows, at, description)
+      return OUTPUTS.flatMap(name => Array.from(results[name]?.data as Float32Array))
+    }) as [number[], number[]]
+    for (const [i, value] of one.entries()) maxAbs = Math.max(maxAbs, Math.abs(value - (two[i] as number)))
+    cosineMin = Math.min(cosineMin, cosine(one, two))
+    if (top(one) !== top(two)) flips++
+  }
+  return {maxAbs, cosineMin, decisionFlips: flips / Math.max(1, count), windows: count}
+}
+
+const top = ([down = 0, flat = 0, up = 0]: readonly number[]): number =>
+  flat >= down && flat >= up ? 1 : up > down ? 2 : 0
+const cosine = (a: readonly number[], b: readonly number[]): number => {
+  const dot = (p: readonly number[], q: readonly number[]): number =>
+    p.reduce((sum, value, i) => sum + value * (q[i] as number), 0)
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
+}
+
+const write = (
+  loaded: LoadedModel,
+  out: string,
+  bytes: Uint8Array,
+  description: ModelDescription,
+  optimised: object,
+): string => {
+  const file = out.endsWith('.onnx') ? out : path.join(out, `${description.name}.${description.precision}.onnx`)
+  const cardPath = cardOf(loaded.path)
+  writeWhole(file, bytes)
+  if (existsSync(cardPath)) {
+    const card = JSON.parse(readFileSync(cardPath, 'utf8')) as Record<string, unknown>
+    const changed = {
+      ...card,
+      model: description,
+      file: {name: path.basename(file), bytes: bytes.length, sha256: sha256(bytes)},
+      optimised: {
+        ...optimised,
+        from: loaded.sha256,
+        note: 'valid, test and verdict are those of the float32 model; drift says how far this one is from it',
+      },
+    }
+    writeWhole(cardOf(file), `${JSON.stringify(changed, undefined, 2)}\n`)
+  }
+  return file
+}

@@ -1,0 +1,93 @@
+// Weights are indexed inside their bounds, hence the `!`.
+import {floatsOf, MICROSOFT_DOMAIN, type OnnxModel, type OnnxNode, type OnnxTensor} from './onnx-model.ts'
+
+export interface QuantiseOptions {
+  /** Products with fewer weights than this stay float: quantising their input would cost more than it saves. */
+  readonly minWeights?: number
+}
+
+export interface Quantised {
+  readonly model: OnnxModel
+  /** Products that became int8. */
+  readonly quantised: number
+  /** Weights left in float32. */
+  readonly kept: number
+}
+
+/**
+ * Post-training int8 for every product with a constant right side: weights symmetric per column, activations quantised
+ * as they come (`DynamicQuantizeMatMul` of com.microsoft, one scale a tensor). Nothing else changes. A pure function of
+ * the model.
+ */
+export const quantiseInt8 = (model: OnnxModel, {minWeights = 1024}: QuantiseOptions = {}): Quantised => {
+  const weights = new Map(model.initializers.map(tensor => [tensor.name, tensor]))
+  const added: OnnxTensor[] = []
+  const removed = new Set<string>()
+  let quantised = 0
+  const uses = countUses(model.nodes)
+  const nodes = model.nodes.map(node => {
+    const weight = weights.get(node.inputs[1] ?? '')
+    if (!isPlainProduct(node) || weight?.type !== 'float32' || weight.dims.length !== 2) return node
+    if (sizeOfTensor(weight) < minWeights || uses.get(weight.name) !== 1) return node
+    const parts = quantiseColumns(weight, isTransposed(node))
+    added.push(parts.values, parts.scales, parts.zeros)
+    removed.add(weight.name)
+    quantised++
+    return {
+      op: 'DynamicQuantizeMatMul',
+      domain: MICROSOFT_DOMAIN,
+      inputs: [node.inputs[0]!, parts.values.name, parts.scales.name, parts.zeros.name],
+      outputs: node.outputs,
+      attributes: {},
+    } satisfies OnnxNode
+  })
+  const kept = model.initializers.filter(tensor => !removed.has(tensor.name))
+  return {
+    model: {...model, nodes, initializers: [...kept, ...added]},
+    quantised,
+    kept: kept.filter(({type}) => type === 'float32').reduce((sum, tensor) => sum + sizeOfTensor(tensor), 0),
+  }
+}
+
+const isTransposed = (node: OnnxNode): boolean => node.attributes['transB']?.value === 1
+
+const isPlainProduct = (node: OnnxNode): boolean => {
+  if (node.op === 'MatMul') return true
+  const {transA, alpha} = node.attributes
+  return node.op === 'FusedMatMul' && (transA?.value ?? 0) === 0 && (alpha?.value ?? 1) === 1
+}
+
+const sizeOfTensor = ({dims}: OnnxTensor): number => dims.reduce((product, d) => product * d, 1)
+
+const countUses = (nodes: readonly OnnxNode[]): ReadonlyMap<string, number> => {
+  const uses = new Map<string, number>()
+  for (const input of nodes.flatMap(node => node.inputs)) uses.set(input, (uses.get(input) ?? 0) + 1)
+  return uses
+}
+
+/** w[k, n] ≈ values[k, n] · scales[n], values in [-127, 127]. */
+const quantiseColumns = (weight: OnnxTensor, transposed: boolean) => {
+  const [rows, columns] = (transposed ? [weight.dims[1]!, weight.dims[0]!] : weight.dims) as readonly [number, number]
+  const floats = floatsOf(weight)
+  const at = (row: number, column: number): number => (transposed ? column * rows + row : row * columns + column)
+  const values = new Int8Array(rows * columns)
+  const scales = new Float32Array(columns)
+  for (let column = 0; column < columns; column++) {
+    let largest = 0
+    for (let row = 0; row < rows; row++) largest = Math.max(largest, Math.abs(floats[at(row, column)]!))
+    const scale = largest === 0 ? 1 : largest / 127
+    scales[column] = scale
+    for (let row = 0; row < rows; row++) values[row * columns + column] = Math.round(floats[at(row, column)]! / scale)
+  }
+  const raw = (view: ArrayBufferView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+  return {
+    values: {name: `${weight.name}:int8`, type: 'int8', dims: [rows, columns], raw: raw(values)} satisfies OnnxTensor,
+    scales: {name: `${weight.name}:scale`, type: 'float32', dims: [columns], raw: raw(scales)} satisfies OnnxTensor,
+    zeros: {
+      name: `${weight.name}:zero`,
+      type: 'int8',
+      dims: [columns],
+      raw: new Uint8Array(columns),
+    } satisfies OnnxTensor,
+  }
+}

@@ -1,0 +1,141 @@
+import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import path from 'node:path'
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {evaluate} from '../../src/core/evaluate.ts'
+import {loadModel} from '../../src/core/model-files.ts'
+import {optimizeModel} from '../../src/core/optimize-trt.ts'
+import {train} from '../../src/core/train.ts'
+import type {TrainRequest} from '../../src/core/train-parts.ts'
+import {leaningBars} from '../models/support.ts'
+
+let folder: string
+let out: string
+const writeBars = (dir: string, symbol: string, seed: number): void => {
+  const bars = leaningBars(symbol, 12, seed)
+  const lines = [...bars.tsUs].map((ts, i) => {
+    // The file stamps the start of a bar in New York time, four hours behind in June.
+    const start = new Date((ts - 300_000_000) / 1000 - 4 * 3_600_000).toISOString().slice(0, 16).replace('T', ' ')
+    return [start, bars.open[i], bars.high[i], bars.low[i], bars.close[i], bars.volume[i]].join(',')
+  })
+  writeFileSync(
+    path.join(dir, `us_5m_${symbol}_2025.csv`),
+    `datetime_et,open,high,low,close,volume\n${lines.join('\n')}\n`,
+  )
+}
+const request = (changes: Partial<TrainRequest> = {}): TrainRequest => ({
+  model: 'signal',
+  size: 'small',
+  batch: 64,
+  window: 8,
+  maxSteps: 60,
+  validateEvery: 20,
+  patience: 10,
+  maxEvaluated: 1000,
+  baselineSteps: 20,
+  out,
+  seed: 1,
+  data: folder,
+  horizon: 4,
+  barrier: 0.6,
+  costBps: 1,
+  noise: 0,
+  folds: 0,
+  resume: false,
+  ...changes,
+})
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'gpi-train-'))
+  out = path.join(folder, 'models')
+  writeBars(folder, 'AAA', 1)
+  writeBars(folder, 'BBB', 2)
+})
+afterAll(() => rmSync(folder, {recursive: true}))
+
+test('trains, writes model, card and checkpoint, and what is written can be measured and made smaller', async () => {
+  const phases = new Set<string>()
+  const result = await train(request(), {onProgress: ({phase}) => phases.add(phase)})
+  expect([...phases]).toEqual(['data', 'linear', 'train'])
+  expect(readdirSync(out).sort()).toEqual(['signal.card.json', 'signal.checkpoint', 'signal.onnx'])
+  const loaded = loadModel(result.modelPath)
+  expect(loaded.card?.test).toEqual(result.test)
+  expect(loaded.card?.data.dataHash).toBe(result.dataHash)
+
+  const measured = await evaluate(loaded, {
+    data: folder,
+    seed: 1,
+    maxEvaluated: 1000,
+    baselineSteps: 20,
+    allowSeen: false,
+  })
+  expect(measured.relation).toBe('own-test')
+  expect(measured.test).toEqual(result.test)
+  expect(measured.baselines.majority).toEqual(result.baselines.majority)
+
+  const options = {out, maxDrift: 1, devices: ['cpu'] as const, data: folder, windows: 50, runs: 5, seed: 1}
+  const half = await optimizeModel(loaded, {...options, precision: 'float16'})
+  expect(half).toMatchObject({accepted: true, provider: 'cpu', precision: 'float16'})
+  expect(loadModel(half.output as string).description.precision).toBe('float16')
+  expect(half.drift.cosineMin).toBeGreaterThan(0.9999)
+  const refused = await optimizeModel(loaded, {...options, precision: 'float16', maxDrift: -1})
+  expect(refused).toMatchObject({accepted: false, output: null})
+}, 60_000)
+
+test('data it has partly seen is refused, and flagged where allowed', async () => {
+  const {modelPath} = await train(request({symbols: ['AAA'], maxSteps: 20}))
+  const loaded = loadModel(modelPath)
+  const ask = {data: folder, seed: 1, maxEvaluated: 500, baselineSteps: 20}
+  await expect(evaluate(loaded, {...ask, allowSeen: false})).rejects.toMatchObject({code: 'DATA_SEEN', exitCode: 6})
+  expect((await evaluate(loaded, {...ask, allowSeen: true})).verdict[0]).toContain('seen in training')
+  expect((await evaluate(loaded, {...ask, symbols: ['BBB'], allowSeen: false})).relation).toBe('unseen')
+}, 60_000)
+
+test('a stopped run goes on by --resume to the very bytes of an unbroken one', async () => {
+  const whole = await train(request({out: path.join(folder, 'whole')}))
+  const abort = new AbortController()
+  const parted = request({out: path.join(folder, 'parted')})
+  const first = await train(parted, {
+    signal: abort.signal,
+    onProgress: ({phase, step}) => {
+      if (phase === 'train' && step >= 20) abort.abort()
+    },
+  })
+  expect(first.stoppedBy).toBe('signal')
+  const second = await train({...parted, resume: true})
+  expect(second.steps).toBe(60)
+  expect(readFileSync(second.modelPath)).toEqual(readFileSync(whole.modelPath))
+}, 60_000)
+
+describe('what is wrong is said in a sentence', () => {
+  test.each([
+    ['UNKNOWN_MODEL', {model: 'transfomer'}, /no model "transfomer"/],
+    ['NO_CHECKPOINT', {out: '/tmp/gpi-none', resume: true}, /no checkpoint/],
+    ['TOO_LITTLE_DATA', {window: 74}, /windows of 74 rows/],
+  ] as const)(
+    '%s',
+    async (code, changes, message) => {
+      const failed = train(request({maxSteps: 1, validateEvery: 1, ...changes})).catch(error => error)
+      const error = await failed
+      expect(error).toMatchObject({code})
+      expect(error.message).toMatch(message)
+    },
+    60_000,
+  )
+
+  test('a model file that is not the one of its card', async () => {
+    const {modelPath} = await train(request({out: path.join(folder, 'damaged'), maxSteps: 1}))
+    const bytes = readFileSync(modelPath)
+    writeFileSync(modelPath, bytes.subarray(0, statSync(modelPath).size / 2))
+    expect(() => loadModel(modelPath)).toThrow(/SHA-256/)
+    rmSync(modelPath.replace('.onnx', '.card.json'))
+    expect(() => loadModel(modelPath)).toThrow(/damaged or not ONNX/)
+  })
+
+  test('a folder that cannot be written keeps what was there', async () => {
+    const blocked = path.join(folder, 'blocked')
+    writeFileSync(blocked, 'a file where a folder should be')
+    await expect(train(request({out: blocked, maxSteps: 1}))).rejects.toMatchObject({code: 'WRITE_FAILED'})
+    expect(readFileSync(blocked, 'utf8')).toContain('a file')
+  })
+})
