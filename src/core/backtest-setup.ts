@@ -8,6 +8,7 @@ import type {QueueModelName} from '../exchange/venue.ts'
 import {createStrategy} from '../strategies/registry.ts'
 import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
 import {isModulePath, loadStrategyModule} from './strategy-module.ts'
+import {ownServices} from './strategy-services.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 
 export interface BacktestRequest {
@@ -69,7 +70,7 @@ const strategiesOf = async ({resolved, instruments, names, params}: BacktestRequ
       if (!isModulePath(name)) {
         // A wrong name or parameter is told now, not when the first replay starts.
         createStrategy(name, own)
-        return {name, weight, params: own, create: () => createStrategy(name, own)}
+        return {name, weight, params: own, create: () => createStrategy(name, own, ownServices())}
       }
       const factory = await loadStrategyModule(name)
       return {name, weight, params: own, create: () => factory(own)}

@@ -3,6 +3,7 @@ import {UserError} from '../domain/errors.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import {createStrategy, STRATEGIES, type StrategyServices} from '../strategies/registry.ts'
 import type {Strategy} from '../strategies/strategy.ts'
+import {ownServices} from './strategy-services.ts'
 
 export interface StrategyChoice {
   readonly running: readonly Strategy[]
@@ -21,7 +22,12 @@ export interface StrategyChoiceOptions {
  * Fresh strategies for a run. One that is asked for by name and cannot run is an error; one that the configuration
  * merely lists is left out and named with its reason.
  */
-export const chooseStrategies = ({config, instruments, names, services}: StrategyChoiceOptions): StrategyChoice => {
+export const chooseStrategies = ({
+  config,
+  instruments,
+  names,
+  services = ownServices(),
+}: StrategyChoiceOptions): StrategyChoice => {
   const asked = names.length > 0
   const weights: Readonly<Record<string, number>> = config.strategies.weights
   const listed = asked ? [...new Set(names)] : Object.keys(weights).filter(name => (weights[name] ?? 0) > 0)

@@ -60,7 +60,7 @@ describe('option-sentiment', () => {
     const heads = () => ({sentiment: 1, arbitrageScore: 0})
     const {signals, report} = run(
       history(at => chain(at, 0.51, 102)),
-      {},
+      {headWeight: 10},
       {heads},
     )
     expect(signals[0]).toMatchObject({direction: 1})
