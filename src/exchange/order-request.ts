@@ -79,7 +79,8 @@ export const readOrderRequest = (input: unknown, context: RequestContext): Order
     ...amounts,
     ...exits,
     // An OCO may name its limit only inside take_profit (the SDK's form) or at the top as well.
-    limitPrice: amounts.limitPrice ?? (orderClass === 'oco' ? exits.takeProfit?.limitPrice : undefined),
+    limitPrice:
+      amounts.limitPrice ?? (orderClass === 'oco' && type === 'limit' ? exits.takeProfit?.limitPrice : undefined),
   }
   return (
     checkPrices(request) ??

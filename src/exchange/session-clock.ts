@@ -16,14 +16,18 @@ export const nextBoundary = (afterUs: number): Boundary => {
     kind: 'utcDay',
     session: undefined,
   }
-  const session = sessionOf(newYorkDay(afterUs))
-  if (session === undefined) return utcDay
-  const times = [
-    ['preOpen', session.preOpenUs],
-    ['open', session.openUs],
-    ['close', session.closeUs],
-    ['postClose', session.postCloseUs],
-  ] as const
-  for (const [kind, atUs] of times) if (atUs > afterUs && atUs < utcDay.atUs) return {atUs, kind, session}
+  // A UTC day touches two days in New York.
+  const today = newYorkDay(afterUs)
+  for (const day of [today, today + 1]) {
+    const session = sessionOf(day)
+    if (session === undefined) continue
+    const times = [
+      ['preOpen', session.preOpenUs],
+      ['open', session.openUs],
+      ['close', session.closeUs],
+      ['postClose', session.postCloseUs],
+    ] as const
+    for (const [kind, atUs] of times) if (atUs > afterUs && atUs < utcDay.atUs) return {atUs, kind, session}
+  }
   return utcDay
 }
