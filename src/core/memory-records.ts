@@ -91,10 +91,11 @@ async function* readParquet(
   }
 }
 
-/** Query vectors, one a line; UserError naming the line that holds none. */
+/** Query vectors, one a line, or the one that is given as JSON itself. UserError naming the line that holds none. */
 export async function* readQueries(from: string): AsyncGenerator<readonly number[]> {
   const rejects = new Rejects()
-  for await (const {record} of readNdjson(openInput(from), rejects, z.unknown())) {
+  const input = from.startsWith('[') || from.startsWith('{') ? Readable.from([from]) : openInput(from)
+  for await (const {record} of readNdjson(input, rejects, z.unknown())) {
     rejects.throwIfAny(from)
     yield queryOf(record)
   }

@@ -8,12 +8,16 @@ export type DotCodes = (query: number, codes: number, count: number, out: number
 const GROUP = 8
 const [QUERY, CODES, COUNT, OUT, ACCUMULATOR] = [0, 1, 2, 3, 4]
 
+/** Compiled once: every path of a stress run opens a bank of its own. */
+const modules = new Map<number, object>()
+
 /** Compiles the kernel for one dimension, a multiple of 16 up to 2,048 (beyond, sums could pass 32 bits). */
 export const compileDotCodes = (memory: WasmMemory, dimension: number): DotCodes => {
   if (dimension % 16 !== 0 || dimension <= 0 || dimension > 2_048) {
     throw new RangeError(`dimension must be a multiple of 16 up to 2048, was ${dimension}`)
   }
-  const module = new Wasm.Module(assemble([dotCodes(dimension)]))
+  const module = modules.get(dimension) ?? new Wasm.Module(assemble([dotCodes(dimension)]))
+  modules.set(dimension, module)
   return new Wasm.Instance(module, {env: {memory}}).exports['dotCodes'] as DotCodes
 }
 

@@ -9,6 +9,9 @@ const GROUP = 8
 /** Floats one SIMD register holds. */
 const LANES = 4
 
+/** Compiled once: every path of a stress run opens a bank of its own. */
+const modules = new Map<number, object>()
+
 /**
  * Compiles the dot-product kernel for one dimension (a multiple of 16) over the memory. Every row is summed in the same
  * order whatever its place, with plain multiply and add (no fused or relaxed forms), so results are bit-equal on every
@@ -17,7 +20,8 @@ const LANES = 4
 export const compileDotRows = (memory: WasmMemory, dimension: number): DotRows => {
   if (dimension % 16 !== 0 || dimension <= 0)
     throw new RangeError(`dimension must be a multiple of 16, was ${dimension}`)
-  const module = new Wasm.Module(assemble([dotRows(dimension)]))
+  const module = modules.get(dimension) ?? new Wasm.Module(assemble([dotRows(dimension)]))
+  modules.set(dimension, module)
   const instance = new Wasm.Instance(module, {env: {memory}})
   return instance.exports['dotRows'] as DotRows
 }

@@ -111,8 +111,8 @@ const dropUnprofitable = ({pattern, bound, count}: Judged, options: PruneOptions
 const dropRedundant = (items: readonly Judged[], options: PruneOptions, out: PruneDecision[]): Judged[] => {
   if (options.minDistance <= 0) return [...items]
   const kept: Judged[] = []
+  using index = createExactIndex(items[0]?.pattern.vector.length ?? 1)
   for (const group of groups(items)) {
-    using index = createExactIndex(group[0]?.pattern.vector.length ?? 0)
     const gone = new Set<number>()
     const byAge = group.toSorted((a, b) => a.pattern.tsUs - b.pattern.tsUs || (a.pattern.id < b.pattern.id ? -1 : 1))
     for (const [key, {pattern}] of byAge.entries()) index.add(key, pattern.vector)
@@ -130,6 +130,7 @@ const dropRedundant = (items: readonly Judged[], options: PruneOptions, out: Pru
       }
     }
     kept.push(...byAge.filter((_, key) => !gone.has(key)))
+    for (const key of byAge.keys()) index.remove(key)
   }
   return kept
 }

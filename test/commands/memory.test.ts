@@ -120,6 +120,18 @@ describe('gpi memory', () => {
     expect(old).toMatchObject({matches: [], evidence: {abstain: true, reason: 'empty'}})
   })
 
+  test('search takes the vector on the command line too, and names a line that holds none', async () => {
+    await fill()
+    const bank = ['--bank', folder.join('bank'), '--k', '1', '--json']
+    const inline = await MemorySearch.run(['--vector', JSON.stringify([...(vectors[3] as Float32Array)]), ...bank], {
+      root,
+    })
+    expect(inline).toMatchObject({matches: [{id: 'p3'}]})
+    await MemorySearch.run(['--vector', '{"kind":"quote"}', ...bank], {root})
+    expect(process.exitCode).toBe(6)
+    expect(JSON.parse(out.slice(out.indexOf('{\n  "error"')))).toMatchObject({error: {code: 'QUERY_INVALID'}})
+  })
+
   test('several queries stream one result a line', async () => {
     await fill()
     await MemorySearch.run(['--vector', folder.join('patterns.ndjson'), '--bank', folder.join('bank'), '--k', '1'], {

@@ -15,12 +15,15 @@ import {afterAll, describe, expect, test} from 'vitest'
 import {Config} from '../../src/config/schema.ts'
 import {openMemory} from '../../src/core/memory.ts'
 import {createRng} from '../../src/domain/rng.ts'
+import {loadFaissDriver} from '../../src/drivers/faiss/faiss-index.ts'
+import {loadUsearchDriver} from '../../src/drivers/usearch/usearch-index.ts'
 import {aPattern, unitSample} from '../support/patterns.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'gpi-memory-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
 const config = Config.parse({})
+const [usearch, faiss] = [await loadUsearchDriver(), await loadFaissDriver('ivf-hnsw')]
 let banks = 0
 
 const aBank = async (count = 200): Promise<string> => {
@@ -121,6 +124,31 @@ describe('a bank on disk', () => {
     expect(count).toBe(199)
     expect(existsSync(path.join(directory, 'quarantine/patterns-1.db'))).toBe(true)
     expect(readdirSync(directory)).toContain('patterns.db')
+  })
+
+  test.each([
+    ['usearch', usearch],
+    ['faiss', faiss],
+  ] as const)('keeps a saved %s index, and another kind starts afresh', async (name, driver) => {
+    if (driver === undefined) {
+      await expect(
+        openMemory({config: Config.parse({memory: {index: name}}), directory: folder}),
+      ).rejects.toMatchObject({
+        code: 'INDEX_NOT_INSTALLED',
+      })
+      return
+    }
+    const directory = await aBank(1_000)
+    const exact = await searched(directory)
+    const other = Config.parse({memory: {index: name}})
+    for (const rebuild of [true, false]) {
+      await using memory = await openMemory({config: other, directory, rebuild})
+      const {matches} = memory.bank.search(unitSample(createRng(9)), {asOfUs: 5_000, k: 5})
+      expect(matches[0]).toEqual(exact.matches[0])
+      expect(memory.stats().index).toMatch(name)
+      memory.saveIndex()
+    }
+    expect(await searched(directory)).toEqual(exact)
   })
 
   test('keeps its calibration and counts searches over its whole life', async () => {

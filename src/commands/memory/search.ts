@@ -12,10 +12,11 @@ export default class MemorySearch extends MemoryCommand {
   ]
   static override flags = {
     vector: Flags.string({
-      description: 'JSON array of 256 numbers, or records with a "vector": a file, or - for standard input',
+      description:
+        'a JSON array of 256 numbers or records with a "vector": a file, - for standard input, or the JSON itself',
       default: '-',
       aliases: ['from'],
-      helpValue: 'FILE|-',
+      helpValue: 'FILE|-|JSON',
     }),
     k: Flags.integer({description: 'neighbours to return (default: memory.neighbours)', min: 1, max: 1_000}),
     symbol: Flags.string({description: 'only this symbol', multiple: true}),
