@@ -65,3 +65,40 @@ export const patientBroker = (broker: Broker, quiet: () => Promise<void>): Broke
     [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
   }
 }
+
+/** What must be on the disk before an order leaves. */
+export interface Syncable {
+  readonly sync: () => Promise<void>
+}
+
+/**
+ * The same broker behind a group commit: an order leaves only after the journal has been synced, once for all orders of
+ * one instant. `onSent` is called with each order as it is handed over. A sync that fails keeps its orders here.
+ */
+export const journaledBroker = (broker: Broker, journal: Syncable, onSent: (clientOrderId: string) => void): Broker => {
+  let pending: Promise<void> | undefined
+  const synced = (): Promise<void> => {
+    pending ??= Promise.resolve().then(() => {
+      pending = undefined
+      return journal.sync()
+    })
+    return pending
+  }
+  return {
+    name: broker.name,
+    onReport: listener => broker.onReport(listener),
+    async submit(order) {
+      await synced()
+      onSent(order.clientOrderId)
+      return broker.submit(order)
+    },
+    cancel: clientOrderId => broker.cancel(clientOrderId),
+    cancelAll: () => broker.cancelAll(),
+    orderByClientId: clientOrderId => broker.orderByClientId(clientOrderId),
+    openOrders: () => broker.openOrders(),
+    positions: () => broker.positions(),
+    account: () => broker.account(),
+    fillsSince: sinceUs => broker.fillsSince(sinceUs),
+    [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
+  }
+}

@@ -1,5 +1,6 @@
 import {monitorEventLoopDelay, performance} from 'node:perf_hooks'
 import {build, type Histogram} from 'hdr-histogram-js'
+import type {Quantiles} from './run-node.ts'
 import type {LatencyEvent, TradeEvent} from './trade-events.ts'
 
 export interface LoopDelay {
@@ -12,8 +13,8 @@ export interface LoopDelay {
 const RESOLUTION_MS = 1
 
 /**
- * Watches a node from outside: how long an event takes to become an order, an order to be accepted, and how long the
- * event loop was kept from its timers.
+ * Watches a node from outside: how long from an event in hand to its order handed over (journal synced) and to the
+ * broker's acceptance, and how long the event loop was kept from its timers.
  */
 export class TradeMonitor implements Disposable {
   readonly #decision: Histogram = build({highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3})
@@ -36,7 +37,6 @@ export class TradeMonitor implements Disposable {
   onEvent(event: TradeEvent): void {
     if (event.kind !== 'order') return
     if (event.status === 'submitted') {
-      this.#decision.recordValue(elapsedUs(this.#arrivedMs))
       this.#caused.set(event.clientOrderId, this.#arrivedMs)
       return
     }
@@ -44,6 +44,11 @@ export class TradeMonitor implements Disposable {
     if (causedMs === undefined) return
     this.#caused.delete(event.clientOrderId)
     if (event.status === 'accepted') this.#total.recordValue(elapsedUs(causedMs))
+  }
+  /** The order is handed to the broker: its entry is on the disk by now. */
+  onSent(clientOrderId: string): void {
+    const causedMs = this.#caused.get(clientOrderId)
+    if (causedMs !== undefined) this.#decision.recordValue(elapsedUs(causedMs))
   }
   /** Forgets delays so far: starting up loads modules, which is not trading. */
   restart(): void {
@@ -56,20 +61,24 @@ export class TradeMonitor implements Disposable {
       ? {p50: 0, p99: 0, max: 0}
       : {p50: ms(this.#delay.percentile(50)), p99: ms(this.#delay.percentile(99)), max: ms(this.#delay.max)}
   }
+  latencyUs(): {readonly decision: Quantiles; readonly total: Quantiles} {
+    const quantiles = (histogram: Histogram): Quantiles => ({
+      p50: histogram.getValueAtPercentile(50),
+      p99: histogram.getValueAtPercentile(99),
+    })
+    return {decision: quantiles(this.#decision), total: quantiles(this.#total)}
+  }
   latency(tsUs: number): LatencyEvent {
     const nowMs = performance.now()
     const eventsPerSecond = (1e3 * (this.#events - this.#ratedEvents)) / Math.max(1, nowMs - this.#ratedMs)
     this.#ratedEvents = this.#events
     this.#ratedMs = nowMs
-    const quantiles = (histogram: Histogram) => ({
-      p50: histogram.getValueAtPercentile(50),
-      p99: histogram.getValueAtPercentile(99),
-    })
+    const {decision, total} = this.latencyUs()
     return {
       kind: 'latency',
       tsUs,
-      decisionUs: quantiles(this.#decision),
-      totalUs: quantiles(this.#total),
+      decisionUs: decision,
+      totalUs: total,
       loopDelayMs: this.loopDelay(),
       events: this.#events,
       eventsPerSecond: Math.round(eventsPerSecond),

@@ -15,17 +15,17 @@ import {createAlpacaBroker} from '../drivers/alpaca/alpaca-broker.ts'
 import {createAlpacaFeed} from '../drivers/alpaca/alpaca-feed.ts'
 import {type AlpacaClient, createAlpacaClient} from '../drivers/alpaca/client.ts'
 import {type FileLatch, fileLatch} from '../drivers/files/file-latch.ts'
-import {openSqliteJournal} from '../drivers/sqlite/journal.ts'
 import type {Feed} from '../feed/feed.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {accountFolder, adoptForeignFills, openAccountRun} from './account-journal.ts'
 import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
 import {feedClock} from './feed-clock.ts'
+import {openJournalThread} from './journal-thread.ts'
 import {killAtWork} from './kill-marker.ts'
 import {requireChecklist} from './live-checklist.ts'
 import {MarketWindow} from './market-window.ts'
 import {writeNodeFile} from './node-file.ts'
-import {observedFeed, observedJournal, patientBroker} from './observed.ts'
+import {journaledBroker, observedFeed, observedJournal, patientBroker} from './observed.ts'
 import {allocatorOf, exitRulesOf} from './risk-setup.ts'
 import {newRunId, runFolder, writeWhole} from './run-folder.ts'
 import {type NodeSummary, runNode} from './run-node.ts'
@@ -122,8 +122,16 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   const run = await openRun(options, broker, facts.accountNumber, exchange !== undefined)
   if (run.resumed) onNote(`continues run ${run.runId} of this account`)
   const events = fanOut(options, config.home, run.runId, monitor)
-  const sqlite = stack.use(openSqliteJournal(run.journalFile))
+  let journalFailure: Error | undefined
+  const journalBroken = new AbortController()
+  const sqlite = stack.use(
+    await openJournalThread(run.journalFile, error => {
+      journalFailure ??= error
+      journalBroken.abort()
+    }),
+  )
   const adopted = await adoptForeignFills(sqlite, broker, run.runId)
+  await sqlite.sync()
   if (adopted > 0) onNote(`${adopted} fills that others made in this account are taken into the journal`)
   const sidecars = stack.use(
     await openTradeSidecars({
@@ -163,6 +171,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   stack.defer(removeNodeFile)
   const stop = stopper(options, exchange)
   stack.defer(stop.clear)
+  journalBroken.signal.addEventListener('abort', () => stop.abort('signal'), {once: true})
   stack.defer(events.start())
   monitor.restart()
 
@@ -171,7 +180,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     seed: config.seed,
     configHash: resolved.hash,
     feed,
-    broker,
+    broker: journaledBroker(broker, sqlite, id => monitor.onSent(id)),
     strategies: running,
     allocator: allocatorOf(
       config,
@@ -190,6 +199,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     speed: options.speed,
     idle,
   })
+  if (journalFailure !== undefined) throw journalFailure
   const flat = (await broker.positions()).every(({lots}) => lots === 0)
   const result: TradeSummary = {
     ...summary,
@@ -198,6 +208,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     resumed: run.resumed,
     idle,
     flat,
+    latencyUs: monitor.latencyUs(),
     loopDelayMs: monitor.loopDelay(),
     patterns: memory?.recorded ?? 0,
     modelSignals: sidecars.signals?.given ?? 0,
@@ -296,6 +307,7 @@ const stopper = ({signal, durationMs}: TradeOptions, exchange: ExchangeThread | 
   void exchange?.ended.then(() => sleep(DRAIN_MS)).then(() => stop.abort('feed-end'))
   return {
     signal: stop.signal,
+    abort: (reason: string): void => stop.abort(reason),
     clear: (): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', onSignal)

@@ -7,10 +7,11 @@ import {ExitCode, UserError} from '../../domain/errors.ts'
 
 export interface SqliteJournalOptions {
   /**
-   * `each` (the default): an entry is on the disk when `append` returns. `end`: entries become durable together when the
-   * journal is disposed, for runs that can be repeated.
+   * `each` (the default): an entry is on the disk when `append` returns. `sync`: when `sync` returns, all entries since the
+   * last one together, for a caller that syncs before it sends. `end`: when the journal is disposed, for runs that can be
+   * repeated.
    */
-  readonly durable?: 'each' | 'end'
+  readonly durable?: 'each' | 'sync' | 'end'
   /** Opens an existing journal for reading only; appending throws. */
   readonly readOnly?: boolean
 }
@@ -18,6 +19,8 @@ export interface SqliteJournalOptions {
 export interface SqliteJournal extends Journal {
   readonly file: string
   readonly count: () => number
+  /** Makes every entry so far durable, for `sync`; nothing to do otherwise. */
+  readonly sync: () => void
 }
 
 const SCHEMA = `CREATE TABLE IF NOT EXISTS entries(
@@ -43,12 +46,27 @@ export const openSqliteJournal = (file: string, options: SqliteJournalOptions = 
     : database.prepare('INSERT INTO entries(seq, ts_us, kind, body) VALUES (?, ?, ?, ?)')
   if (durable === 'end' && !readOnly) database.exec('BEGIN IMMEDIATE')
   let isOpen = true
+  let isUnsynced = false
+  const sync = (): void => {
+    if (!isUnsynced) return
+    try {
+      database.exec('COMMIT')
+    } catch (error) {
+      throw writeFailure(file, error as Error)
+    }
+    isUnsynced = false
+  }
   return {
     file,
     count: () => count,
+    sync,
     append: entry => {
       if (insert === undefined) throw new Error(`the journal ${file} was opened for reading`)
       try {
+        if (durable === 'sync' && !isUnsynced) {
+          database.exec('BEGIN IMMEDIATE')
+          isUnsynced = true
+        }
         insert.run(count + 1, entry.tsUs, entry.kind, JSON.stringify(entry))
       } catch (error) {
         throw writeFailure(file, error as Error)
@@ -62,12 +80,13 @@ export const openSqliteJournal = (file: string, options: SqliteJournalOptions = 
       if (!isOpen) return
       isOpen = false
       if (durable === 'end' && !readOnly) database.exec('COMMIT')
+      sync()
       database.close()
     },
   }
 }
 
-const openDatabase = (file: string, durable: 'each' | 'end', readOnly: boolean): DatabaseSync => {
+const openDatabase = (file: string, durable: 'each' | 'sync' | 'end', readOnly: boolean): DatabaseSync => {
   try {
     if (!readOnly) mkdirSync(path.dirname(path.resolve(file)), {recursive: true})
     const database = new DatabaseSync(file, {readOnly, timeout: 5_000})
@@ -79,7 +98,7 @@ const openDatabase = (file: string, durable: 'each' | 'end', readOnly: boolean):
     const id = (database.prepare('PRAGMA application_id').get() as {application_id: number}).application_id
     const tables = (database.prepare('SELECT count(*) AS n FROM sqlite_master').get() as {n: number}).n
     if (tables > 0 && id !== APPLICATION_ID) throw new Error('it is a database of another kind')
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durable === 'each' ? 'FULL' : 'OFF'}`)
+    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durable === 'end' ? 'OFF' : 'FULL'}`)
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
     database.exec(SCHEMA)
     return database
