@@ -137,6 +137,31 @@ export const Greeks = z.looseObject({
   rho: z.number().nullable(),
   status: z.enum(['ok', 'below-intrinsic', 'above-bound', 'no-quote', 'crossed']),
 })
+/** Fitted smile of one expiry: raw SVI of total variance in ln(strike/forward). Error in volatility points (1 = 0.01). */
+export const Smile = z.looseObject({
+  kind: z.literal('smile'),
+  symbol,
+  tsUs: time,
+  root: z.string(),
+  expiry: isoDate,
+  ttmYears: z.number(),
+  forward: price,
+  discount: z.number(),
+  svi: z.looseObject({a: z.number(), b: z.number(), rho: z.number(), m: z.number(), sigma: z.number()}),
+  butterflyFree: z.boolean(),
+  calendarFree: z.boolean(),
+  points: z.int().nonnegative(),
+  rmseVolPoints: z.number(),
+  coverage: z.number(),
+})
+/** Numbers of a whole chain: the SSVI surface and the chain's features. */
+export const Surface = z.looseObject({
+  kind: z.literal('surface'),
+  symbol,
+  tsUs: time,
+  ssvi: z.looseObject({rho: z.number(), eta: z.number(), gamma: z.number()}).nullable(),
+  features: z.record(z.string(), z.number().nullable()),
+})
 export const Violation = z.looseObject({
   kind: z.literal('violation'),
   type: z.enum(['parity', 'vertical', 'butterfly', 'calendar', 'box']),
@@ -248,6 +273,8 @@ export const GpiRecord = z.discriminatedUnion('kind', [
   OptionVolatility,
   Observation,
   Greeks,
+  Smile,
+  Surface,
   Violation,
   Embedding,
   Pattern,
