@@ -1,7 +1,8 @@
 import type {Broker} from '../broker/broker.ts'
 import type {Journal, JournalEntry} from '../broker/journal.ts'
 import type {TapeChunk} from '../data/tape.ts'
-import type {Fill} from '../domain/order.ts'
+import type {ExecutionReport, Fill} from '../domain/order.ts'
+import {tsUs} from '../domain/units.ts'
 import type {Feed} from '../feed/feed.ts'
 
 /** The same feed, told of to `observe` before the node sees each chunk. */
@@ -42,9 +43,15 @@ export const observedJournal = (journal: Journal, onFill: (strategy: string, fil
 
 /**
  * The same broker, whose questions wait for `quiet`: while a kill is at work the books are not closed, so that they close
- * on what it did. Orders, cancels and reports pass at once.
+ * on what it did. Fills that others made in the account (the kill, a person) get an id of this run in front when fills
+ * are asked for, so that they are booked, to no strategy, and the ledger holds what the broker holds. Orders, cancels and
+ * reports pass at once.
  */
-export const patientBroker = (broker: Broker, quiet: () => Promise<void>): Broker => {
+export const patientBroker = (
+  broker: Broker,
+  {quiet, runId}: {readonly quiet: () => Promise<void>; readonly runId: string},
+): Broker => {
+  let lastFillUs = Number.POSITIVE_INFINITY
   const later =
     <A extends unknown[], T>(ask: (...args: A) => Promise<T>) =>
     async (...args: A): Promise<T> => {
@@ -52,19 +59,45 @@ export const patientBroker = (broker: Broker, quiet: () => Promise<void>): Broke
       return ask(...args)
     }
   return {
-    name: broker.name,
-    onReport: listener => broker.onReport(listener),
-    submit: order => broker.submit(order),
-    cancel: clientOrderId => broker.cancel(clientOrderId),
-    cancelAll: () => broker.cancelAll(),
+    ...forwarded(broker),
+    onReport(listener) {
+      broker.onReport(report => {
+        if (report.kind === 'fill') lastFillUs = report.tsUs
+        listener(report)
+      })
+    },
     orderByClientId: later(id => broker.orderByClientId(id)),
     openOrders: later(() => broker.openOrders()),
     positions: later(() => broker.positions()),
     account: later(() => broker.account()),
-    fillsSince: later(sinceUs => broker.fillsSince(sinceUs)),
-    [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
+    fillsSince: later(async sinceUs => {
+      const fills = await broker.fillsSince(tsUs(Math.min(sinceUs, lastFillUs)))
+      lastFillUs = fills.at(-1)?.tsUs ?? lastFillUs
+      return fills.map(report => bookable(report, runId))
+    }),
   }
 }
+
+type FillReport = Extract<ExecutionReport, {kind: 'fill'}>
+const bookable = (report: FillReport, runId: string): FillReport =>
+  report.fill.clientOrderId.startsWith(`${runId}-`)
+    ? report
+    : {...report, fill: {...report.fill, clientOrderId: `${runId}-other-${report.fill.clientOrderId}`}}
+
+/** Everything a broker does, as an object that can be spread over. */
+const forwarded = (broker: Broker): Broker => ({
+  name: broker.name,
+  onReport: listener => broker.onReport(listener),
+  submit: order => broker.submit(order),
+  cancel: clientOrderId => broker.cancel(clientOrderId),
+  cancelAll: () => broker.cancelAll(),
+  orderByClientId: clientOrderId => broker.orderByClientId(clientOrderId),
+  openOrders: () => broker.openOrders(),
+  positions: () => broker.positions(),
+  account: () => broker.account(),
+  fillsSince: sinceUs => broker.fillsSince(sinceUs),
+  [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
+})
 
 /** What must be on the disk before an order leaves. */
 export interface Syncable {
@@ -85,20 +118,11 @@ export const journaledBroker = (broker: Broker, journal: Syncable, onSent: (clie
     return pending
   }
   return {
-    name: broker.name,
-    onReport: listener => broker.onReport(listener),
+    ...forwarded(broker),
     async submit(order) {
       await synced()
       onSent(order.clientOrderId)
       return broker.submit(order)
     },
-    cancel: clientOrderId => broker.cancel(clientOrderId),
-    cancelAll: () => broker.cancelAll(),
-    orderByClientId: clientOrderId => broker.orderByClientId(clientOrderId),
-    openOrders: () => broker.openOrders(),
-    positions: () => broker.positions(),
-    account: () => broker.account(),
-    fillsSince: sinceUs => broker.fillsSince(sinceUs),
-    [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
   }
 }

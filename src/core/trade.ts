@@ -114,12 +114,12 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   const {running, idle} = chooseStrategies({config, instruments, names: options.strategies})
   for (const {strategy, reason} of idle) onNote(`${strategy} is idle: ${reason}`)
 
-  const quiet = quietAfter(latch, config.home)
-  const broker = patientBroker(
-    stack.use(await createAlpacaBroker({client, instruments, ...wall, onBug: rethrow})),
-    quiet,
-  )
-  const run = await openRun(options, broker, facts.accountNumber, exchange !== undefined)
+  const venue = stack.use(await createAlpacaBroker({client, instruments, ...wall, onBug: rethrow}))
+  const run = await openRun(options, venue, facts.accountNumber, exchange !== undefined)
+  const broker = patientBroker(venue, {
+    quiet: quietAfter(latch, config.home),
+    runId: run.runId,
+  })
   if (run.resumed) onNote(`continues run ${run.runId} of this account`)
   const events = fanOut(options, config.home, run.runId, monitor)
   let journalFailure: Error | undefined
@@ -130,7 +130,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
       journalBroken.abort()
     }),
   )
-  const adopted = await adoptForeignFills(sqlite, broker, run.runId)
+  const adopted = await adoptForeignFills(sqlite, venue, run.runId)
   await sqlite.sync()
   if (adopted > 0) onNote(`${adopted} fills that others made in this account are taken into the journal`)
   const sidecars = stack.use(
