@@ -1,5 +1,5 @@
 import {assetClass, positionSymbol} from './assets.ts'
-import {absolute, type Decimal, formatDecimal, ONE, quotient, times} from './decimal.ts'
+import {absolute, type Decimal, formatDecimal, quotient, times} from './decimal.ts'
 import {averageEntry, type Position} from './ledger.ts'
 import type {MarginValues} from './margin.ts'
 import {isoDay} from './sessions.ts'
@@ -98,7 +98,7 @@ export const positionJson = (
     unrealized_intraday_plpc: ratio(dayProfit, absolute(dayBasis)),
     current_price: formatDecimal(current),
     lastday_price: formatDecimal(lastDay),
-    change_today: lastDay === 0n ? '0' : formatDecimal(quotient(current, lastDay, 18) - ONE, 16),
+    change_today: lastDay === 0n ? '0' : formatDecimal(quotient(current - lastDay, lastDay)),
   }
 }
 

@@ -1,0 +1,239 @@
+import {describe, expect, test} from 'vitest'
+import type {ApprovedOrder} from '../../../src/broker/broker.ts'
+import type {ExecutionReport} from '../../../src/domain/order.ts'
+import {lots, ticks, tsUs} from '../../../src/domain/units.ts'
+import {type AlpacaBrokerOptions, createAlpacaBroker} from '../../../src/drivers/alpaca/alpaca-broker.ts'
+import type {LocalExchangeOptions} from '../../../src/drivers/exchange-server/local-exchange.ts'
+import {clock, localRig, scheduler, until} from './local-rig.ts'
+
+const AAPL = 0
+const BITCOIN = 2
+let ids = 0
+
+const brokerRig = async (
+  options: Partial<AlpacaBrokerOptions> = {},
+  exchange: Partial<LocalExchangeOptions> = {},
+  through: typeof fetch = fetch,
+) => {
+  const rig = await localRig(exchange)
+  const client = await rig.connect({fetch: through})
+  const reports: ExecutionReport[] = []
+  const connection: boolean[] = []
+  const broker = await createAlpacaBroker({
+    client,
+    instruments: rig.instruments,
+    clock,
+    scheduler,
+    stream: {initialReconnectMs: 20},
+    onConnection: connected => connection.push(connected),
+    onBug: error => rig.bugs.push(error),
+    ...options,
+  })
+  broker.onReport(report => reports.push(report))
+  const order = (changes: Partial<ApprovedOrder> = {}): ApprovedOrder =>
+    ({
+      clientOrderId: `test-${++ids}`,
+      strategy: 'test',
+      instrument: AAPL,
+      side: 'buy',
+      type: 'market',
+      timeInForce: 'day',
+      lots: lots(10),
+      decidedUs: tsUs(0),
+      ...changes,
+    }) as ApprovedOrder
+  return {
+    ...rig,
+    broker,
+    reports,
+    connection,
+    order,
+    report: <K extends ExecutionReport['kind']>(kind: K, count = 1) =>
+      until(
+        `${kind} ${count}`,
+        () => reports.filter(r => r.kind === kind)[count - 1] as Extract<ExecutionReport, {kind: K}>,
+      ),
+    [Symbol.asyncDispose]: async () => {
+      await broker[Symbol.asyncDispose]()
+      await rig[Symbol.asyncDispose]()
+      expect(rig.bugs).toEqual([])
+    },
+  }
+}
+
+/** Fails chosen requests after they have (or have not) reached the venue. */
+const faultyFetch = (fault: (method: string, path: string) => 'lose-request' | 'lose-answer' | undefined) => {
+  const sent: string[] = []
+  const through: typeof fetch = async (input, init) => {
+    const {pathname} = new URL(String(input))
+    const kind = fault(String(init?.method), pathname)
+    sent.push(`${init?.method} ${pathname}`)
+    if (kind === 'lose-request') throw new TypeError('fetch failed')
+    const response = await fetch(input, init)
+    if (kind === 'lose-answer') throw new TypeError('fetch failed')
+    return response
+  }
+  return {through, sent}
+}
+
+describe('the way of an order', () => {
+  test('accepted, then filled, with ids that the activities repeat', async () => {
+    await using rig = await brokerRig()
+    const sent = rig.order()
+    await rig.broker.submit(sent)
+    const {fill, leavesLots} = await rig.report('fill')
+    expect(rig.reports.map(({kind}) => kind)).toEqual(['accepted', 'fill'])
+    expect(fill).toMatchObject({
+      clientOrderId: sent.clientOrderId,
+      instrument: AAPL,
+      side: 'buy',
+      lots: 10,
+      priceTicks: 1_500_100,
+      feeMicros: 0,
+      liquidity: 'taker',
+    })
+    expect(leavesLots).toBe(0)
+    const past = await rig.broker.fillsSince(tsUs(0))
+    expect(past.map(report => report.fill)).toEqual([fill])
+    expect(await rig.broker.positions()).toEqual([{symbol: 'AAPL', lots: 10}])
+    expect(await rig.broker.account()).toMatchObject({cashMicros: 98_499_900_000})
+    expect(await rig.broker.orderByClientId(sent.clientOrderId)).toMatchObject({
+      status: 'filled',
+      lots: 10,
+      filledLots: 10,
+    })
+  })
+
+  test('coin fees follow from who made and who took, and agree with the position', async () => {
+    await using rig = await brokerRig()
+    const coin = {instrument: BITCOIN, timeInForce: 'gtc' as const, lots: lots(10_000_000)}
+    await rig.broker.submit(rig.order(coin))
+    const taken = (await rig.report('fill')).fill
+    expect(taken).toMatchObject({liquidity: 'taker', feeLots: 25_000, feeMicros: 0})
+    await rig.broker.submit(rig.order({...coin, type: 'limit', limitTicks: ticks(995_000_000)}))
+    await rig.report('accepted', 2)
+    rig.market.quote('BTC/USD', 99_400, 99_450, 5)
+    const made = (await rig.report('fill', 2)).fill
+    expect(made).toMatchObject({liquidity: 'maker', feeLots: 15_000, priceTicks: 995_000_000})
+    expect(await rig.broker.positions()).toEqual([{symbol: 'BTC/USD', lots: 20_000_000 - 40_000}])
+  })
+
+  test('a refusal is a report with the venue’s code, not an exception', async () => {
+    await using rig = await brokerRig()
+    const order = rig.order({lots: lots(1_000_000)})
+    await rig.broker.submit(order)
+    expect(await rig.report('rejected')).toMatchObject({
+      clientOrderId: order.clientOrderId,
+      code: '40310000',
+      reason: 'insufficient buying power',
+    })
+  })
+
+  test('cancel, cancel again, cancel what was never there, cancel all', async () => {
+    await using rig = await brokerRig()
+    const resting = () => rig.order({type: 'limit', limitTicks: ticks(1_000_000)})
+    const first = resting()
+    await rig.broker.submit(first)
+    await rig.broker.cancel(first.clientOrderId)
+    expect(await rig.report('cancelled')).toMatchObject({clientOrderId: first.clientOrderId})
+    await rig.broker.cancel(first.clientOrderId)
+    expect(await rig.report('cancelRejected')).toMatchObject({reason: 'order is already in "canceled" state'})
+    await rig.broker.cancel('never-sent')
+    await rig.report('cancelRejected', 2)
+    for (let i = 0; i < 3; i++) await rig.broker.submit(resting())
+    expect(await rig.broker.openOrders()).toHaveLength(3)
+    expect(await rig.broker.cancelAll()).toBe(3)
+    expect(await rig.broker.openOrders()).toEqual([])
+  })
+})
+
+describe('when the wire fails', () => {
+  test.each(['lose-request', 'lose-answer'] as const)(
+    '%s: the order is sent once and its outcome is unclear',
+    async kind => {
+      const faults = faultyFetch((method, path) => (method === 'POST' && path === '/v2/orders' ? kind : undefined))
+      await using rig = await brokerRig({}, {}, faults.through)
+      const order = rig.order({type: 'limit', limitTicks: ticks(1_000_000)})
+      await expect(rig.broker.submit(order)).rejects.toMatchObject({name: 'UnclearOutcome'})
+      expect(faults.sent.filter(line => line === 'POST /v2/orders')).toHaveLength(1)
+      const found = await rig.broker.orderByClientId(order.clientOrderId)
+      expect(found?.status).toBe(kind === 'lose-answer' ? 'accepted' : undefined)
+    },
+  )
+
+  test('a cancel whose answer was lost is sent again', async () => {
+    let failures = 1
+    const faults = faultyFetch(method => (method === 'DELETE' && failures-- > 0 ? 'lose-request' : undefined))
+    await using rig = await brokerRig({}, {}, faults.through)
+    const order = rig.order({type: 'limit', limitTicks: ticks(1_000_000)})
+    await rig.broker.submit(order)
+    await rig.broker.cancel(order.clientOrderId)
+    await rig.report('cancelled')
+  })
+
+  test('what happened while the stream was down is told once, in order, after it is back', async () => {
+    await using rig = await brokerRig()
+    const filled = rig.order({type: 'limit', limitTicks: ticks(1_490_000)})
+    const cancelled = rig.order({type: 'limit', limitTicks: ticks(1_000_000)})
+    const untouched = rig.order({type: 'limit', limitTicks: ticks(990_000)})
+    await rig.broker.submit(rig.order())
+    for (const order of [filled, cancelled, untouched]) await rig.broker.submit(order)
+    await rig.report('accepted', 4)
+    rig.server.dropStreams()
+    rig.market.quote('AAPL', 148.9, 148.95)
+    const venueId = rig.server.exchange.desk.byClientId(cancelled.clientOrderId)?.id
+    await fetch(`${rig.server.url}/v2/orders/${venueId}`, {
+      method: 'DELETE',
+      headers: {'APCA-API-KEY-ID': 'local', 'APCA-API-SECRET-KEY': 'local'},
+    })
+    await rig.report('fill', 2)
+    await rig.report('cancelled')
+    await until('the connection', () => rig.broker.isConnected())
+    expect(rig.connection).toEqual([true, false, true])
+    const fills = rig.reports.filter(report => report.kind === 'fill')
+    expect(fills.map(({fill}) => fill.clientOrderId)[1]).toBe(filled.clientOrderId)
+    expect(new Set(fills.map(({fill}) => fill.fillId)).size).toBe(2)
+    await rig.broker.cancel(untouched.clientOrderId)
+    await rig.report('cancelled', 2)
+  })
+
+  test('too many requests: queries wait, a cancel does not', async () => {
+    await using rig = await brokerRig({requestsPerMinute: 30})
+    const order = rig.order({type: 'limit', limitTicks: ticks(1_000_000)})
+    await rig.broker.submit(order)
+    await rig.report('accepted')
+    const queries = Array.from({length: 40}, () => rig.broker.account().catch(() => undefined))
+    await rig.broker.cancel(order.clientOrderId)
+    await rig.report('cancelled')
+    expect(rig.server.statistics().requests).toBeLessThan(30)
+    await rig.broker[Symbol.asyncDispose]()
+    await Promise.all(queries)
+  })
+
+  test('wrong keys and a venue that is not there are refused with words', async () => {
+    await using rig = await localRig()
+    const {createAlpacaClient} = await import('../../../src/drivers/alpaca/client.ts')
+    const wrong = await createAlpacaClient({
+      kind: 'local',
+      url: rig.server.url,
+      streamUrl: rig.server.streamUrl,
+      keyId: 'a',
+      secret: 'b',
+    })
+    await expect(
+      createAlpacaBroker({client: wrong, instruments: rig.instruments, clock, scheduler}),
+    ).rejects.toMatchObject({code: 'ALPACA_KEYS_REFUSED', exitCode: 2})
+    await expect(createAlpacaClient({kind: 'paper', keyId: '', secret: ''})).rejects.toMatchObject({
+      code: 'ALPACA_KEYS_MISSING',
+    })
+    await expect(
+      createAlpacaClient({
+        kind: 'local',
+        url: 'http://example.com',
+        streamUrl: 'ws://127.0.0.1:1',
+        keyId: 'a',
+        secret: 'b',
+      }),
+    ).rejects.toMatchObject({code: 'EXCHANGE_NOT_LOCAL'})
+  })
+})
