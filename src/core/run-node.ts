@@ -18,6 +18,7 @@ import type {ExitRules} from '../risk/position-exit.ts'
 import type {RiskRule} from '../risk/risk.ts'
 import type {Strategy} from '../strategies/strategy.ts'
 import {nodeEvents} from './node-events.ts'
+import {systemScheduler} from './system-clock.ts'
 import type {StoppedBy, TradeEvent} from './trade-events.ts'
 
 export interface NodeOptions {
@@ -51,6 +52,8 @@ export interface NodeOptions {
   /** Shown in the first event. */
   readonly speed?: number
   readonly idle?: readonly {readonly strategy: string; readonly reason: string}[]
+  /** Wall timers for waiting on the broker; the system's by default. */
+  readonly wallScheduler?: Scheduler
   /** Market time between two comparisons with the broker; 30 s by default. */
   readonly reconcileEveryUs?: number
 }
@@ -111,6 +114,7 @@ class TradingNode {
   readonly #causedMs = new Map<string, number>()
   readonly #inFlight = new Set<Promise<void>>()
   readonly #stop = new AbortController()
+  readonly #wall: Scheduler
   readonly #sinceUs: number
   #eventMs = 0
   #stoppedBy: StoppedBy | undefined
@@ -123,6 +127,7 @@ class TradingNode {
     const {instruments} = feed
     const market = createMarketState(instruments.size)
     this.#o = options
+    this.#wall = options.wallScheduler ?? systemScheduler()
     this.#events = nodeEvents({
       instruments,
       limits,
@@ -175,10 +180,16 @@ class TradingNode {
     const stopTicking = this.#tick(scheduler)
     try {
       await this.#pump()
+    } catch (error) {
+      this.#failure ??= error
+      this.#stop.abort()
     } finally {
       stopTicking()
     }
-    return this.#leave()
+    // Whatever went wrong, nothing of ours stays in the market.
+    const summary = await this.#leave()
+    if (this.#failure !== undefined) throw this.#failure
+    return summary
   }
 
   // --- events in -----------------------------------------------------------------------------------------------
@@ -198,7 +209,6 @@ class TradingNode {
       }
       this.#take(next.value)
     }
-    if (this.#failure !== undefined) throw this.#failure
   }
 
   #take(chunk: TapeChunk): void {
@@ -338,6 +348,7 @@ class TradingNode {
     const {broker, clock, journal, flattenOnStop = false} = this.#o
     const {desk} = this.#engine
     if (flattenOnStop && !desk.latched && this.#engine.state !== 'halted') {
+      this.#engine.setState('reducing', 'closing positions before leaving')
       desk.cancelAll(clock.nowUs())
       this.#engine.flatten()
       await this.#until(() => desk.orders.size === 0 && this.#engine.isFlat())
@@ -374,7 +385,7 @@ class TradingNode {
   }
 
   #sleep(ms: number): Promise<void> {
-    return new Promise(resolve => setTimeout(resolve, ms))
+    return new Promise(resolve => void this.#wall.after(ms * 1000, resolve))
   }
 
   #summary(journalHash: string, openOrders: number, reconciliation: Reconciliation): NodeSummary {

@@ -38,6 +38,9 @@ export interface DeskOptions {
   readonly retryUs?: number
 }
 
+/** Slots looked at in one instant: more means that sending and refusing chase each other. */
+const MAX_SETTLE = 100_000
+
 /**
  * Turns what strategies want into orders and what venues say into positions. One strategy has at most one order on its
  * way to a target in an instrument, and one on each side of a quote: a change is a cancel first and a new order when the
@@ -50,6 +53,8 @@ export class OrderDesk {
   sent = 0
   rejected = 0
   latched = false
+  /** What may be sent: anything, only orders that close positions by force, or nothing. Cancels always may. */
+  admits: 'all' | 'exits' | 'none' = 'all'
   readonly #o: DeskOptions
   readonly #n: number
   readonly #retryUs: number
@@ -162,6 +167,8 @@ export class OrderDesk {
       if (this.#dirty.length > 1) this.#crossInside(nowUs)
       for (let k = 0; k < this.#dirty.length; k++) {
         const slot = this.#dirty[k]!
+        if (k > MAX_SETTLE)
+          throw new Error(`the orders of ${this.#o.strategies[Math.floor(slot / this.#n)]} do not settle`)
         this.#isDirty[slot] = 0
         this.#settleSlot(slot, nowUs)
       }
@@ -203,8 +210,8 @@ export class OrderDesk {
   #settleSlot(slot: number, nowUs: number): void {
     const quote = this.#quotes[slot]
     if (quote !== undefined) {
-      quote.bid = this.#settleSide(quote, quote.bid, 'bid', quote.bidTicks, quote.bidLots, nowUs)
-      quote.ask = this.#settleSide(quote, quote.ask, 'ask', quote.askTicks, quote.askLots, nowUs)
+      this.#settleSide(quote, quote.bid, 'bid', quote.bidTicks, quote.bidLots, nowUs)
+      this.#settleSide(quote, quote.ask, 'ask', quote.askTicks, quote.askLots, nowUs)
     }
     if (this.#hasTarget[slot] === 1) this.#settleTarget(slot, nowUs)
     else {
@@ -240,6 +247,7 @@ export class OrderDesk {
       this.#cancel(order, nowUs)
       return
     }
+    if (this.admits === 'none' || (this.admits === 'exits' && this.#forced[slot] === 0)) return
     const instrument = this.#o.instruments.at(i)
     if (Math.abs(need) < instrument.minLots) return
     if (nowUs < this.#blockedUs[slot]! && this.#forced[slot] === 0) {
@@ -250,8 +258,7 @@ export class OrderDesk {
     const lots = this.#withoutFlip(i, need)
     const purpose: OrderPurpose = this.#forced[slot] === 1 ? 'exit' : 'target'
     const priced = Number.isNaN(limit) ? undefined : this.#onIncrement(i, limit, side)
-    this.#taker[slot] = this.#send(slot, purpose, side, lots, priced, nowUs)
-    if (this.#taker[slot] !== undefined) return
+    if (this.#send(slot, purpose, side, lots, priced, nowUs)) return
     this.#blockedUs[slot] = nowUs + this.#retryUs
     this.#retryLater(i, this.#blockedUs[slot]!)
   }
@@ -270,7 +277,7 @@ export class OrderDesk {
     ticks: number,
     lots: number,
     nowUs: number,
-  ): LiveOrder | undefined {
+  ): void {
     const i = quote.slot % this.#n
     const orderSide: Side = side === 'bid' ? 'buy' : 'sell'
     const price = lots > 0 ? this.#onIncrement(i, ticks, orderSide) : 0
@@ -279,19 +286,18 @@ export class OrderDesk {
       const keeps =
         lots > 0 && resting.intent.limitTicks === price && resting.leavesLots <= lots && resting.leavesLots * 2 >= lots
       if (!keeps) this.#cancel(resting, nowUs)
-      return resting
+      return
     }
+    if (this.admits !== 'all') return
     const at = quote.slot * 2 + (side === 'bid' ? 0 : 1)
-    if (lots < this.#o.instruments.at(i).minLots || lots <= 0) return undefined
+    if (lots < this.#o.instruments.at(i).minLots || lots <= 0) return
     if (nowUs < this.#quoteBlockedUs[at]!) {
       this.#retryLater(i, this.#quoteBlockedUs[at]!)
-      return undefined
+      return
     }
-    const order = this.#send(quote.slot, side, orderSide, lots, price, nowUs)
-    if (order !== undefined) return order
+    if (this.#send(quote.slot, side, orderSide, lots, price, nowUs)) return
     this.#quoteBlockedUs[at] = nowUs + this.#retryUs
     this.#retryLater(i, this.#quoteBlockedUs[at]!)
-    return undefined
   }
 
   /** The multiple of the increment that is no worse for us than the price wanted. */
@@ -359,7 +365,7 @@ export class OrderDesk {
 
   // --- sending -------------------------------------------------------------------------------------------------
 
-  /** Risk, journal, outbox, in this order; undefined when it was refused. */
+  /** Risk, journal, outbox, in this order; false when it was refused. */
   #send(
     slot: number,
     purpose: OrderPurpose,
@@ -367,12 +373,12 @@ export class OrderDesk {
     lots: number,
     limitTicks: number | undefined,
     nowUs: number,
-  ): LiveOrder | undefined {
+  ): boolean {
     const {risk, latch, journal, outbox, listener, instruments, strategies} = this.#o
     const state = latch.check()
     if (state.latched) {
       this.onLatched(state.reason, nowUs)
-      return undefined
+      return false
     }
     const strategy = Math.floor(slot / this.#n)
     const i = slot % this.#n
@@ -396,7 +402,7 @@ export class OrderDesk {
       this.rejected++
       this.#journalVerdict(intent.clientOrderId, outcome.by, nowUs)
       listener?.onVerdict?.(intent, outcome.by, nowUs)
-      return undefined
+      return false
     }
     for (const note of outcome.notes) {
       this.#journalVerdict(intent.clientOrderId, note, nowUs)
@@ -407,8 +413,17 @@ export class OrderDesk {
     const order = this.#register(outcome.order, slot, purpose, nowUs)
     listener?.onOrder?.(order, nowUs)
     this.sent++
+    // Before it leaves: a broker may answer at once.
+    this.#attach(order)
     outbox.submit(outcome.order, nowUs)
-    return order
+    return true
+  }
+
+  #attach(order: LiveOrder): void {
+    const quote = this.#quotes[order.slot]
+    if (order.purpose === 'bid' && quote !== undefined) quote.bid = order
+    else if (order.purpose === 'ask' && quote !== undefined) quote.ask = order
+    else this.#taker[order.slot] = order
   }
 
   #register(intent: OrderIntent, slot: number, purpose: OrderPurpose, nowUs: number): LiveOrder {
@@ -469,6 +484,7 @@ export class OrderDesk {
   onLatched(reason: string, nowUs: number): void {
     if (this.latched) return
     this.latched = true
+    this.admits = 'none'
     this.#o.journal.append({kind: 'latch', tsUs: toTsUs(nowUs), latched: true, reason})
     this.#o.listener?.onLatched?.(reason, nowUs)
   }
@@ -480,7 +496,11 @@ export class OrderDesk {
    * come twice or late: a fill counts once by its id, an ended order stays ended.
    */
   onReport(report: ExecutionReport, nowUs: number): {readonly fill: Fill; readonly strategy: number} | undefined {
-    if (report.kind === 'fill' && this.#o.ledger.has(report.fill.fillId)) return undefined
+    if (report.kind === 'fill') {
+      if (this.#o.ledger.has(report.fill.fillId)) return undefined
+      // Somebody else trades on the account: theirs is not ours to book; reconciliation shows it.
+      if (!report.fill.clientOrderId.startsWith(`${this.#o.runId}-`)) return undefined
+    } else if (!this.orders.has(report.clientOrderId)) return undefined
     this.#o.journal.append({kind: 'report', tsUs: toTsUs(nowUs), report})
     return this.applyReport(report, nowUs)
   }

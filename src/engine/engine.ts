@@ -188,6 +188,7 @@ export class Engine {
     this.state = state
     this.stateReason = reason
     this.#o.risk.snapshot.state = state
+    this.desk.admits = this.desk.latched || state === 'halted' ? 'none' : state === 'reducing' ? 'exits' : 'all'
     this.#o.journal.append({kind: 'note', tsUs: tsUs(this.nowUs), text: `state ${state}: ${reason}`})
     this.#o.listener?.onState?.(state, reason, this.nowUs)
   }

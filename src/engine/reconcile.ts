@@ -24,6 +24,8 @@ export interface Reconciliation {
   /** Client order ids of orders that had ended at the broker, or that it has never seen: told to the engine now. */
   readonly ended: readonly string[]
   readonly neverArrived: readonly string[]
+  /** Open orders of this run that the engine no longer holds open (they arrived after they were given up): cancelled now. */
+  readonly orphans: readonly string[]
   /** Open orders and fills that are not this run's: left alone, shown to the user. */
   readonly externalOrders: readonly string[]
   readonly externalFills: readonly string[]
@@ -63,10 +65,15 @@ export const reconcile = async (options: ReconcileOptions): Promise<Reconciliati
     if (report.kind === 'rejected' && known === undefined) neverArrived.push(clientOrderId)
     else if (report.kind !== 'accepted') ended.push(clientOrderId)
   }
+  const orphans = open
+    .map(order => order.clientOrderId)
+    .filter(id => isOurs(id) && !engine.desk.orders.has(id) && !ended.includes(id))
+  for (const clientOrderId of orphans) await broker.cancel(clientOrderId)
   return {
     missedFills,
     ended,
     neverArrived,
+    orphans,
     externalOrders: open.filter(order => !isOurs(order.clientOrderId)).map(order => order.clientOrderId),
     externalFills,
     differences: await differencesOf(options),

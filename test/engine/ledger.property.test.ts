@@ -139,7 +139,7 @@ test('without fees, a fill at the mark does not change equity', () => {
         const {ledger, market} = openLedger()
         for (const [n, shape] of shapes.entries()) ledger.apply(fillOf(shape, n), 0)
         const before = ledger.equityMicros()
-        const atMark = {
+        const atMark: Shape = {
           instrument: i,
           side: 'buy' as const,
           lots,

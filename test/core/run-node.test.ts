@@ -1,0 +1,191 @@
+import {describe, expect, test} from 'vitest'
+import type {Journal} from '../../src/broker/journal.ts'
+import {memoryJournal} from '../../src/broker/memory-journal.ts'
+import {type NodeOptions, runNode} from '../../src/core/run-node.ts'
+import type {TradeEvent} from '../../src/core/trade-events.ts'
+import {InstrumentTable} from '../../src/domain/instrument.ts'
+import {ManualClock, type Scheduler} from '../../src/domain/time.ts'
+import {tsUs} from '../../src/domain/units.ts'
+import {openLatch} from '../../src/engine/kill-latch.ts'
+import {staticAllocator} from '../../src/engine/ports.ts'
+import type {Feed} from '../../src/feed/feed.ts'
+import {limits, scripted} from '../engine/engine-rig.ts'
+import {FakeBroker} from '../support/fake-broker.ts'
+import {chunkOf} from '../support/rows.ts'
+
+const START = 1_700_000_000_000_000
+const SECOND = 1_000_000
+const instruments = InstrumentTable.of(['BTC/USD'])
+const COIN = 1e8
+
+/** Timers that run as soon as the event loop turns; time itself moves with the feed. */
+const eager: Scheduler = {
+  after: (_delayUs, run) => {
+    const handle = setImmediate(run)
+    return () => clearImmediate(handle)
+  },
+}
+const never: Scheduler = {after: () => () => undefined}
+
+interface Rig {
+  readonly rows?: number
+  readonly targets?: readonly number[]
+  readonly journal?: Journal
+  readonly broker?: FakeBroker
+  /** Runs before row `n` is delivered. */
+  readonly before?: (row: number) => void
+  readonly options?: Partial<NodeOptions>
+}
+
+const run = async ({
+  rows = 4,
+  targets = [COIN],
+  journal = memoryJournal(),
+  broker = new FakeBroker(instruments),
+  before,
+  options,
+}: Rig) => {
+  const clock = new ManualClock(tsUs(START))
+  const events: TradeEvent[] = []
+  const turn = () => new Promise(resolve => setImmediate(resolve))
+  const feed: Feed = {
+    name: 'test',
+    instruments,
+    chunks: async function* () {
+      for (let n = 0; n < rows; n++) {
+        before?.(n)
+        clock.advanceTo(tsUs(START + n * SECOND))
+        broker.nowUs = clock.nowUs()
+        yield chunkOf([{at: clock.nowUs(), quote: [990_000, 1_010_000, 100 * COIN, 100 * COIN]}])
+        for (let k = 0; k < 10; k++) await turn()
+        for (const [id, held] of [...broker.held])
+          if (held.order.type === 'market') broker.fill(id, held.order.lots, 1_010_000)
+      }
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+  const summary = await runNode({
+    runId: 'node',
+    seed: 1,
+    configHash: 'c',
+    feed,
+    broker,
+    strategies: [
+      scripted('s', (row, context) => context.target(0, targets[Math.min(row, targets.length - 1)] as number)),
+    ],
+    allocator: staticAllocator([1]),
+    limits,
+    rules: [],
+    journal,
+    latch: openLatch,
+    clock,
+    scheduler: never,
+    wallScheduler: eager,
+    onEvent: event => events.push(event),
+    signal: new AbortController().signal,
+    ...options,
+  })
+  return {summary, events, broker, journal, kinds: events.map(event => event.kind)}
+}
+
+describe('runNode', () => {
+  test('trades what its strategy wants and says so', async () => {
+    const {summary, events, broker} = await run({targets: [COIN, COIN, 0]})
+    expect(summary).toMatchObject({
+      events: 4,
+      orders: 2,
+      fills: 2,
+      rejected: 0,
+      ledgerErrorMicros: 0,
+      stoppedBy: 'feed-end',
+      openOrders: 0,
+      reconciliation: {missedFills: [], differences: []},
+    })
+    expect(summary.equityMicros).toBe(1e12 - 2 * 3)
+    expect(summary.latencyUs.decision.p50).toBeGreaterThan(0)
+    expect(broker.submitted).toEqual(['node-0-1', 'node-0-2'])
+    expect(events[0]).toMatchObject({kind: 'run', phase: 'started'})
+    expect(events.at(-1)).toMatchObject({kind: 'run', phase: 'ended', journalHash: summary.journalHash})
+  })
+
+  test('an answer that was lost is asked for, and never sent again', async () => {
+    const broker = new FakeBroker(instruments)
+    broker.outcome = () => 'unclear'
+    const {summary} = await run({broker})
+    expect(broker.submitted).toEqual(['node-0-1'])
+    expect(summary).toMatchObject({fills: 1, openOrders: 0})
+  })
+
+  test('an order that never arrived is given up after asking, and its target is tried again with a new id', async () => {
+    const broker = new FakeBroker(instruments)
+    broker.outcome = ({clientOrderId}) => (clientOrderId === 'node-0-1' ? 'lost' : 'ok')
+    const {summary} = await run({broker, rows: 60, options: {scheduler: eager, reconcileEveryUs: 10 * SECOND}})
+    expect(broker.submitted).toEqual(['node-0-1', 'node-0-2'])
+    expect(summary).toMatchObject({fills: 1, rejected: 1})
+  })
+
+  test('stops for the latch: cancels what works, sends nothing more, flattens nothing', async () => {
+    let latched = false
+    const broker = new FakeBroker(instruments)
+    const {summary} = await run({
+      broker,
+      targets: [COIN, 2 * COIN, 3 * COIN],
+      before: row => {
+        latched = row >= 2
+      },
+      options: {latch: {check: () => (latched ? {latched, reason: 'drill'} : {latched: false})}, flattenOnStop: true},
+    })
+    expect(summary).toMatchObject({stoppedBy: 'kill', latched: true, openOrders: 0})
+    expect(broker.submitted).toHaveLength(2)
+  })
+
+  test('a stop with flatten closes what is held', async () => {
+    const stop = new AbortController()
+    const broker = new FakeBroker(instruments)
+    broker.deliver = report => {
+      broker.tell(report)
+      if (report.kind === 'accepted') broker.fill(report.clientOrderId, COIN, 1_000_000)
+    }
+    const {summary} = await run({
+      broker,
+      before: row => row === 2 && stop.abort('duration'),
+      options: {signal: stop.signal, flattenOnStop: true},
+    })
+    expect(summary).toMatchObject({stoppedBy: 'duration', fills: 2, openOrders: 0})
+    expect(await broker.positions()).toEqual([])
+  })
+
+  test('goes on after a crash where the journal stopped', async () => {
+    const journal = memoryJournal()
+    const broker = new FakeBroker(instruments)
+    const first = await run({journal, broker, targets: [COIN]})
+    broker.hangUp()
+    // Filled while nobody listened.
+    const second = await run({journal, broker, targets: [COIN, 3 * COIN]})
+    expect(second.summary).toMatchObject({orders: 2, fills: 2, ledgerErrorMicros: 0})
+    expect(broker.submitted).toEqual(['node-0-1', 'node-0-2'])
+    expect(first.summary.journalHash).not.toBe(second.summary.journalHash)
+    expect([...journal.entries()].filter(({entry}) => entry.kind === 'run')).toHaveLength(1)
+  })
+
+  test('a strategy that throws stops the node after its orders are cancelled, and the error comes out', async () => {
+    const broker = new FakeBroker(instruments)
+    const failing = run({
+      broker,
+      options: {
+        strategies: [
+          {
+            name: 'bad',
+            onEvent: (context, chunk) => {
+              if ((chunk.tsUs[0] as number) > START) throw new Error('a bug in a strategy')
+              context.target(0, COIN, {limitTicks: 900_000})
+            },
+          },
+        ],
+      },
+    })
+    await expect(failing).rejects.toThrow('a bug in a strategy')
+    expect(await broker.openOrders()).toEqual([])
+    expect(broker.cancels).toBe(1)
+  })
+})
