@@ -109,8 +109,8 @@ const groupsOf = async (
 ): Promise<RowGroup[]> => {
   const period = output.kind === 'bar' ? ', period_us' : ''
   if (kind.unique.length > 0) await dropDuplicates(database, kind, table, defects)
-  const needs = (columns: readonly string[], decimals: string) =>
-    columns.length === 0 ? 'false' : `bool_or(${columns.map(c => `needs(${c}, ${decimals})`).join(' OR ')})`
+  const needs = (columns: readonly string[], scale: string, only = '') =>
+    columns.length === 0 ? 'false' : `bool_or(${only}(${columns.map(c => `needs(${c}, ${scale})`).join(' OR ')}))`
   await database.run(
     `CREATE OR REPLACE TEMP MACRO needs(x, scale) AS
        coalesce(abs(x * scale - round(x * scale)) > 0.001 + abs(x * scale) * 4e-16, false)`,
@@ -123,11 +123,11 @@ const groupsOf = async (
     to_us: number
     late: number
     price4: boolean
-    price8: boolean
     size0: boolean
   }>(
     `SELECT symbol${period}, count(*) AS rows, min(ts_us) AS from_us, max(ts_us) AS to_us, count_if(ts_us < previous) AS late,
-       ${needs(kind.prices, '1e4')} AS price4, ${needs(kind.prices, '1e6')} AS price8, ${needs(kind.sizes, '1')} AS size0
+       ${needs(kind.prices, '1e4')} AS price4,
+       ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0
      FROM (SELECT *, ${await previousSql(database, output.kind, table)} AS previous FROM ${table} WHERE defect IS NULL)
      GROUP BY symbol${period} ORDER BY symbol${period}`,
   )
@@ -140,10 +140,14 @@ const groupsOf = async (
   const groups: RowGroup[] = []
   for (const row of rows) {
     const base = output.instrument?.(row.symbol) ?? instrumentOf(row.symbol)
-    const priceDecimals = row.price8 ? 8 : row.price4 ? Math.max(6, base.priceDecimals) : base.priceDecimals
-    const coarse = base.sizeDecimals === 0 && row.size0
     const where = `defect IS NULL AND symbol = ${quoted(row.symbol)}${row.period_us === undefined ? '' : ` AND period_us = ${row.period_us}`}`
-    const sizeDecimals = coarse ? await sizeDecimalsOf(database, table, kind, where) : base.sizeDecimals
+    // Four decimals hold most prices and none most sizes; only where they do not is a finer scale looked for.
+    const priceDecimals =
+      row.price4 && base.priceDecimals < MOST_DECIMALS
+        ? Math.max(base.priceDecimals, await decimalsOf(database, table, kind.prices, where))
+        : base.priceDecimals
+    const sizeDecimals =
+      row.size0 && base.sizeDecimals === 0 ? await decimalsOf(database, table, kind.sizes, where) : base.sizeDecimals
     groups.push({
       symbol: row.symbol,
       ...(row.period_us === undefined ? {} : {periodUs: row.period_us}),
@@ -208,11 +212,19 @@ const dropDuplicates = async (
   )
 }
 
-const sizeDecimalsOf = async (database: Database, table: string, kind: KindTable, where: string): Promise<number> => {
-  const fits = await database.one<Record<string, boolean>>(
-    `SELECT ${[2, 4, 6].map(d => `bool_or(${kind.sizes.map(c => `needs(${c}, 1e${d})`).join(' OR ')}) AS d${d}`)} FROM ${table} WHERE ${where}`,
+const MOST_DECIMALS = 8
+
+/** The fewest even decimals that hold every value, at most eight: what is finer is rounded. */
+const decimalsOf = async (
+  database: Database,
+  table: string,
+  columns: readonly string[],
+  where: string,
+): Promise<number> => {
+  const unfit = await database.one<Record<string, boolean>>(
+    `SELECT ${[2, 4, 6].map(d => `bool_or(${columns.map(c => `needs(${c}, 1e${d})`).join(' OR ')}) AS d${d}`)} FROM ${table} WHERE ${where}`,
   )
-  return !fits['d2'] ? 2 : !fits['d4'] ? 4 : !fits['d6'] ? 6 : 8
+  return !unfit['d2'] ? 2 : !unfit['d4'] ? 4 : !unfit['d6'] ? 6 : MOST_DECIMALS
 }
 
 /** The SELECT that yields a group's stored columns, in ticks and lots. */

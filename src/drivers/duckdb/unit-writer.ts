@@ -160,11 +160,13 @@ export const publishUnit = async (dir: string, staging: string, unit: CatalogUni
 }
 
 const syncTree = async (folder: string): Promise<void> => {
-  for (const entry of await readdir(folder, {withFileTypes: true})) {
-    const child = path.join(folder, entry.name)
-    if (entry.isDirectory()) await syncTree(child)
-    else await syncPath(child)
-  }
+  const entries = await readdir(folder, {withFileTypes: true})
+  await Promise.all(
+    entries.map(entry => {
+      const child = path.join(folder, entry.name)
+      return entry.isDirectory() ? syncTree(child) : syncPath(child)
+    }),
+  )
   await syncPath(folder)
 }
 

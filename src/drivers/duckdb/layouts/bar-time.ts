@@ -1,14 +1,8 @@
-import {
-  CALENDAR_FIRST_YEAR,
-  CALENDAR_LAST_YEAR,
-  dayOf,
-  formatDay,
-  isTradingDay,
-  sessionCloseUs,
-} from '../../../domain/calendar.ts'
+import {CALENDAR_FIRST_YEAR, CALENDAR_LAST_YEAR, dayOf, isTradingDay, sessionCloseUs} from '../../../domain/calendar.ts'
 import {UserError} from '../../../domain/errors.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
 import {type Database, identifier} from '../database.ts'
+import {TableWriter} from '../table-writer.ts'
 import {type LayoutContext, NEW_YORK, RAW} from './layout.ts'
 import {parsePeriod} from './symbols.ts'
 
@@ -63,14 +57,17 @@ export const barTime = async (context: LayoutContext, input: BarTimeInput): Prom
 
 /** Trading days with the close of each, as a table to join. */
 export const createSessions = async (database: Database): Promise<void> => {
-  const rows: string[] = []
+  const [there] = await database.rows<object>("SELECT 1 FROM duckdb_tables() WHERE table_name = 'sessions'")
+  if (there !== undefined) return
+  const days = await TableWriter.create(database, 'session_days', ['day_number', 'close_us'])
   const last = dayOf(CALENDAR_LAST_YEAR, 12, 31)
   for (let day = dayOf(CALENDAR_FIRST_YEAR, 1, 1); day <= last; day++) {
-    if (isTradingDay(day)) rows.push(`('${formatDay(day)}',${sessionCloseUs(day)})`)
+    if (isTradingDay(day)) days.write(day, sessionCloseUs(day))
   }
-  await database.run('CREATE TEMP TABLE IF NOT EXISTS sessions(day DATE, close_us BIGINT)')
-  const {count} = await database.one<{count: number}>('SELECT count(*) AS count FROM sessions')
-  if (count === 0) await database.run(`INSERT INTO sessions VALUES ${rows.join(',')}`)
+  days.close()
+  await database.run(
+    `CREATE TEMP TABLE sessions AS SELECT DATE '1970-01-01' + day_number::INTEGER AS day, close_us::BIGINT AS close_us FROM session_days`,
+  )
 }
 
 const timeframeSql = async ({database, fileName}: LayoutContext, column: string): Promise<string> => {

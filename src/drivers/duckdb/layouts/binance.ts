@@ -83,9 +83,12 @@ export const binanceDepth: Layout = {
     qty: 'DOUBLE',
   }),
   outputs: context => {
-    const message = `recv_ns, last_update_id, kind`
-    const isFirst = `(recv_ns, coalesce(last_update_id, 0), kind) IS DISTINCT FROM
-      lag((recv_ns, coalesce(last_update_id, 0), kind)) OVER (ORDER BY rowid)`
+    const message = 'recv_ns, last_update_id, kind'
+    // Windows without an order stream over the table as it lies, in file order; ordered ones would sort it.
+    const differs = (neighbour: 'lag' | 'lead') =>
+      ['recv_ns', 'last_update_id', 'kind']
+        .map(name => `${name} IS DISTINCT FROM ${neighbour}(${name}) OVER ()`)
+        .join(' OR ')
     // Numbers of one spot stream follow on; futures streams skip by design and carry their own link.
     const gaps = `SELECT count_if(first_update_id > previous + 1) FROM (
       SELECT any_value(first_update_id) AS first_update_id, lag(last_update_id) OVER (ORDER BY min(rowid)) AS previous
@@ -95,12 +98,12 @@ export const binanceDepth: Layout = {
       {
         kind: 'depth',
         ...(isPerpetual ? {} : {counts: {sequenceGaps: gaps}}),
-        select: `SELECT line, ts_us, seq, symbol, price, size, venue_ts_us,
+        select: `SELECT ${COMMON}, ${symbolOf(context)} AS symbol, price, qty AS size,
+          coalesce(exch_tx_ms, exch_event_ms) * 1000 AS venue_ts_us,
           CASE side WHEN 'ask' THEN ${Depth.ask} ELSE 0 END
-            | CASE WHEN is_first AND kind = 'snapshot' THEN ${Depth.clear} ELSE 0 END
-            | CASE WHEN lead(is_first, 1, true) OVER (ORDER BY line) THEN ${Depth.last} ELSE 0 END AS flags
-          FROM (SELECT ${COMMON}, ${symbolOf(context)} AS symbol, price, qty AS size, side, kind,
-            coalesce(exch_tx_ms, exch_event_ms) * 1000 AS venue_ts_us, ${isFirst} AS is_first FROM ${RAW})`,
+            + CASE WHEN kind = 'snapshot' AND (${differs('lag')}) THEN ${Depth.clear} ELSE 0 END
+            + CASE WHEN ${differs('lead')} THEN ${Depth.last} ELSE 0 END AS flags
+          FROM ${RAW}`,
       },
     ]
   },
