@@ -4,6 +4,7 @@ import {openCatalog} from '../drivers/duckdb/catalog.ts'
 import {startLocalExchange} from '../drivers/exchange-server/local-exchange.ts'
 import {createReplayMarket} from '../exchange/replay-market.ts'
 import type {ExchangeAnswer, ExchangeRequest} from './exchange-thread.ts'
+import {inDollars} from './replay-source.ts'
 import {systemClock, systemScheduler} from './system-clock.ts'
 
 /** The thread of a node's own exchange: its matching must not keep the node's event loop, nor be kept by it. */
@@ -17,10 +18,12 @@ try {
     data === undefined
       ? undefined
       : await createReplayMarket(
-          await openCatalog(data, {
-            ...(symbols.length === 0 ? {} : {symbols}),
-            ...(startUs === undefined ? {} : {fromUs: startUs}),
-          }),
+          inDollars(
+            await openCatalog(data, {
+              ...(symbols.length === 0 ? {} : {symbols}),
+              ...(startUs === undefined ? {} : {fromUs: startUs}),
+            }),
+          ),
         )
   const exchange = await startLocalExchange({
     seed,
