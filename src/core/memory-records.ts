@@ -25,6 +25,8 @@ export interface AddOptions {
   readonly horizonUs: number
   /** Gets every refused line. */
   readonly rejectsFile?: string | undefined
+  /** Stops the reading early; what was read is kept. */
+  readonly signal?: AbortSignal
   /** Called about every thousand records, to make them durable. */
   readonly flush: () => Promise<void>
 }
@@ -57,6 +59,7 @@ export const addRecords = async (bank: MemoryBank, options: AddOptions): Promise
       else if (outcome === 'known') known++
       else rejects.add({line, reason: outcome, text: JSON.stringify(record)})
       if ((added + known) % 1_000 === 0) await options.flush()
+      if (options.signal?.aborted) break
     }
   } finally {
     if (rejectsFile !== undefined) closeSync(rejectsFile)

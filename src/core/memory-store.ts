@@ -1,4 +1,4 @@
-import {existsSync, mkdirSync, renameSync} from 'node:fs'
+import {existsSync, mkdirSync, renameSync, statSync} from 'node:fs'
 import path from 'node:path'
 import type {Config} from '../config/schema.ts'
 import {UserError} from '../domain/errors.ts'
@@ -27,6 +27,11 @@ export const openPatternStore = async (options: OpenStoreOptions): Promise<Patte
 
 const openSqlite = async ({directory, notices}: OpenStoreOptions): Promise<PatternStore> => {
   const {openSqlitePatternStore} = await import('../drivers/sqlite/pattern-store.ts')
+  if (statSync(directory, {throwIfNoEntry: false})?.isFile()) {
+    throw new UserError('BANK_NOT_A_FOLDER', `a pattern bank is a folder, ${directory} is a file`, {
+      hints: ['name a folder with --bank', 'gpi memory import --from FILE reads patterns from a file'],
+    })
+  }
   mkdirSync(directory, {recursive: true, mode: 0o700})
   const file = sqliteFile(directory)
   try {

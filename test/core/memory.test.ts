@@ -1,8 +1,10 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -166,6 +168,26 @@ describe('a bank on disk', () => {
     await using memory = await openMemory({config, directory})
     expect(memory.calibration).toMatchObject({method: 'chance', samples: 0})
     expect(memory.stats()).toMatchObject({searches: 1, hitRate: 0})
+  })
+
+  test('says what is in the way of opening it', async () => {
+    const blocked = path.join(folder, 'blocked')
+    mkdirSync(path.join(blocked, 'patterns.db'), {recursive: true})
+    await expect(openMemory({config, directory: blocked})).rejects.toMatchObject({code: 'STORE_UNREADABLE'})
+    const file = path.join(folder, 'file')
+    writeFileSync(file, '')
+    await expect(openMemory({config, directory: file})).rejects.toMatchObject({code: 'BANK_NOT_A_FOLDER'})
+  })
+
+  test('a process whose store was moved away refuses to write, rather than into nothing', async () => {
+    const directory = await aBank(5)
+    await using memory = await openMemory({config, directory})
+    renameSync(path.join(directory, 'patterns.db'), path.join(directory, 'elsewhere.db'))
+    memory.bank.recordOutcome('p1', 1, 9_000)
+    await expect(memory.flush()).rejects.toMatchObject({code: 'STORE_MOVED'})
+    renameSync(path.join(directory, 'elsewhere.db'), path.join(directory, 'patterns.db'))
+    await memory.flush()
+    expect((await memory.store.verify()).observations).toBe(6)
   })
 
   test('names MongoDB when it is configured without a URL', async () => {

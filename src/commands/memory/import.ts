@@ -31,7 +31,7 @@ export default class MemoryImport extends MemoryCommand {
     await using memory = await this.openBank(flags, {create: true})
     const result = await addRecords(memory.bank, {
       ...{from: flags.from, horizonUs, rejectsFile: flags.rejects},
-      flush: memory.flush,
+      ...{flush: memory.flush, signal: this.stopSignal},
     })
     this.refuseInvalid(result.rejected, result.problems, flags['skip-invalid'])
     this.note(`${result.added} added, ${result.known} known, ${result.rejected} refused`)

@@ -2,6 +2,7 @@ import {DatabaseSync} from 'node:sqlite'
 import type {Observation, StoredPattern} from '../../memory/pattern.ts'
 import {observationChecksum} from '../../memory/pattern-checksum.ts'
 import {CorruptRowError, observationOf, patternOfRow, type Row, stateOf} from './pattern-row.ts'
+import {sqliteCode} from './sqlite-errors.ts'
 
 /**
  * Whatever a damaged file still gives: patterns and outcomes that match their checksums, read from both ends so that one
@@ -52,12 +53,12 @@ const readUntilDamage = (read: () => void): void => {
   }
 }
 
-const isSqliteError = (error: unknown): boolean => (error as {code?: string}).code === 'ERR_SQLITE_ERROR'
+const isSqliteError = (error: unknown): boolean => sqliteCode(error) !== undefined
 
 /** True for SQLITE_CORRUPT (11), SQLITE_NOTADB (26), a schema that is not ours, or a row against its checksum. */
 export const isCorruption = (error: unknown): boolean => {
   if (error instanceof CorruptRowError) return true
-  if (!isSqliteError(error)) return false
-  const primary = Number((error as {errcode?: number}).errcode) & 0xff
-  return primary === 11 || primary === 26 || /no such (table|column)|malformed/.test((error as Error).message)
+  const code = sqliteCode(error)
+  if (code === undefined) return false
+  return code === 11 || code === 26 || /no such (table|column)|malformed/.test((error as Error).message)
 }

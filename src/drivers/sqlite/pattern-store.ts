@@ -1,8 +1,11 @@
+import {statSync} from 'node:fs'
 import {DatabaseSync} from 'node:sqlite'
+import {ExitCode, UserError} from '../../domain/errors.ts'
 import type {Observation, PatternWrite, StoredPattern} from '../../memory/pattern.ts'
 import {observationChecksum, patternChecksum, vectorBytes} from '../../memory/pattern-checksum.ts'
 import type {ChangeBatch, PatternStore, StoreReport} from '../../memory/pattern-store.ts'
 import {CorruptRowError, observationOf, patternOfRow, type Row, stateOf} from './pattern-row.ts'
+import {explained} from './sqlite-errors.ts'
 
 const BATCH = 1_000
 /** Milliseconds a writer waits for another process's transaction. */
@@ -45,13 +48,17 @@ export const openSqlitePatternStore = (file: string): PatternStore => new Sqlite
 
 class SqlitePatternStore implements PatternStore {
   readonly kind = 'sqlite'
+  readonly #file: string
+  readonly #inode: number
   readonly #db: DatabaseSync
   readonly #sql: ReturnType<typeof prepare>
 
   constructor(file: string) {
-    this.#db = new DatabaseSync(file, {timeout: BUSY_TIMEOUT_MS})
+    this.#file = file
+    this.#db = explained(file, () => new DatabaseSync(file, {timeout: BUSY_TIMEOUT_MS}))
     try {
-      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF')
+      explained(file, () => this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'))
+      this.#inode = statSync(file).ino
       this.#transaction(() => this.#db.exec(SCHEMA))
       this.#sql = prepare(this.#db)
     } catch (error) {
@@ -126,15 +133,27 @@ class SqlitePatternStore implements PatternStore {
   }
 
   #transaction<T>(run: () => T): T {
-    this.#db.exec('BEGIN IMMEDIATE')
-    try {
-      const result = run()
-      this.#db.exec('COMMIT')
-      return result
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw error
-    }
+    return explained(this.#file, () => {
+      this.#db.exec('BEGIN IMMEDIATE')
+      try {
+        const result = run()
+        this.#requireInPlace()
+        this.#db.exec('COMMIT')
+        return result
+      } catch (error) {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+        throw error
+      }
+    })
+  }
+
+  /** With a write-ahead log SQLite itself would go on writing to a file that was moved aside, where nobody looks. */
+  #requireInPlace(): void {
+    if (statSync(this.#file, {throwIfNoEntry: false})?.ino === this.#inode) return
+    throw new UserError('STORE_MOVED', `${this.#file} was moved or replaced while it was open`, {
+      hints: ['start again: if it was damaged, it is in quarantine/ and what could be read was carried over'],
+      exitCode: ExitCode.failure,
+    })
   }
 
   #applyOne(write: PatternWrite, revision: number): void {
