@@ -34,6 +34,10 @@ export class PortfolioRisk implements PortfolioRiskView {
   readonly #moment: Float64Array
   readonly #lastPrice: Float64Array
   readonly #return: Float64Array
+  /** Exposures the cached products were made of, Σe, and eᵀΣe. */
+  readonly #cached: Float64Array
+  readonly #products: Float64Array
+  #variance = 0
   #weight = 0
   #lastSampleUs = 0
 
@@ -46,6 +50,8 @@ export class PortfolioRisk implements PortfolioRiskView {
     this.#moment = new Float64Array(this.#n * this.#n)
     this.#lastPrice = new Float64Array(this.#n)
     this.#return = new Float64Array(this.#n)
+    this.#cached = new Float64Array(this.#n)
+    this.#products = new Float64Array(this.#n)
   }
 
   /** Call at every event, or as often as convenient: takes a sample when one is due. */
@@ -53,20 +59,34 @@ export class PortfolioRisk implements PortfolioRiskView {
     if (nowUs - this.#lastSampleUs >= this.#sampleUs) this.#sample(nowUs)
   }
 
+  /** Linear in the number of instruments: other exposures count as of when they last moved by more than 0.2 %. */
   deviationWith(instrument: number, exposureMicros: number): number {
-    const n = this.#n
-    let variance = 0
-    for (let i = 0; i < n; i++) {
-      const a = i === instrument ? exposureMicros : this.#exposure(i)
-      if (a === 0) continue
-      let row = 0
-      for (let j = 0; j < n; j++) {
-        const b = j === instrument ? exposureMicros : this.#exposure(j)
-        if (b !== 0) row += this.#covariance[i * n + j]! * b
-      }
-      variance += a * row
+    for (let i = 0; i < this.#n; i++) {
+      const held = this.#options.positionLots[i]!
+      const cached = this.#cached[i]!
+      if (held === 0 && cached === 0) continue
+      const exposure = this.#exposure(i)
+      if (Math.abs(exposure - cached) > 0.002 * Math.abs(cached)) this.#shift(i, exposure)
     }
-    return Math.sqrt(Math.max(0, variance))
+    const change = exposureMicros - this.#cached[instrument]!
+    const own = this.#covariance[instrument * this.#n + instrument]!
+    return Math.sqrt(Math.max(0, this.#variance + 2 * change * this.#products[instrument]! + change * change * own))
+  }
+
+  /** Brings the cached products up to an instrument's new exposure. */
+  #shift(i: number, exposure: number): void {
+    const n = this.#n
+    const change = exposure - this.#cached[i]!
+    this.#variance += 2 * change * this.#products[i]! + change * change * this.#covariance[i * n + i]!
+    for (let j = 0; j < n; j++) this.#products[j]! += change * this.#covariance[i * n + j]!
+    this.#cached[i] = exposure
+  }
+
+  #rebuild(): void {
+    this.#cached.fill(0)
+    this.#products.fill(0)
+    this.#variance = 0
+    for (let i = 0; i < this.#n; i++) if (this.#options.positionLots[i] !== 0) this.#shift(i, this.#exposure(i))
   }
 
   correlation(a: number, b: number): number {
@@ -110,6 +130,7 @@ export class PortfolioRisk implements PortfolioRiskView {
         this.#covariance[k] = (shrink * this.#moment[k]!) / this.#weight + (1 - shrink) * this.#prior[k]!
       }
     }
+    this.#rebuild()
   }
 
   /** Factor from the variance of one sample to the variance of a trading day. */

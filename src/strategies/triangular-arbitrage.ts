@@ -6,7 +6,7 @@ import type {Fill} from '../domain/order.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
 import {Survival} from './triangular-arbitrage/survival.ts'
-import {convert, evaluate, findTriangles, type Leg, type Triangle} from './triangular-arbitrage/triangles.ts'
+import {evaluate, findTriangles, grossRate, type Leg, rateOf, type Triangle} from './triangular-arbitrage/triangles.ts'
 
 export const TriangularArbitrageParams = z.strictObject({
   takerFeeBps: z.number().min(-10).max(200).default(25).describe('fee of one leg until fills show the real one'),
@@ -108,30 +108,39 @@ class TriangleStrategy implements Strategy {
   }
 
   #look(context: StrategyContext, triangle: Triangle): void {
-    const {market, instruments, nowUs} = context
-    const oldest = nowUs - this.#params.maxQuoteAgeMs * 1000
-    const isFresh = triangle.legs.every(l => market.quotedUs[l.instrument]! >= oldest)
-    const found = isFresh ? evaluate(triangle, market, instruments, this.#feeFraction) : undefined
-    const netBps = (found?.netEdge ?? Number.NEGATIVE_INFINITY) * 1e4
-    this.#gross.get(triangle)!.update((found?.grossEdge ?? -1) > 0, nowUs)
-    this.#net.get(triangle)!.update(netBps >= this.#params.minEdgeBps, nowUs)
-    if (found === undefined) return
-    this.#bestNetBps = Math.max(this.#bestNetBps, netBps)
-    if (netBps < this.#params.minEdgeBps || this.#running !== undefined || this.#holdsCoins(context)) return
+    const {market, nowUs} = context
+    const rate = this.#isFresh(triangle, context) ? grossRate(triangle, market) : 0
+    const netBps = (rate * (1 - this.#feeFraction) ** 3 - 1) * 1e4
+    const isChance = rate > 0 && netBps >= this.#params.minEdgeBps
+    this.#gross.get(triangle)!.update(rate > 1, nowUs)
+    this.#net.get(triangle)!.update(isChance, nowUs)
+    if (rate > 0 && netBps > this.#bestNetBps) this.#bestNetBps = netBps
+    if (!isChance || this.#running !== undefined || this.#holdsCoins(context)) return
+    const capacity = evaluate(triangle, market, this.#feeFraction)?.capacity ?? 0
     const budget = (this.#params.capitalFraction * context.capitalMicros) / 1e6
-    const dollars = Math.min(budget, this.#params.participation * found.capacity)
+    const dollars = Math.min(budget, this.#params.participation * capacity)
     if (dollars < this.#params.minDollars) return
     this.#counts.loops++
     this.#send(context, {triangle, leg: 0, baseLots: 0, wantLots: 0, deadlineUs: 0}, dollars)
   }
 
+  #isFresh({legs}: Triangle, {market, nowUs}: StrategyContext): boolean {
+    const oldest = nowUs - this.#params.maxQuoteAgeMs * 1000
+    const {quotedUs} = market
+    return (
+      quotedUs[legs[0].instrument]! >= oldest &&
+      quotedUs[legs[1].instrument]! >= oldest &&
+      quotedUs[legs[2].instrument]! >= oldest
+    )
+  }
+
   /** Sends the running leg for `amount` units of its `from` currency; false when it rounds to nothing. */
   #send(context: StrategyContext, running: Running, amount: number): boolean {
     const leg = running.triangle.legs[running.leg]!
-    const step = convert(leg, context.market, context.instruments)
+    const rate = rateOf(leg, context.market)
     const instrument = context.instruments.at(leg.instrument)
-    if (step === undefined) return false
-    const price = leg.side === 'buy' ? 1 / step.rate : step.rate
+    if (rate === 0) return false
+    const price = leg.side === 'buy' ? 1 / rate : rate
     // The first leg takes the price that was seen; later ones must get through, so they may pay a little more.
     const slack = running.leg === 0 ? 0 : this.#params.slippageBps / 1e4
     const limit = price * (leg.side === 'buy' ? 1 + slack : 1 - slack)
@@ -189,12 +198,11 @@ class TriangleStrategy implements Strategy {
   }
 
   /** Coins worth selling and the dollar pair that sells each. */
-  #exits({instruments, market}: StrategyContext): {readonly leg: Leg; readonly amount: number}[] {
+  #exits({market}: StrategyContext): {readonly leg: Leg; readonly amount: number}[] {
     const out: {leg: Leg; amount: number}[] = []
     for (const [coin, amount] of this.#coins) {
       const leg = this.#triangles.flatMap(t => t.legs).find(l => l.side === 'sell' && l.from === coin && isDollar(l.to))
-      const step = leg === undefined ? undefined : convert(leg, market, instruments)
-      if (leg !== undefined && step !== undefined && amount * step.rate >= 1) out.push({leg, amount})
+      if (leg !== undefined && amount * rateOf(leg, market) >= 1) out.push({leg, amount})
     }
     return out
   }

@@ -262,3 +262,44 @@ describe('properties', () => {
     )
   })
 })
+
+describe('portfolio risk', () => {
+  test('the cached deviation is that of the full sum, as positions and prices move', () => {
+    const step = fc.record({
+      instrument: fc.integer({min: 0, max: 2}),
+      lots: fc.integer({min: -500, max: 500}),
+      move: fc.double({min: 0.9, max: 1.1, noNaN: true}),
+      isSample: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(step, {minLength: 1, maxLength: 12}), steps => {
+        const f = gateWith()
+        const s = f.gate.snapshot
+        const price = [4_000_000, 600_000, 500_000_000]
+        const size = [1, 1, 1e8]
+        for (const [k, {instrument: i, lots: n, move, isSample}] of steps.entries()) {
+          s.positionLots[i] = n * (size[i] as number) * (i === 2 ? 0.001 : 1)
+          const mid = Math.round((price[i] as number) * move)
+          f.quote(i, mid - 100, mid + 100, 500)
+          if (isSample) f.gate.onTime(NOW + (k + 1) * 60e6)
+        }
+        const exposure = [0, 1, 2].map(
+          i =>
+            (s.positionLots[i] as number) *
+            (((f.market.bidTicks[i] as number) + (f.market.askTicks[i] as number)) / 2) *
+            (s.microsPerTickLot[i] as number),
+        )
+        const covariance = (a: number, b: number) =>
+          s.portfolio.correlation(a, b) * s.portfolio.dailyVolatility(a) * s.portfolio.dailyVolatility(b)
+        let variance = 0
+        for (let a = 0; a < 3; a++)
+          for (let b = 0; b < 3; b++) variance += (exposure[a] as number) * (exposure[b] as number) * covariance(a, b)
+        const gross = exposure.reduce((sum, e, i) => sum + Math.abs(e) * s.portfolio.dailyVolatility(i), 0)
+        expect(
+          Math.abs(s.portfolio.deviationWith(0, exposure[0] as number) - Math.sqrt(Math.max(0, variance))),
+        ).toBeLessThanOrEqual(0.05 * gross + 1)
+      }),
+      {numRuns: 200},
+    )
+  })
+})

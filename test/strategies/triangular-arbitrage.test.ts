@@ -38,7 +38,7 @@ describe('triangles', () => {
     set(BTC, 50_000e4, 50_001e4, 1e8, 2e8)
     set(ETH, 2500e4, 2501e4, 10e8, 1e8)
     set(CROSS, 0.0498e8, 0.0499e8, 5e8, 6e8)
-    const [forward, backward] = findTriangles(instruments).map(t => evaluate(t, market, instruments, 0.001))
+    const [forward, backward] = findTriangles(instruments).map(t => evaluate(t, market, 0.001))
     // USD → BTC at 50,001 → ETH at 0.0499 → USD at 2,500; 6 ETH at the cross bind: 6 × 0.0499 BTC × 50,001.
     expect(forward?.grossEdge).toBeCloseTo(2500 / (50_001 * 0.0499) - 1, 12)
     expect(forward?.netEdge).toBeCloseTo((2500 / (50_001 * 0.0499)) * 0.999 ** 3 - 1, 12)

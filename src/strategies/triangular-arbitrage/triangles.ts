@@ -8,6 +8,9 @@ export interface Leg {
   readonly side: 'buy' | 'sell'
   readonly from: string
   readonly to: string
+  /** Ticks of a price of 1 and lots of a size of 1. */
+  readonly ticksPerUnit: number
+  readonly lotsPerUnit: number
 }
 
 /** Three conversions that start and end in a dollar currency. */
@@ -20,14 +23,15 @@ const isDollar = (currency: string): boolean => /^(USD|USDT|USDC)$/.test(currenc
 
 /** Every closed loop of three coin pairs through a dollar currency, both ways round. */
 export const findTriangles = (instruments: InstrumentTable): Triangle[] => {
-  const legs: Leg[] = instruments.all().flatMap((instrument, index): Leg[] =>
-    instrument.kind !== 'crypto'
-      ? []
-      : [
-          {instrument: index, side: 'buy', from: instrument.quote, to: instrument.base},
-          {instrument: index, side: 'sell', from: instrument.base, to: instrument.quote},
-        ],
-  )
+  const legs: Leg[] = instruments.all().flatMap((instrument, index): Leg[] => {
+    if (instrument.kind !== 'crypto') return []
+    const {base, quote, priceDecimals, sizeDecimals} = instrument
+    const scales = {instrument: index, ticksPerUnit: 10 ** priceDecimals, lotsPerUnit: 10 ** sizeDecimals}
+    return [
+      {...scales, side: 'buy', from: quote, to: base},
+      {...scales, side: 'sell', from: base, to: quote},
+    ]
+  })
   const found: Triangle[] = []
   for (const first of legs) {
     if (!isDollar(first.from) || isDollar(first.to)) continue
@@ -41,23 +45,20 @@ export const findTriangles = (instruments: InstrumentTable): Triangle[] => {
   return found
 }
 
-export interface Conversion {
-  /** Units of `to` for one unit of `from` at the touch, before fees. */
-  readonly rate: number
-  /** Units of `from` that the touch can take. */
-  readonly capacity: number
+/** Units of `to` for one unit of `from` at the far touch, before fees; 0 when that side is empty. */
+export const rateOf = (leg: Leg, market: MarketState): number => {
+  const i = leg.instrument
+  if (leg.side === 'buy')
+    return market.askLots[i]! > 0 && market.askTicks[i]! > 0 ? leg.ticksPerUnit / market.askTicks[i]! : 0
+  return market.bidLots[i]! > 0 ? market.bidTicks[i]! / leg.ticksPerUnit : 0
 }
 
-/** What a leg gives at the far side of its quote; undefined when that side is empty. */
-export const convert = (leg: Leg, market: MarketState, instruments: InstrumentTable): Conversion | undefined => {
-  const {priceDecimals, sizeDecimals} = instruments.at(leg.instrument)
-  const isBuy = leg.side === 'buy'
-  const lots = isBuy ? market.askLots[leg.instrument]! : market.bidLots[leg.instrument]!
-  const ticks = isBuy ? market.askTicks[leg.instrument]! : market.bidTicks[leg.instrument]!
-  if (!(lots > 0 && ticks > 0)) return undefined
-  const price = ticks / 10 ** priceDecimals
-  const size = lots / 10 ** sizeDecimals
-  return isBuy ? {rate: 1 / price, capacity: size * price} : {rate: price, capacity: size}
+/** Units of `from` that the far touch can take. */
+const capacityOf = (leg: Leg, market: MarketState): number => {
+  const i = leg.instrument
+  return leg.side === 'buy'
+    ? ((market.askLots[i]! / leg.lotsPerUnit) * market.askTicks[i]!) / leg.ticksPerUnit
+    : market.bidLots[i]! / leg.lotsPerUnit
 }
 
 export interface Opportunity {
@@ -69,18 +70,20 @@ export interface Opportunity {
 }
 
 /** The loop at the present touches: the product of the three executable rates, and the smallest size of the three. */
-export const evaluate = (
-  triangle: Triangle,
-  market: MarketState,
-  instruments: InstrumentTable,
-  feeFraction: number,
-): Opportunity | undefined => {
-  let [rate, capacity] = [1, Number.POSITIVE_INFINITY]
-  for (const leg of triangle.legs) {
-    const step = convert(leg, market, instruments)
-    if (step === undefined) return undefined
-    capacity = Math.min(capacity, step.capacity / rate)
-    rate *= step.rate
-  }
+export const evaluate = (triangle: Triangle, market: MarketState, feeFraction: number): Opportunity | undefined => {
+  const rate = grossRate(triangle, market)
+  if (rate === 0) return undefined
+  const [first, second, third] = triangle.legs
+  const toSecond = rateOf(first, market)
+  const toThird = toSecond * rateOf(second, market)
+  const capacity = Math.min(
+    capacityOf(first, market),
+    capacityOf(second, market) / toSecond,
+    capacityOf(third, market) / toThird,
+  )
   return {grossEdge: rate - 1, netEdge: rate * (1 - feeFraction) ** 3 - 1, capacity}
 }
+
+/** Dollars back for one dollar in, before fees; 0 when a side is empty. */
+export const grossRate = ({legs}: Triangle, market: MarketState): number =>
+  rateOf(legs[0], market) * rateOf(legs[1], market) * rateOf(legs[2], market)
