@@ -50,17 +50,18 @@ export class MicroPrice {
     return this.#adjustment[stateOf(imbalance, spread, averageSpread)]!
   }
 
+  /** Each transition counts for its mirror image too: bid and ask exchanged, the move reversed. */
   #count(from: number, to: number, move: number): void {
-    for (const [a, b, d] of [
-      [from, to, move],
-      [mirror(from), mirror(to), -move],
-    ] as const) {
-      this.#visits[a]! += 1
-      if (d === 0) this.#stay[a * STATES + b]! += 1
-      else {
-        this.#moved[a * STATES + b]! += 1
-        this.#moveSum[a]! += d
-      }
+    this.#countOne(from, to, move)
+    this.#countOne(mirror(from), mirror(to), -move)
+  }
+
+  #countOne(from: number, to: number, move: number): void {
+    this.#visits[from]! += 1
+    if (move === 0) this.#stay[from * STATES + to]! += 1
+    else {
+      this.#moved[from * STATES + to]! += 1
+      this.#moveSum[from]! += move
     }
   }
 
