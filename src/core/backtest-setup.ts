@@ -1,3 +1,5 @@
+import {createHash} from 'node:crypto'
+import {readFile} from 'node:fs/promises'
 import type {ResolvedConfig} from '../config/resolve.ts'
 import {configHash} from '../config/resolve.ts'
 import {type Config, STRATEGY_NAMES} from '../config/schema.ts'
@@ -36,7 +38,9 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
   const {strategies, idle} = await strategiesOf(request)
   const shape = {
     config: {...config, home: undefined, seed: undefined},
-    strategies: strategies.map(({name, weight, params}) => ({name, weight, params})),
+    strategies: await Promise.all(
+      strategies.map(async ({name, weight, params}) => ({code: await codeOf(name), weight, params})),
+    ),
     capitalDollars,
     latencyUs,
     fees,
@@ -54,6 +58,14 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
     queue,
   }
 }
+
+/** A built-in strategy's name; of a user's module its content, wherever it lies. */
+const codeOf = async (name: string): Promise<string> =>
+  isModulePath(name)
+    ? createHash('sha256')
+        .update(await readFile(name))
+        .digest('hex')
+    : name
 
 const strategiesOf = async ({resolved, instruments, names, params}: BacktestRequest) => {
   const {config} = resolved
