@@ -1,0 +1,114 @@
+/**
+ * node test/bench/options-chain.ts: latency of whole chains on one core, p50 and p99 of 200 rounds, quotes as parsed objects
+ * in, columns out. Synthetic 1,000 contracts; the real SPX chain nearest to 10,000 where the test data is there.
+ */
+import {existsSync} from 'node:fs'
+import {newYorkToUtcUs, parseDay} from '../../src/domain/calendar.ts'
+import {createRng} from '../../src/domain/rng.ts'
+import {blackPrice} from '../../src/options/black.ts'
+import {buildChain} from '../../src/options/chain.ts'
+import {chainFeatures} from '../../src/options/chain-features.ts'
+import {chainGreeks} from '../../src/options/chain-greeks.ts'
+import {chainTensor, emptyChainTensor} from '../../src/options/chain-tensor.ts'
+import {hestonCalls} from '../../src/options/heston.ts'
+import {impliedTotalVolatility} from '../../src/options/implied-volatility.ts'
+import type {OptionQuote} from '../../src/options/option-quote.ts'
+import {sliceSmiles} from '../../src/options/slice-smile.ts'
+import {readCboe} from '../support/option-chains.ts'
+import {dataFile} from '../support/test-data.ts'
+
+const ROUNDS = 200
+const WARM_UP = 40
+
+const time = (name: string, contracts: number, run: () => void): number => {
+  for (let i = 0; i < WARM_UP; i++) run()
+  const ms: number[] = []
+  for (let i = 0; i < ROUNDS; i++) {
+    const start = performance.now()
+    run()
+    ms.push(performance.now() - start)
+  }
+  ms.sort((a, b) => a - b)
+  const [p50, p99] = [ms[ROUNDS >> 1] as number, ms[Math.floor(0.99 * ROUNDS)] as number]
+  process.stdout.write(
+    `${name.padEnd(52)} p50 ${p50.toFixed(2).padStart(7)} ms  p99 ${p99.toFixed(2).padStart(7)} ms  ${((p50 * 1e6) / contracts).toFixed(0)} ns/contract\n`,
+  )
+  return p50
+}
+
+/** Heston prices with known truth: ten expiries of fifty strikes, calls and puts. */
+const synthetic = (): OptionQuote[] => {
+  const rng = createRng(11, 'chain bench')
+  const tsUs = newYorkToUtcUs((parseDay('2023-06-12') * 24 + 12) * 3.6e9)
+  const model = {kappa: 2, theta: 0.04, xi: 0.5, rho: -0.7, v0: 0.035}
+  const expiries = ['06-16', '06-23', '06-30', '07-07', '07-14', '07-21', '08-18', '09-15', '10-20', '12-15']
+  return expiries.flatMap((monthDay, e) => {
+    const strikes = Array.from({length: 50}, (_, i) => 3600 + 25 * i)
+    const ttmYears = [4, 11, 18, 25, 32, 39, 67, 95, 130, 186][e] ?? 0
+    const calls = hestonCalls(model, 4300, strikes, ttmYears / 365)
+    return strikes.flatMap((strike, i) =>
+      (['call', 'put'] as const).map((right): OptionQuote => {
+        const price = Math.max((calls[i] as number) - (right === 'put' ? 4300 - strike : 0), 0)
+        const half = 0.05 + 0.002 * price * (1 + rng.uniform())
+        return {
+          symbol: 'SPX',
+          contract: `SPXW23${monthDay.replace('-', '')}${right === 'call' ? 'C' : 'P'}${String(strike * 1000).padStart(8, '0')}`,
+          ...{right, strike, expiry: `2023-${monthDay}`, tsUs, bid: Math.max(price - half, 0), ask: price + half},
+          ...{underlying: 4300, volume: i, openInterest: 10 * i},
+        }
+      }),
+    )
+  })
+}
+
+/** The same implied volatilities by 40 bisections, and nothing else. */
+const bisectAll = (quotes: readonly OptionQuote[]): number => {
+  let sum = 0
+  for (const quote of quotes) {
+    const mid = 0.5 * (quote.bid + quote.ask)
+    let [low, high] = [0, 5]
+    for (let i = 0; i < 40; i++) {
+      const middle = 0.5 * (low + high)
+      if (blackPrice(4300, quote.strike, middle, quote.right === 'call') < mid) low = middle
+      else high = middle
+    }
+    sum += low
+  }
+  return sum
+}
+
+const tensor = emptyChainTensor()
+const whole = (quotes: readonly OptionQuote[]): void => {
+  const analysis = chainGreeks(buildChain(quotes))
+  const smiles = sliceSmiles(analysis)
+  chainFeatures(analysis, 0.15, smiles)
+  chainTensor(analysis, smiles, tensor)
+}
+
+const thousand = synthetic()
+const n = thousand.length
+time(`${n} contracts: quotes → greeks`, n, () => void chainGreeks(buildChain(thousand)))
+const ours = time(`${n} contracts: quotes → greeks, features, tensor`, n, () => whole(thousand))
+let sink = 0
+time(`${n} contracts: implied volatility kernel alone`, n, () => {
+  for (const q of thousand) sink += impliedTotalVolatility(0.5 * (q.bid + q.ask), 4300, q.strike, q.right === 'call')
+})
+const naive = time(`${n} contracts: naive bisection, volatility alone`, n, () => {
+  sink += bisectAll(thousand)
+})
+process.stdout.write(
+  `whole pipeline against naive volatilities alone: ${(naive / ours).toFixed(1)}x faster${sink === 0 ? ' ' : ''}\n`,
+)
+
+const spx = 'cboe_SPX_chain_2023-06-09.csv.gz'
+if (existsSync(dataFile(`options/${spx}`))) {
+  const {quotes} = readCboe(spx)
+  const ten = quotes.slice(0, 10_000)
+  time(`SPX, first ${ten.length} contracts: quotes → greeks`, ten.length, () => void chainGreeks(buildChain(ten)))
+  time(
+    `SPX, all ${quotes.length} contracts: quotes → greeks`,
+    quotes.length,
+    () => void chainGreeks(buildChain(quotes)),
+  )
+  time(`SPX, all ${quotes.length}: greeks, features, tensor`, quotes.length, () => whole(quotes))
+} else process.stdout.write('no test data: the SPX chain was not timed\n')
