@@ -3,9 +3,8 @@ import path from 'node:path'
 import {gzipSync} from 'node:zlib'
 import {describe, expect, it} from 'vitest'
 import {ingestToNdjson} from '../../src/core/ingest.ts'
-import type {Bar, Quote, Trade} from '../../src/data/records.ts'
 import {openCatalog} from '../../src/drivers/duckdb/catalog.ts'
-import {ingestFiles, ingestRequest, recordsOf, temporaryFolder, textFile} from '../support/ingest.ts'
+import {ingestFiles, ingestRequest, type RecordOf, recordsOf, temporaryFolder, textFile} from '../support/ingest.ts'
 
 const BARS = `datetime_utc,open,high,low,close,volume
 2024-01-02 14:30,10.5,11,10,10.75,100
@@ -102,7 +101,7 @@ describe('a table of bars', () => {
       inconsistentBars: 1,
       outOfOrder: 1,
     })
-    const bars = (await recordsOf(out)) as Bar[]
+    const bars = (await recordsOf(out)) as RecordOf<'bar'>[]
     expect(bars.map(bar => bar.close)).toEqual([1, 2, 3, 4])
     expect(bars[1]).toMatchObject({open: 2, high: 2, low: 1.5, volume: 0})
   })
@@ -135,7 +134,7 @@ describe('a table of bars', () => {
     await ingestFiles('csv', [file], {out})
     const [instrument] = (await openCatalog(out)).instruments.all()
     expect(instrument).toMatchObject({priceDecimals: 8, sizeDecimals: 2, incrementTicks: 1_000_000, minLots: 100})
-    expect(((await recordsOf(out)) as Trade[]).map(trade => [trade.price, trade.size])).toEqual([
+    expect(((await recordsOf(out)) as RecordOf<'trade'>[]).map(trade => [trade.price, trade.size])).toEqual([
       [0.000123, 1.25],
       [17.59480123, 2],
     ])
@@ -157,7 +156,7 @@ describe('a table of bars', () => {
       ask: 0,
       bidSize: 5,
       askSize: 0,
-    } satisfies Quote)
+    } satisfies RecordOf<'quote'>)
   })
 })
 

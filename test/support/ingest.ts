@@ -49,3 +49,13 @@ export const recordsOf = async (dir: string, query: CatalogQuery = {}): Promise<
   for await (const record of tapeToRecords(await openCatalog(dir, query))) records.push(record)
   return records
 }
+
+/** Everything an iteration gives. */
+export const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+/** A market record of one kind. */
+export type RecordOf<Kind extends MarketRecord['kind']> = Extract<MarketRecord, {kind: Kind}>

@@ -17,7 +17,7 @@ export async function* catalogNdjson(dir: string, query: CatalogQuery = {}): Asy
     yield* tapeToNdjson(await tapeOf(catalog, query))
     return
   }
-  const streams: AsyncIterable<TimedText>[] = [tableRecords(tables, query)]
+  const streams: AsyncIterable<TimedText>[] = [asText(tableRecords(tables, query))]
   if (onTape) streams.push(timed(tapeToNdjson(await tapeOf(catalog, query))))
   let text = ''
   for await (const record of mergeByTime(streams)) {
@@ -38,6 +38,10 @@ async function* timed(batches: AsyncIterable<string>): AsyncGenerator<TimedText>
       if (text !== '') yield {tsUs: (JSON.parse(text) as {tsUs: number}).tsUs, text}
     }
   }
+}
+
+async function* asText(records: AsyncIterable<TableRecord>): AsyncGenerator<TimedText> {
+  for await (const record of records) yield {tsUs: record.tsUs, text: JSON.stringify(record)}
 }
 
 const RECORD_SQL: Readonly<Partial<Record<CatalogKind, (part: LocatedPart) => Readonly<Record<string, string>>>>> = {
@@ -81,8 +85,12 @@ const RECORD_KINDS: Readonly<Partial<Record<CatalogKind, string>>> = {
   observation: 'observation',
 }
 
-/** Rows of the kinds that are tables, in time order, as JSON with absent fields left out. */
-async function* tableRecords(parts: readonly LocatedPart[], {fromUs, toUs}: CatalogQuery): AsyncGenerator<TimedText> {
+/** Rows of the kinds that are tables, ordered by time, then symbol, as records with absent fields left out. */
+export async function* tableRecords(
+  parts: readonly LocatedPart[],
+  {fromUs, toUs}: CatalogQuery,
+): AsyncGenerator<TableRecord> {
+  if (parts.length === 0) return
   await using database = await Database.open()
   const names = [...new Set(parts.flatMap(part => Object.keys(RECORD_SQL[part.kind]?.(part) ?? {})))]
   const selects = parts.map((part, nth) => {
@@ -95,14 +103,24 @@ async function* tableRecords(parts: readonly LocatedPart[], {fromUs, toUs}: Cata
   const sql = `SELECT ts_us::DOUBLE AS ts_us, kind, symbol, ${names.map(name => `"${name}"`)} FROM (${selects.join(' UNION ALL ')})
     WHERE ${range} ORDER BY ts_us, symbol, seq, part`
   for await (const chunk of database.stream(sql)) {
-    for (const row of chunk.getRows()) {
-      const [tsUs, kind, symbol, ...values] = row
-      const record: Record<string, unknown> = {kind, symbol, tsUs}
+    for (const [tsUs, kind, symbol, ...values] of chunk.getRows()) {
+      const record: Record<string, unknown> & TableRecord = {
+        kind: kind as string,
+        symbol: symbol as string,
+        tsUs: tsUs as number,
+      }
       for (const [i, name] of names.entries()) {
         const value = values[i]
         if (value !== null && value !== undefined) record[name] = typeof value === 'bigint' ? Number(value) : value
       }
-      yield {tsUs: tsUs as number, text: JSON.stringify(record)}
+      yield record
     }
   }
+}
+
+/** An `option-quote`, `option-volatility` or `observation` record. */
+export interface TableRecord {
+  readonly kind: string
+  readonly symbol: string
+  readonly tsUs: number
 }

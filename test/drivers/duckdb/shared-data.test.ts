@@ -3,11 +3,10 @@ import path from 'node:path'
 import {gunzipSync} from 'node:zlib'
 import {describe, expect, it} from 'vitest'
 import {inventory} from '../../../src/data/catalog.ts'
-import type {Quote} from '../../../src/data/records.ts'
 import {Depth, EventKind} from '../../../src/data/tape.ts'
 import {openCatalog, readUnits} from '../../../src/drivers/duckdb/catalog.ts'
 import type {IngestOptions} from '../../../src/drivers/duckdb/layouts/layout.ts'
-import {ingestFiles, recordsOf, temporaryFolder} from '../../support/ingest.ts'
+import {ingestFiles, type RecordOf, recordsOf, temporaryFolder} from '../../support/ingest.ts'
 import {dataFile, noTestData} from '../../support/test-data.ts'
 
 const rowsOf = (file: string): string[][] =>
@@ -197,14 +196,14 @@ describe.skipIf(noTestData)('national best quotes', () => {
   it("from LEAN's ticks give its own one-second bars, prices and sizes", async () => {
     const {out} = await ingested('lean', ['lob/lean_IBM_tick_quotes_2013-10.csv.gz'])
     const {out: seconds} = await ingested('lean', ['intraday/lean_IBM_1s_quotes_2013-10.csv.gz'])
-    const bars = (await recordsOf(seconds)) as Quote[]
+    const bars = (await recordsOf(seconds)) as RecordOf<'quote'>[]
     const tape = await openCatalog(out)
     let i = 0
     let equal = 0
-    let best: Omit<Quote, 'tsUs'> | undefined
+    let best: Omit<RecordOf<'quote'>, 'tsUs'> | undefined
     const settle = (untilUs: number): void => {
-      for (; i < bars.length && (bars[i] as Quote).tsUs <= untilUs; i++) {
-        const {tsUs: _, ...bar} = bars[i] as Quote
+      for (; i < bars.length && (bars[i] as RecordOf<'quote'>).tsUs <= untilUs; i++) {
+        const {tsUs: _, ...bar} = bars[i] as RecordOf<'quote'>
         if (JSON.stringify(bar) === JSON.stringify(best)) equal++
       }
     }
@@ -228,7 +227,7 @@ describe.skipIf(noTestData)('national best quotes', () => {
   it('from TAQ never lock or cross for long', async () => {
     const {out, summary} = await ingested('taq', ['lob/taq_sample_quotes_2018-01-02_03.csv.gz'])
     expect(summary.defects).toMatchObject({staleQuotes: expect.any(Number) as number})
-    const quotes = (await recordsOf(out)) as Quote[]
+    const quotes = (await recordsOf(out)) as RecordOf<'quote'>[]
     expect(quotes.every(quote => quote.bid === 0 || quote.ask === 0 || quote.bid < quote.ask)).toBe(true)
     const regular = quotes.filter(
       ({tsUs}) => tsUs > Date.UTC(2018, 0, 2, 15) * 1000 && tsUs < Date.UTC(2018, 0, 2, 20) * 1000,
