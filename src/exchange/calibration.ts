@@ -187,6 +187,8 @@ export const PROCESS = {
   overnightVariance: 0.35,
   /** Half-life of the imbalance of the touch, seconds [a]. */
   imbalanceHalfLifeS: 3,
+  /** Half-life of the pressure that imbalance and trades leave on the price, seconds [a]. */
+  pressureHalfLifeS: 15,
 } as const
 
 /** Variance over the session by half hours against its mean: the U shape of any intraday volume or volatility [a]. */

@@ -29,12 +29,10 @@ export interface Traded {
   readonly ticks: number
   readonly lots: number
   readonly side: 1 | -1
-  /** Log-return by which the trade moved the efficient price. */
-  readonly impact: number
 }
 
-/** How much of a half-spread a trade moves the efficient price for good. */
-const PERMANENT_IMPACT = 0.15
+/** How much of a half-spread a large trade pushes the price, for a while. */
+const IMPACT = 0.3
 
 /**
  * Best quote and trades of one instrument around an efficient price: whole increments, sizes that lean with the imbalance
@@ -54,6 +52,11 @@ export class QuoteProcess {
   readonly #wholeLots: number
   #imbalance: number
   #imbalanceUs: number
+  /**
+   * Log-distance that imbalance and trades have pushed the price from its efficient level. It dies away, so that the
+   * variance of minutes is the price process's alone while seconds can be foreseen a little.
+   */
+  #pressure = 0
   #lastSign: 1 | -1 = 1
   #bar: MinuteBar | undefined
 
@@ -69,6 +72,11 @@ export class QuoteProcess {
     this.#imbalanceUs = startUs
   }
 
+  /** Log-distance of the price from its efficient level. */
+  get pressure(): number {
+    return this.#pressure
+  }
+
   /** Events a second under the conditions. */
   rate({quoteRateMultiplier, tradeRateMultiplier}: Conditions): number {
     const {quotesPerSecond, ordersPerSecond} = this.#calibration
@@ -76,21 +84,22 @@ export class QuoteProcess {
   }
 
   /** Whether the event that is due is a trade. */
-  drawsTrade(conditions: Conditions): boolean {
+  #drawsTrade(conditions: Conditions): boolean {
     const share = (this.#calibration.ordersPerSecond * conditions.tradeRateMultiplier) / this.rate(conditions)
     return this.#rng.uniform() < share && this.askTicks > 0
   }
 
-  /** Moves the imbalance and returns the log-return of the efficient price that it announced meanwhile. */
-  stepImbalance(atUs: number): number {
+  /** Moves the imbalance, and the price pressure by what the imbalance announced meanwhile. */
+  #stepImbalance(atUs: number): void {
     const seconds = (atUs - this.#imbalanceUs) / US_PER_SECOND
     this.#imbalanceUs = atUs
     const before = Math.tanh(this.#imbalance)
     const rate = Math.LN2 / PROCESS.imbalanceHalfLifeS
     const decay = Math.exp(-rate * seconds)
     this.#imbalance = this.#imbalance * decay + 0.7 * Math.sqrt(1 - decay * decay) * this.#rng.normal()
+    this.#pressure *= Math.exp((-Math.LN2 / PROCESS.pressureHalfLifeS) * seconds)
     // What the imbalance announces dies away with it: the integral of its decay over the interval.
-    return before * this.#calibration.imbalanceBps * 1e-4 * ((1 - decay) / rate)
+    this.#pressure += before * this.#calibration.imbalanceBps * 1e-4 * ((1 - decay) / rate)
   }
 
   /** Takes the quote away; false when there was none. */
@@ -104,9 +113,10 @@ export class QuoteProcess {
   }
 
   /** One event: perhaps a trade against the standing quote, then the quote that follows from the efficient price. */
-  update(efficient: number, conditions: Conditions, isTrade: boolean): Traded {
-    const traded = isTrade ? this.#trade() : NOTHING
-    const moved = this.#requote(efficient, conditions)
+  update(atUs: number, efficient: number, conditions: Conditions): Traded {
+    this.#stepImbalance(atUs)
+    const traded = this.#drawsTrade(conditions) ? this.#trade() : NOTHING
+    const moved = this.#requote(efficient * Math.exp(this.#pressure), conditions)
     const {touchSize, touchDeviation} = this.#calibration
     const lean = 0.8 * Math.tanh(this.#imbalance)
     // A level that was only hit keeps what is left of it; a new one, or an update, is drawn afresh.
@@ -146,21 +156,24 @@ export class QuoteProcess {
     }
     const half = (this.askTicks - this.bidTicks) / (this.askTicks + this.bidTicks)
     const weight = Math.min(1, lots / (orderSize * this.#lotsPerUnit * 4))
-    return {ticks, lots, side, impact: side * PERMANENT_IMPACT * half * weight}
+    this.#pressure += side * IMPACT * half * weight
+    return {ticks, lots, side}
   }
 
   /** Follows the efficient price; a quote moves only when the price has left its middle. Returns whether it moved. */
   #requote(efficient: number, conditions: Conditions): boolean {
     const step = this.#step
     const centre = (efficient * this.#ticksPerUnit) / step
-    const spread = this.#drawSpread(conditions)
+    const drawn = this.#drawSpread(conditions)
     const current = (this.askTicks - this.bidTicks) / step
     const middle = (this.askTicks + this.bidTicks) / 2 / step
     const isFirst = this.askTicks === 0
     const strayed = Math.abs(centre - middle) > 0.5 * Math.max(1, current) * 0.9
     // Now and then the width itself is revised; far too wide or too narrow a quote is put right at once.
-    const revised = current > 2.5 * spread || spread > 2.5 * current || this.#rng.uniform() < 0.08
-    if (!isFirst && !strayed && !revised) return false
+    const isRevised =
+      (drawn !== current && this.#rng.uniform() < 0.08) || current > 2.5 * drawn || drawn > 2.5 * current
+    if (!isFirst && !strayed && !isRevised) return false
+    const spread = isFirst || isRevised ? drawn : current
     const bid = Math.max(1, Math.round(centre - spread / 2))
     const bidTicks = bid * step
     const askTicks = (bid + spread) * step
@@ -184,4 +197,4 @@ export class QuoteProcess {
   }
 }
 
-const NOTHING: Traded = {ticks: 0, lots: 0, side: 1, impact: 0}
+const NOTHING: Traded = {ticks: 0, lots: 0, side: 1}

@@ -89,6 +89,8 @@ class MarketCore {
   readonly #dueUs: Float64Array
   readonly #haltedUntilUs: Float64Array
   readonly #silentUntilUs: Float64Array
+  readonly #cross: number
+  readonly #legs: readonly (QuoteProcess | undefined)[]
   readonly #intensity: number
   #ramps: Ramp[] = []
   #chunk: TapeChunk & {count: number} = emptyChunk(512)
@@ -104,6 +106,8 @@ class MarketCore {
     this.prices = new PriceProcess(symbols, rng.fork('prices'), startUs)
     this.conditions = all.map(() => ({...CALM_CONDITIONS}))
     this.#quotes = all.map(instrument => new QuoteProcess(instrument, rng.fork(`quotes ${instrument.symbol}`), startUs))
+    this.#cross = symbols.indexOf('ETH/BTC')
+    this.#legs = ['ETH/USD', 'BTC/USD'].map(symbol => this.#quotes[symbols.indexOf(symbol)])
     this.#arrivals = symbols.map(symbol => rng.fork(`arrivals ${symbol}`))
     this.#isCoin = all.map(({kind}) => kind === 'crypto')
     this.#haltedUntilUs = new Float64Array(all.length)
@@ -176,16 +180,19 @@ class MarketCore {
       this.#dueUs[i] = this.#haltedUntilUs[i]!
       return
     }
-    const imbalanceMove = quotes.stepImbalance(atUs)
-    this.prices.move(i, this.prices.isTied(i) ? 0 : imbalanceMove)
-    const isTrade = quotes.drawsTrade(conditions)
-    const traded = quotes.update(this.prices.advance(i, atUs), conditions, isTrade)
-    if (isTrade && traded.lots > 0) {
-      this.prices.move(i, this.prices.isTied(i) ? 0 : traded.impact)
-      if (!this.#isSilent(i, atUs)) this.#writeTrade(chunk, i, atUs, traded.ticks, traded.lots, traded.side)
-    }
+    const traded = quotes.update(atUs, this.#efficient(i, atUs), conditions)
+    if (traded.lots > 0 && !this.#isSilent(i, atUs))
+      this.#writeTrade(chunk, i, atUs, traded.ticks, traded.lots, traded.side)
     if (!this.#isSilent(i, atUs)) this.#writeQuote(chunk, i, atUs)
     this.#schedule(i, atUs)
+  }
+
+  /** A cross follows its legs as they are quoted, pressure and all: that much arbitrage is always done. */
+  #efficient(i: number, atUs: number): number {
+    const price = this.prices.advance(i, atUs)
+    if (i !== this.#cross) return price
+    const [numerator, denominator] = this.#legs
+    return price * Math.exp((numerator?.pressure ?? 0) - (denominator?.pressure ?? 0))
   }
 
   #isSilent(i: number, atUs: number): boolean {
@@ -196,14 +203,18 @@ class MarketCore {
     const rate = this.#quotes[i]!.rate(this.conditions[i]!) * this.#intensity
     const waitUs = Math.max(1, Math.round((this.#arrivals[i]!.exponential() / rate) * US_PER_SECOND))
     const dueUs = atUs + waitUs
-    this.#dueUs[i] = this.#isCoin[i] || dueUs < this.#session.closeUs ? dueUs : this.#firstActive(i, dueUs)
+    this.#dueUs[i] = this.#isCoin[i] || dueUs < this.#sessionAt(atUs).closeUs ? dueUs : this.#firstActive(i, dueUs)
+  }
+
+  /** The session an event of shares lies in. */
+  #sessionAt(atUs: number): Session {
+    if (atUs < this.#session.openUs || atUs >= this.#session.closeUs) this.#session = sessionFrom(atUs)
+    return this.#session
   }
 
   /** Coins trade always, shares in the session that runs at `atUs` or in the next one. */
   #firstActive(i: number, atUs: number): number {
-    if (this.#isCoin[i]) return atUs
-    this.#session = sessionFrom(atUs)
-    return Math.max(atUs, this.#session.openUs)
+    return this.#isCoin[i] ? atUs : Math.max(atUs, sessionFrom(atUs).openUs)
   }
 
   #applyRamps(atUs: number): void {
