@@ -280,11 +280,16 @@ export class OrderDesk {
   ): void {
     const i = quote.slot % this.#n
     const orderSide: Side = side === 'bid' ? 'buy' : 'sell'
-    const price = lots > 0 ? this.#onIncrement(i, ticks, orderSide) : 0
+    const wanted = lots > 0 ? this.#onIncrement(i, ticks, orderSide) : 0
+    const price = lots > 0 ? this.#behindFarTouch(i, wanted, orderSide) : 0
     if (resting !== undefined) {
+      const {limitTicks} = resting.intent
       // Its place in the queue is worth more than a few lots.
       const keeps =
-        lots > 0 && resting.intent.limitTicks === price && resting.leavesLots <= lots && resting.leavesLots * 2 >= lots
+        lots > 0 &&
+        (limitTicks === wanted || limitTicks === price) &&
+        resting.leavesLots <= lots &&
+        resting.leavesLots * 2 >= lots
       if (!keeps) this.#cancel(resting, nowUs)
       return
     }
@@ -298,6 +303,14 @@ export class OrderDesk {
     if (this.#send(quote.slot, side, orderSide, lots, price, nowUs)) return
     this.#quoteBlockedUs[at] = nowUs + this.#retryUs
     this.#retryLater(i, this.#quoteBlockedUs[at]!)
+  }
+
+  /** A quote must not take: one that the market has come to since it was wanted slides behind the far side. */
+  #behindFarTouch(i: number, ticks: number, side: Side): number {
+    const {bidTicks, bidLots, askTicks, askLots} = this.#o.market
+    if (side === 'buy')
+      return askLots[i]! > 0 && ticks >= askTicks[i]! ? this.#onIncrement(i, askTicks[i]! - 1, side) : ticks
+    return bidLots[i]! > 0 && ticks <= bidTicks[i]! ? this.#onIncrement(i, bidTicks[i]! + 1, side) : ticks
   }
 
   /** The multiple of the increment that is no worse for us than the price wanted. */
