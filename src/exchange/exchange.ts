@@ -8,7 +8,7 @@ import {type Activity, cashFeeActivity, coinFeeActivity, fillActivity} from './a
 import {type Asset, listAssets, positionSymbol} from './assets.ts'
 import {type Decimal, fromUnits, ONE, times} from './decimal.ts'
 import {feeSchedule} from './fees.ts'
-import {heldForOrders, holdingKey, reservedBy, type Valuation, valuationSymbol} from './holdings.ts'
+import {heldForOrders, holdingKey, isCash, reservedBy, type Valuation, valuationSymbol} from './holdings.ts'
 import {noLatency} from './latency.ts'
 import {Ledger, type Position} from './ledger.ts'
 import {type MarginValues, marginOf} from './margin.ts'
@@ -226,7 +226,7 @@ export class PaperExchange {
         : this.valuation.lastPrice(asset)
     },
     dollarsPer: currency => {
-      if (currency === 'USD') return ONE
+      if (isCash(currency)) return ONE
       const pair = this.#bySymbol.get(`${currency}/USD`)
       return pair === undefined ? undefined : this.valuation.lastPrice(pair)
     },
@@ -401,7 +401,7 @@ export class PaperExchange {
     this.ledger.move({key, asset: this.valuedBy(order.asset), side: order.side, qty, price: times(price, dollars)})
     const feeQty = fromUnits(fill.feeLots ?? 0, instrument.sizeDecimals)
     const feeMoney = fromUnits(fill.feeMicros, 6)
-    if (instrument.quote === 'USD') this.ledger.cash += (order.side === 'buy' ? -value : value) - feeMoney
+    if (isCash(instrument.quote)) this.ledger.cash += (order.side === 'buy' ? -value : value) - feeMoney
     else {
       const quoteAsset = this.#bySymbol.get(`${instrument.quote}/USD`) as Asset
       this.ledger.move({

@@ -5,6 +5,13 @@ import {type Decimal, fromUnits, greatest, times} from './decimal.ts'
 import type {Ledger} from './ledger.ts'
 import {isFinal, leavesOf, type OrderRecord} from './order-record.ts'
 
+/**
+ * Currencies that are paid in the account's cash, one for one. A replayed tape of a foreign venue is thus traded in its
+ * own money: the account does not know exchange rates.
+ */
+const CASH: ReadonlySet<string> = new Set(['USD', 'USDT', 'USDC', 'EUR', 'CNY'])
+export const isCash = (currency: string): boolean => CASH.has(currency)
+
 /** Where a holding is kept: shares by symbol, coins by coin, so that BTC bought as BTC/USD can pay for ETH/BTC. */
 export const holdingKey = (instrument: Instrument): string => instrument.base
 
@@ -20,7 +27,7 @@ export interface Valuation {
 
 /** The asset whose price in dollars values a holding of `instrument`: itself, or the coin's dollar pair. */
 export const valuationSymbol = (instruments: InstrumentTable, instrument: Instrument): string => {
-  if (instrument.quote === 'USD') return instrument.symbol
+  if (isCash(instrument.quote)) return instrument.symbol
   const pair = `${instrument.base}/USD`
   return instruments.indexOf(pair) === undefined ? instrument.symbol : pair
 }
@@ -92,7 +99,7 @@ export const reservedBy = (
     counted.add(groupKey(order))
     const notional = openNotional(order, valuation)
     if (instrument.kind !== 'crypto') shares += notional
-    else if (instrument.quote === 'USD') coins += notional
+    else if (isCash(instrument.quote)) coins += notional
   }
   return {shares, coins}
 }

@@ -1,7 +1,7 @@
 import type {Side} from '../domain/units.ts'
 import type {Asset} from './assets.ts'
 import {absolute, type Decimal, fits, formatDecimal, fromUnits, greatest, ONE, times} from './decimal.ts'
-import {heldForOrders, holdingKey, type Valuation} from './holdings.ts'
+import {heldForOrders, holdingKey, isCash, type Valuation} from './holdings.ts'
 import type {Ledger} from './ledger.ts'
 import type {MarginValues} from './margin.ts'
 import {isFinal, type OrderRecord} from './order-record.ts'
@@ -149,7 +149,7 @@ const checkCoins = (request: OrderRequest, context: CheckContext): Refusal | und
     return forbidden('cost basis must be >= minimal amount of order 10', cost)
   if (dollars > MAX_COIN_ORDER) return forbidden('cost basis must be <= maximal amount of order 200000', cost)
   const pays = side === 'sell' ? holdingKey(instrument) : instrument.quote
-  if (pays === 'USD') {
+  if (isCash(pays)) {
     const washed = wash(request, open)
     if (washed !== undefined) return washed
     return dollars > margin.nonMarginableBuyingPower
