@@ -1,7 +1,8 @@
+import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
 import {buildChain} from '../../src/options/chain.ts'
 import {chainGreeks, greeksRecords} from '../../src/options/chain-greeks.ts'
-import {impliedForwards} from '../../src/options/forward.ts'
+import {impliedForwards, median} from '../../src/options/forward.ts'
 import type {OptionQuote} from '../../src/options/option-quote.ts'
 import {NOON, occ, syntheticQuotes} from './synthetic-chain.ts'
 
@@ -122,4 +123,15 @@ describe('records', () => {
     const r = [...greeksRecords(chainGreeks(buildChain(late)))].find(x => x.expiry === '2023-06-16')
     expect(r).toMatchObject({status: 'no-quote', impliedVolatility: null})
   })
+})
+
+test('the median is that of sorting', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({noNaN: true, min: -9, max: 9}), {minLength: 1, maxLength: 40}), values => {
+      const sorted = values.toSorted((a, b) => a - b)
+      const n = sorted.length
+      const want = n % 2 === 1 ? sorted[n >> 1] : 0.5 * ((sorted[(n >> 1) - 1] ?? 0) + (sorted[n >> 1] ?? 0))
+      expect(median(Float64Array.from(values))).toBe(want)
+    }),
+  )
 })
