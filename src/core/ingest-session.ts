@@ -47,7 +47,7 @@ export const openSession = async (dir: string): Promise<IngestSession> => {
 }
 
 const isAlive = (pid: number): boolean => {
-  if (pid === process.pid) return false
+  if (pid === process.pid) return true
   try {
     process.kill(pid, 0)
     return true
