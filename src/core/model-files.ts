@@ -40,24 +40,40 @@ export const findModel = (name: string, folder?: string): string => {
   })
 }
 
-/** Reads a model and its card, and refuses a file that is not the one its card describes. */
-export const loadModel = (name: string, folder?: string): LoadedModel => {
+export interface ModelFile {
+  readonly path: string
+  readonly bytes: Uint8Array
+  readonly sha256: string
+  /** Parsed, unchecked but for the hash; undefined for a file that lies alone. */
+  readonly card: unknown
+}
+
+/** Reads any model file, and refuses one that is not the one its card describes. */
+export const readModelFile = (name: string, folder?: string): ModelFile => {
   const file = findModel(name, folder)
   const bytes = new Uint8Array(readFileSync(file))
   const hash = sha256(bytes)
   const cardPath = cardOf(file)
-  const card = existsSync(cardPath) ? (JSON.parse(readFileSync(cardPath, 'utf8')) as ModelCard) : undefined
-  if (card !== undefined && card.file.sha256 !== hash) {
+  const card = existsSync(cardPath)
+    ? (JSON.parse(readFileSync(cardPath, 'utf8')) as {readonly file?: {readonly sha256?: string}})
+    : undefined
+  if (card !== undefined && card.file?.sha256 !== hash) {
     throw new UserError(
       'MODEL_CHECKSUM',
-      `${file} has SHA-256 ${hash.slice(0, 12)}…, its card says ${card.file.sha256.slice(0, 12)}…`,
+      `${file} has SHA-256 ${hash.slice(0, 12)}…, its card says ${card.file?.sha256?.slice(0, 12)}…`,
       {
         hints: ['the file is damaged or was replaced: install or train it again'],
         exitCode: ExitCode.invalidData,
       },
     )
   }
-  return {path: file, bytes, sha256: hash, description: readModel(bytes, file).description, card}
+  return {path: file, bytes, sha256: hash, card}
+}
+
+/** Reads a signal model and its card. */
+export const loadModel = (name: string, folder?: string): LoadedModel => {
+  const file = readModelFile(name, folder)
+  return {...file, card: file.card as ModelCard | undefined, description: readModel(file.bytes, file.path).description}
 }
 
 export const cardOf = (modelPath: string): string => modelPath.replace(/\.onnx$/, '.card.json')

@@ -1,6 +1,7 @@
 import {parentPort, workerData} from 'node:worker_threads'
 import {UserError} from '../domain/errors.ts'
-import type {TrainRequest} from './train-parts.ts'
+import {runEmbedderTraining} from './train-embedder.ts'
+import type {TrainHooks, TrainRequest} from './train-parts.ts'
 import {runTraining} from './train-run.ts'
 
 /** Trains in its own thread, so that the terminal stays alive and a stop can be asked for at any step. */
@@ -9,10 +10,12 @@ const port = parentPort
 if (port === null) throw new Error('train-worker must run as a worker thread')
 
 try {
-  const result = await runTraining(request, {
+  const hooks: TrainHooks = {
     onProgress: progress => port.postMessage({kind: 'progress', progress}),
     isStopped: () => Atomics.load(stop, 0) === 1,
-  })
+  }
+  const result =
+    request.model === 'embedder' ? await runEmbedderTraining(request, hooks) : await runTraining(request, hooks)
   port.postMessage({kind: 'done', result})
 } catch (error) {
   if (!(error instanceof UserError)) throw error

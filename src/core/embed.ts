@@ -1,0 +1,229 @@
+import {closeSync, createReadStream, existsSync, openSync, writeSync} from 'node:fs'
+import {performance} from 'node:perf_hooks'
+import process from 'node:process'
+import {createGunzip} from 'node:zlib'
+import type {Cache} from '../data/cache.ts'
+import {Rejects, readNdjson} from '../data/ndjson.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
+import {openOrtSession} from '../drivers/onnx/ort-session.ts'
+import {EMBEDDING_WIDTH} from '../models/embedder.ts'
+import {runEmbedder} from '../models/embedder-trainer.ts'
+import {sha256} from '../models/model-file.ts'
+import type {GraphSession} from '../nn/execution.ts'
+import {readOnnx} from '../nn/onnx-reader.ts'
+import {buildChain} from '../options/chain.ts'
+import {chainGreeks} from '../options/chain-greeks.ts'
+import {chainTensor} from '../options/chain-tensor.ts'
+import type {OptionQuote} from '../options/option-quote.ts'
+import {catalogQuotes, chainsOf} from './chain-stream.ts'
+import {CHAIN_LAYOUT} from './train-embedder.ts'
+
+export interface EmbeddingRecord {
+  readonly kind: 'embedding'
+  readonly symbol: string
+  readonly tsUs: number
+  readonly vector: readonly number[]
+  readonly heads: {readonly sentiment: number; readonly volatilityRegime: number; readonly arbitrage: number}
+  readonly modelHash: string
+  readonly cached: boolean
+}
+
+export interface EmbedRequest {
+  /** NDJSON of option-quote records (gzip by its name), `-` for standard input; or a catalog. */
+  readonly from?: string
+  readonly data?: string
+  readonly symbols?: readonly string[]
+  readonly windowUs: number
+  readonly rejectsFile?: string
+  readonly skipInvalid: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface EmbedSummary {
+  chains: number
+  cached: number
+  contracts: number
+  /** Chains without one usable expiry: they have no embedding. */
+  unusable: number
+  otherRecords: number
+  rejected: number
+  modelHash: string
+  /** From the quotes of a chain to its vector, without the cache; null before the first. */
+  p50Ms: number | null
+  p99Ms: number | null
+}
+
+/** A loaded embedder. Analyses and embeds in place: some milliseconds of the calling thread a chain. */
+export interface Embedder extends Disposable {
+  readonly modelHash: string
+  /** Undefined when the chain has no usable expiry. Throws RangeError when the quotes are none or of several underlyings. */
+  readonly embed: (quotes: readonly OptionQuote[]) => Omit<EmbeddingRecord, 'cached'> | undefined
+}
+
+/** Opens an embedder file, and refuses one that was made for another chain layout. */
+export const openEmbedder = (bytes: Uint8Array, name: string): Embedder => {
+  const session = openOrtSession(bytes, {threads: 1})
+  requireLayout(bytes, name)
+  const modelHash = sha256(bytes)
+  return {modelHash, embed: quotes => embedChain(session, modelHash, quotes), [Symbol.dispose]: () => session.dispose()}
+}
+
+const requireLayout = (bytes: Uint8Array, name: string): void => {
+  const text = readOnnx(bytes).metadata['gpi.embedder']
+  const layout = text === undefined ? undefined : (JSON.parse(text) as {layout?: string}).layout
+  if (layout === CHAIN_LAYOUT) return
+  const reason = text === undefined ? 'is not an embedder' : 'was trained on another layout of chains'
+  throw new UserError('MODEL_FEATURES_MISMATCH', `${name} ${reason}`, {
+    hints: ['train one: gpi train embedder --data DIR'],
+    exitCode: ExitCode.invalidData,
+  })
+}
+
+const embedChain = (
+  session: GraphSession,
+  modelHash: string,
+  quotes: readonly OptionQuote[],
+): Omit<EmbeddingRecord, 'cached'> | undefined => {
+  const chain = buildChain(quotes)
+  const tensor = chainTensor(chainGreeks(chain))
+  if (!tensor.rowMask.some(row => row === 1)) return undefined
+  const sample = {
+    symbol: chain.symbol,
+    tsUs: chain.tsUs,
+    quotes: quotes.length,
+    tensor,
+    sentiment: 0,
+    regime: -1,
+    volatility30: Number.NaN,
+    arbitrage: 0,
+  }
+  const outputs = runEmbedder(session, sample, new Uint8Array(tensor.mask.length))
+  const regime = outputs['regime'] as Float32Array
+  return {
+    kind: 'embedding',
+    symbol: chain.symbol,
+    tsUs: chain.tsUs,
+    vector: Array.from(outputs['embedding'] as Float32Array),
+    heads: {
+      sentiment: outputs['sentiment']?.[0] as number,
+      volatilityRegime: regime.indexOf(Math.max(...regime)),
+      arbitrage: outputs['arbitrage']?.[0] as number,
+    },
+    modelHash,
+  }
+}
+
+/**
+ * Chains in, embedding records out, as the stream goes. A chain embedded before, by the same model, comes from the cache
+ * bit for bit. Throws UserError at the end when records were refused, unless `skipInvalid`.
+ */
+export const embedStream = (
+  embedder: Embedder,
+  cache: Cache | undefined,
+  request: EmbedRequest,
+): {readonly records: AsyncGenerator<EmbeddingRecord>; readonly summary: EmbedSummary} => {
+  const summary: EmbedSummary = {
+    chains: 0,
+    cached: 0,
+    contracts: 0,
+    unusable: 0,
+    otherRecords: 0,
+    rejected: 0,
+    modelHash: embedder.modelHash,
+    p50Ms: null,
+    p99Ms: null,
+  }
+  return {records: recordsOf(embedder, cache, request, summary), summary}
+}
+
+async function* recordsOf(
+  embedder: Embedder,
+  cache: Cache | undefined,
+  request: EmbedRequest,
+  summary: EmbedSummary,
+): AsyncGenerator<EmbeddingRecord> {
+  const rejectsFile = request.rejectsFile === undefined ? undefined : openSync(request.rejectsFile, 'w')
+  const rejects = new Rejects(({text}) => rejectsFile !== undefined && writeSync(rejectsFile, `${text}\n`))
+  const times: number[] = []
+  try {
+    const quotes =
+      request.data === undefined
+        ? readQuotes(request.from ?? '-', rejects, summary)
+        : catalogQuotes(request.data, request.symbols)
+    for await (const chain of chainsOf(quotes, request.windowUs)) {
+      if (request.signal?.aborted) break
+      summary.chains++
+      summary.contracts += chain.length
+      const record = await embedOne(embedder, cache, chain, times)
+      if (record === undefined) {
+        summary.unusable++
+        continue
+      }
+      if (record.cached) summary.cached++
+      yield record
+    }
+  } finally {
+    if (rejectsFile !== undefined) closeSync(rejectsFile)
+    times.sort((a, b) => a - b)
+    summary.p50Ms = times[Math.floor(0.5 * times.length)] ?? null
+    summary.p99Ms = times[Math.floor(0.99 * times.length)] ?? null
+    summary.rejected = rejects.count
+  }
+  if (!request.skipInvalid) rejects.throwIfAny(request.from ?? '-')
+  if (summary.chains === 0 && request.signal?.aborted !== true) {
+    throw new UserError('NO_CHAIN', 'the input holds no option quotes', {
+      hints: ['feed option-quote records: gpi ingest spx FILE --out - | gpi embed --from -'],
+      exitCode: ExitCode.invalidData,
+    })
+  }
+}
+
+const embedOne = async (
+  embedder: Embedder,
+  cache: Cache | undefined,
+  chain: readonly OptionQuote[],
+  times: number[],
+): Promise<EmbeddingRecord | undefined> => {
+  const key = cache === undefined ? '' : keyOf(embedder.modelHash, chain)
+  const known = await cache?.get(key)
+  if (known !== undefined) return {...(JSON.parse(new TextDecoder().decode(known)) as EmbeddingRecord), cached: true}
+  const started = performance.now()
+  const record = embedder.embed(chain)
+  times.push(performance.now() - started)
+  if (record === undefined) return undefined
+  await cache?.set(key, new TextEncoder().encode(JSON.stringify(record)))
+  return {...record, cached: false}
+}
+
+/** Everything of a quote that the embedding depends on, and the model. */
+const keyOf = (modelHash: string, chain: readonly OptionQuote[]): string =>
+  sha256(
+    `${EMBEDDING_WIDTH}/${modelHash}/${chain
+      .map(q =>
+        [
+          q.symbol,
+          q.contract,
+          q.tsUs,
+          q.bid,
+          q.ask,
+          q.underlying,
+          q.volume,
+          q.openInterest,
+          q.right,
+          q.strike,
+          q.expiry,
+        ].join(),
+      )
+      .join(';')}`,
+  )
+
+async function* readQuotes(from: string, rejects: Rejects, summary: EmbedSummary): AsyncGenerator<OptionQuote> {
+  if (from !== '-' && !existsSync(from)) {
+    throw new UserError('FILE_NOT_FOUND', `no such file: ${from}`, {hints: ['check the path, or - for standard input']})
+  }
+  const raw = from === '-' ? process.stdin : createReadStream(from)
+  for await (const {record} of readNdjson(from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw, rejects)) {
+    if (record.kind === 'option-quote') yield record as OptionQuote
+    else summary.otherRecords++
+  }
+}

@@ -1,0 +1,255 @@
+import os from 'node:os'
+import path from 'node:path'
+import {performance} from 'node:perf_hooks'
+import {ExitCode, UserError} from '../domain/errors.ts'
+import {openOrtSession} from '../drivers/onnx/ort-session.ts'
+import {fitChainPca} from '../models/chain-pca.ts'
+import {type ChainSample, chainSample, REGIME_BOUNDS} from '../models/chain-sample.ts'
+import {EMBEDDING_WIDTH, embedderNetwork} from '../models/embedder.ts'
+import {fitEmbedderScales} from '../models/embedder-data.ts'
+import {reconstructionError, runEmbedder, trainEmbedder, withSession} from '../models/embedder-trainer.ts'
+import {classMetrics, type Metrics, rSquared} from '../models/metrics.ts'
+import {sha256} from '../models/model-file.ts'
+import {exportInference} from '../nn/nn.ts'
+import {writeOnnx} from '../nn/onnx-writer.ts'
+import {CELL_FEATURES, DEVIATIONS, EXPIRY_DAYS, ROW_FEATURES} from '../options/chain-tensor.ts'
+import {catalogQuotes, chainsOf} from './chain-stream.ts'
+import {writeWhole} from './model-files.ts'
+import type {TrainHooks, TrainRequest} from './train-parts.ts'
+
+/** Layout the embedder is fed in; a change makes older embedders unusable, and refused. */
+export const CHAIN_LAYOUT = sha256(JSON.stringify({CELL_FEATURES, ROW_FEATURES, EXPIRY_DAYS, DEVIATIONS}))
+const ABLATION = [8, 16, 32, 64]
+const MIN_QUOTES = 30
+
+const bySize = {
+  small: {width: 64, layers: 2, heads: 4},
+  medium: {width: 96, layers: 3, heads: 4},
+  full: {width: 128, layers: 4, heads: 8},
+}
+
+/** Trains the chain embedder: masked-quote reconstruction with three heads, split by time. */
+export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHooks) => {
+  hooks.onProgress({phase: 'data', step: 0, total: request.maxSteps})
+  const samples = await loadChains(request)
+  const {train, valid, test} = splitChains(samples)
+  const spec = {...bySize[request.size], dimension: EMBEDDING_WIDTH, ...fitEmbedderScales(train)}
+  const options = {
+    seed: request.seed,
+    batch: Math.min(request.batch, 64),
+    maxSteps: request.maxSteps,
+    learningRate: 1e-3,
+    validateEvery: request.validateEvery,
+    patience: request.patience,
+  }
+  const onStep =
+    (total: number) =>
+    (step: number, loss: number, validLoss?: number): boolean => {
+      hooks.onProgress({phase: 'train', step, total, loss, ...(validLoss === undefined ? {} : {validLoss})})
+      return !hooks.isStopped()
+    }
+  const network = embedderNetwork(spec)
+  const started = performance.now()
+  const {weights, steps, loss, parameters} = trainEmbedder(
+    network,
+    train,
+    valid,
+    options,
+    openOrtSession,
+    onStep(request.maxSteps),
+  )
+  const stepMs = Number(((performance.now() - started) / steps).toFixed(3))
+  const pca = fitChainPca(train, EMBEDDING_WIDTH)
+  const measured = withSession(network, weights, openOrtSession, session => ({
+    valid: reconstructionError(session, valid, request.seed, pca),
+    test: reconstructionError(session, test, request.seed, pca),
+    heads: measureHeads(train, test, sample => runEmbedder(session, sample, new Uint8Array(sample.tensor.mask.length))),
+  }))
+  const ablation =
+    request.folds === 0
+      ? undefined
+      : ABLATION.map(dimension => {
+          const smaller = embedderNetwork({...spec, dimension})
+          const trained = trainEmbedder(smaller, train, valid, options, openOrtSession, onStep(request.maxSteps))
+          const error = withSession(smaller, trained.weights, openOrtSession, session =>
+            reconstructionError(session, test, request.seed, fitChainPca(train, dimension)),
+          )
+          return {dimension, volPoints: error.model, pcaVolPoints: error.pca}
+        })
+
+  const dataHash = sha256(samples.map(({symbol, tsUs, quotes}) => `${symbol}/${tsUs}/${quotes}`).join())
+  const description = {
+    name: 'embedder',
+    architecture: 'chain-encoder',
+    size: request.size,
+    parameters,
+    dimension: EMBEDDING_WIDTH,
+    layout: CHAIN_LAYOUT,
+    precision: 'float32',
+  }
+  const bytes = writeOnnx(exportInference(network, weights, {'gpi.embedder': JSON.stringify(description)}))
+  const modelPath = path.join(request.out, 'embedder.onnx')
+  const cardPath = path.join(request.out, 'embedder.card.json')
+  const verdict = verdictOf(measured)
+  const card = {
+    kind: 'model-card',
+    model: description,
+    command: `gpi train embedder --size ${request.size} --batch ${options.batch} --max-steps ${request.maxSteps} --seed ${request.seed}${request.folds === 0 ? '' : ' --folds 1'} --data DIR`,
+    data: {
+      dataHash,
+      chains: {train: span(train), valid: span(valid), test: span(test)},
+    },
+    heads: {
+      sentiment:
+        'tanh of minus the mean put skew over the expiries (log volatility 1.15 and 0.85 deviations down less 0.85 up, around 0.3 in units of 0.3), computed from the whole chain; the head reads the embedding alone',
+      volatilityRegime: `calm, normal, stressed: 30-day at-the-money volatility below ${REGIME_BOUNDS[0]}, below ${REGIME_BOUNDS[1]}, above`,
+      arbitrage: 'executable static-arbitrage violations after costs per hundred quotes, at most 1',
+    },
+    training: {
+      steps,
+      stepMs,
+      trainLoss: loss,
+      runtime: `node ${process.version}, onnxruntime-node 1.30.0, 1 thread, ${os.cpus()[0]?.model.trim() ?? ''}`,
+    },
+    measured,
+    ...(ablation === undefined ? {} : {ablation}),
+    verdict,
+    file: {name: 'embedder.onnx', bytes: bytes.length, sha256: sha256(bytes)},
+  }
+  writeWhole(modelPath, bytes)
+  writeWhole(cardPath, `${JSON.stringify(card, undefined, 2)}\n`)
+  return {
+    model: 'embedder',
+    size: request.size,
+    parameters,
+    steps,
+    epochs: Number(((steps * options.batch) / train.length).toFixed(1)),
+    seed: request.seed,
+    dataHash,
+    trainLoss: loss,
+    valid: measured.valid,
+    test: {...measured.heads.regime.model, maskedVolPoints: measured.test},
+    heads: measured.heads,
+    baselines: measured.heads.regime.baselines,
+    ...(ablation === undefined ? {} : {ablation}),
+    verdict,
+    modelPath,
+    cardPath,
+    stepMs,
+    stoppedBy: hooks.isStopped() ? 'signal' : steps < request.maxSteps ? 'patience' : 'steps',
+  }
+}
+
+export type EmbedderTrainResult = Awaited<ReturnType<typeof runEmbedderTraining>>
+
+const loadChains = async ({data, symbols}: TrainRequest): Promise<ChainSample[]> => {
+  const samples: ChainSample[] = []
+  for await (const quotes of chainsOf(catalogQuotes(data, symbols))) {
+    if (quotes.length >= MIN_QUOTES) samples.push(chainSample(quotes))
+  }
+  const usable = samples.filter(({tensor}) => tensor.rowMask.some(row => row === 1))
+  if (usable.length >= 10) return usable.sort((a, b) => a.tsUs - b.tsUs)
+  throw new UserError(
+    'TOO_FEW_CHAINS',
+    `${data} holds ${usable.length} usable option chains; an embedder needs 10 or more`,
+    {
+      hints: ['ingest more: gpi ingest spx FILE --out DIR'],
+      exitCode: ExitCode.invalidData,
+    },
+  )
+}
+
+/** 60 % of the chains, then 15 %, then the rest, in time; a moment that is on a boundary goes to the earlier part. */
+const splitChains = (samples: readonly ChainSample[]) => {
+  const at = (share: number): number => (samples[Math.floor(share * samples.length)] as ChainSample).tsUs
+  const [validFrom, testFrom] = [at(0.6), at(0.75)]
+  return {
+    train: samples.filter(({tsUs}) => tsUs <= validFrom),
+    valid: samples.filter(({tsUs}) => tsUs > validFrom && tsUs <= testFrom),
+    test: samples.filter(({tsUs}) => tsUs > testFrom),
+  }
+}
+
+const span = (samples: readonly ChainSample[]) => ({
+  count: samples.length,
+  from: new Date((samples[0]?.tsUs ?? 0) / 1000).toISOString(),
+  to: new Date((samples.at(-1)?.tsUs ?? 0) / 1000).toISOString(),
+  symbols: [...new Set(samples.map(({symbol}) => symbol))],
+})
+
+const measureHeads = (
+  train: readonly ChainSample[],
+  test: readonly ChainSample[],
+  run: (sample: ChainSample) => Readonly<Record<string, Float32Array>>,
+) => {
+  const outputs = test.map(run)
+  const known = test.flatMap(({regime}, i) => (regime < 0 ? [] : [i]))
+  const truth = known.map(i => (test[i] as ChainSample).regime)
+  const decided = known.map(i => {
+    const regime = outputs[i]?.['regime'] as Float32Array
+    return regime.indexOf(Math.max(...regime))
+  })
+  const counts = [0, 1, 2].map(c => train.filter(({regime}) => regime === c).length)
+  const common = counts.indexOf(Math.max(...counts))
+  const persistence = known.map(i => lastRegime(test, i) ?? common)
+  const model = classMetrics(truth, decided)
+  const scalar = (name: string): number[] => outputs.map(output => output[name]?.[0] as number)
+  return {
+    regime: {
+      model,
+      baselines: {
+        majority: classMetrics(
+          truth,
+          truth.map(() => common),
+        ),
+        persistence: classMetrics(truth, persistence),
+        linear: classMetrics(
+          truth,
+          known.map(i => nearestRegime(test[i] as ChainSample)),
+        ),
+      } satisfies Record<string, Metrics>,
+      note: 'linear reads the regime off the at-the-money volatility of the row nearest to 30 days, which is nearly its definition',
+    },
+    sentimentR2: rSquared(
+      test.map(({sentiment}) => sentiment),
+      scalar('sentiment'),
+    ),
+    arbitrageR2: rSquared(
+      test.map(({arbitrage}) => arbitrage),
+      scalar('arbitrage'),
+    ),
+  }
+}
+
+const lastRegime = (test: readonly ChainSample[], i: number): number | undefined => {
+  const {symbol} = test[i] as ChainSample
+  return test.slice(0, i).findLast(sample => sample.symbol === symbol && sample.regime >= 0)?.regime
+}
+
+const nearestRegime = ({tensor}: ChainSample): number => {
+  const width = ROW_FEATURES.length
+  const rows = EXPIRY_DAYS.flatMap((days, row) =>
+    tensor.rowMask[row] === 1 ? [{row, distance: Math.abs(Math.log(days / 30))}] : [],
+  )
+  const best = rows.sort((a, b) => a.distance - b.distance)[0]
+  const volatility = best === undefined ? 0 : Math.exp(tensor.rows[best.row * width] as number)
+  return volatility < REGIME_BOUNDS[0] ? 0 : volatility < REGIME_BOUNDS[1] ? 1 : 2
+}
+
+const verdictOf = ({
+  test,
+  heads,
+}: {
+  readonly test: {model: number; refit: number; pca: number}
+  readonly heads: ReturnType<typeof measureHeads>
+}): string[] => {
+  const against = (name: string, error: number): string =>
+    `${test.model < error ? 'beats' : 'does NOT beat'} ${name}: hidden cells ${test.model.toFixed(3)} vol points against ${error.toFixed(3)}`
+  const {model, baselines} = heads.regime
+  return [
+    against('the smile refit', test.refit),
+    against('principal components', test.pca),
+    `regime head: macro-F1 ${model.macroF1.toFixed(3)}, majority ${baselines.majority.macroF1.toFixed(3)}, persistence ${baselines.persistence.macroF1.toFixed(3)}, read off the row nearest to 30 days ${baselines.linear.macroF1.toFixed(3)}`,
+    `sentiment head R² ${heads.sentimentR2.toFixed(3)}, arbitrage head R² ${heads.arbitrageR2.toFixed(3)}`,
+  ]
+}

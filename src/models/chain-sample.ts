@@ -1,0 +1,95 @@
+// Cells are indexed inside their bounds, hence the `!`.
+
+import {buildChain} from '../options/chain.ts'
+import {type ChainFeatures, chainFeatures} from '../options/chain-features.ts'
+import {chainGreeks} from '../options/chain-greeks.ts'
+import {type ChainTensor, chainTensor, DEVIATIONS, TENSOR_SHAPE} from '../options/chain-tensor.ts'
+import type {OptionQuote} from '../options/option-quote.ts'
+import {sliceSmiles} from '../options/slice-smile.ts'
+import {findViolations} from '../options/violations.ts'
+
+const {rows: ROWS, columns: COLUMNS, cellFeatures: CELLS} = TENSOR_SHAPE
+
+/** Annual 30-day volatility below, between and above which a chain is calm, normal or stressed. */
+export const REGIME_BOUNDS = [0.13, 0.2] as const
+
+/** A chain as a model sees it, with the answers its heads learn. */
+export interface ChainSample {
+  readonly symbol: string
+  readonly tsUs: number
+  readonly quotes: number
+  readonly tensor: ChainTensor
+  /** −1 (fear) to 1: minus the mean skew of the cells 0.85 and 1.15 deviations down against 0.85 up, in units of 0.3, tanh. */
+  readonly sentiment: number
+  /** 0 calm, 1 normal, 2 stressed, by 30-day at-the-money volatility; −1 where the chain does not say. */
+  readonly regime: number
+  /** 30-day at-the-money volatility, annual; NaN where the chain does not say. */
+  readonly volatility30: number
+  /** Executable violations after costs per hundred quotes, at most 1. */
+  readonly arbitrage: number
+}
+
+/** Analyses a chain once, for its tensor and the targets. Throws RangeError on an empty chain or several underlyings. */
+export const chainSample = (quotes: readonly OptionQuote[]): ChainSample => {
+  const chain = buildChain(quotes)
+  const analysis = chainGreeks(chain)
+  const smiles = sliceSmiles(analysis)
+  const tensor = chainTensor(analysis, smiles)
+  const features: ChainFeatures = chainFeatures(analysis, Number.NaN, smiles)
+  const violations = findViolations(chain, analysis.forwards)
+  return {
+    symbol: chain.symbol,
+    tsUs: chain.tsUs,
+    quotes: chain.quotes.length,
+    tensor,
+    sentiment: sentimentOf(tensor),
+    regime: regimeOf(features.volatility30),
+    volatility30: features.volatility30,
+    arbitrage: Math.min(1, (100 * violations.length) / Math.max(1, chain.quotes.length)),
+  }
+}
+
+/**
+ * The same chain in another market: all volatilities times exp(level), every smile steeper or flatter by the factor. The
+ * targets follow from the changed chain.
+ */
+export const reshapedSample = (sample: ChainSample, level: number, steepness: number): ChainSample => {
+  const {tensor} = sample
+  const cells = tensor.cells.map((value, i) => (i % CELLS === 0 ? value * steepness : value))
+  const width = TENSOR_SHAPE.rowFeatures
+  const rows = tensor.rows.map((value, i) =>
+    i % width === 0 && tensor.rowMask[Math.floor(i / width)] === 1 ? value + level : value,
+  )
+  const changed = {...tensor, cells, rows}
+  const volatility30 = sample.volatility30 * Math.exp(level)
+  return {...sample, tensor: changed, sentiment: sentimentOf(changed), regime: regimeOf(volatility30), volatility30}
+}
+
+const regimeOf = (volatility: number): number => {
+  if (!Number.isFinite(volatility)) return -1
+  return volatility < REGIME_BOUNDS[0] ? 0 : volatility < REGIME_BOUNDS[1] ? 1 : 2
+}
+
+const column = (deviation: number): number => DEVIATIONS.indexOf(deviation)
+const DOWN = [column(-1.15), column(-0.85)]
+const UP = [column(0.85)]
+
+const sentimentOf = ({cells, mask}: ChainTensor): number => {
+  let [skew, count] = [0, 0]
+  const mean = (row: number, columns: readonly number[]): number | undefined => {
+    let [sum, n] = [0, 0]
+    for (const c of columns) {
+      if (mask[row * COLUMNS + c] !== 1) continue
+      sum += cells[(row * COLUMNS + c) * CELLS]!
+      n++
+    }
+    return n === 0 ? undefined : sum / n
+  }
+  for (let row = 0; row < ROWS; row++) {
+    const [down, up] = [mean(row, DOWN), mean(row, UP)]
+    if (down === undefined || up === undefined) continue
+    skew += down - up
+    count++
+  }
+  return count === 0 ? 0 : Math.tanh(-(skew / count - 0.3) / 0.3)
+}

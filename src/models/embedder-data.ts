@@ -1,0 +1,153 @@
+// Cells are indexed inside their bounds, hence the `!`.
+import type {Rng} from '../domain/rng.ts'
+import {DEVIATIONS, TENSOR_SHAPE} from '../options/chain-tensor.ts'
+import type {ChainSample} from './chain-sample.ts'
+import type {EmbedderSpec} from './embedder.ts'
+
+const {rows: ROWS, columns: COLUMNS, cellFeatures: CELLS, rowFeatures: ROW_WIDTH} = TENSOR_SHAPE
+const GRID = ROWS * COLUMNS
+
+/** Cells to hide of one chain: 1 hides. Only cells that are there; never a row's at-the-money column. */
+export const drawHidden = ({tensor}: ChainSample, share: number, rng: Rng): Uint8Array => {
+  const hidden = new Uint8Array(GRID)
+  const anchor = DEVIATIONS.indexOf(0)
+  for (let cell = 0; cell < GRID; cell++) {
+    if (tensor.mask[cell] === 1 && cell % COLUMNS !== anchor && rng.uniform() < share) hidden[cell] = 1
+  }
+  return hidden
+}
+
+export type EmbedderBatch = ReturnType<typeof allocateEmbedderBatch>
+
+export const allocateEmbedderBatch = (size: number) => ({
+  cells: new Float32Array(size * GRID * CELLS),
+  mask: new Float32Array(size * GRID),
+  rows: new Float32Array(size * ROWS * ROW_WIDTH),
+  'row-mask': new Float32Array(size * ROWS),
+  'volatility-target': new Float32Array(size * GRID),
+  'volatility-weight': new Float32Array(size * GRID),
+  'sentiment-target': new Float32Array(size),
+  'arbitrage-target': new Float32Array(size),
+  'regime-target': new Float32Array(size * 3),
+  'regime-weight': new Float32Array(size),
+  weight: new Float32Array(size),
+})
+
+/** Writes a sample with some cells hidden into slot `at`; rows in `dropped` vanish whole, to resemble thinner chains. */
+export const putSample = (
+  batch: EmbedderBatch,
+  at: number,
+  sample: ChainSample,
+  hidden: Uint8Array,
+  dropped?: Uint8Array,
+): void => {
+  const {tensor} = sample
+  for (let row = 0; row < ROWS; row++) {
+    const isGone = dropped?.[row] === 1
+    batch['row-mask'][at * ROWS + row] = isGone ? 0 : tensor.rowMask[row]!
+    for (let f = 0; f < ROW_WIDTH; f++) {
+      batch.rows[(at * ROWS + row) * ROW_WIDTH + f] = isGone ? 0 : tensor.rows[row * ROW_WIDTH + f]!
+    }
+    for (let column = 0; column < COLUMNS; column++) {
+      const cell = row * COLUMNS + column
+      const isShown = tensor.mask[cell] === 1 && hidden[cell] === 0 && !isGone
+      batch.mask[at * GRID + cell] = isShown ? 1 : 0
+      for (let f = 0; f < CELLS; f++) {
+        batch.cells[(at * GRID + cell) * CELLS + f] = isShown ? tensor.cells[cell * CELLS + f]! : 0
+      }
+      batch['volatility-target'][at * GRID + cell] = tensor.cells[cell * CELLS]!
+      batch['volatility-weight'][at * GRID + cell] = isGone ? 0 : hidden[cell] === 1 ? 1 : isShown ? 0.2 : 0
+    }
+  }
+  batch['sentiment-target'][at] = sample.sentiment
+  batch['arbitrage-target'][at] = sample.arbitrage
+  batch['regime-target'].fill(0, 3 * at, 3 * at + 3)
+  if (sample.regime >= 0) batch['regime-target'][3 * at + sample.regime] = 1
+  batch['regime-weight'][at] = sample.regime >= 0 ? 1 : 0
+  batch.weight[at] = 1
+}
+
+/** Scales of the inputs, from the training chains alone. */
+export const fitEmbedderScales = (
+  samples: readonly ChainSample[],
+): Pick<EmbedderSpec, 'cellScale' | 'rowMean' | 'rowScale'> => {
+  const cellSquare = new Float64Array(CELLS)
+  const rowSum = new Float64Array(ROW_WIDTH)
+  const rowSquare = new Float64Array(ROW_WIDTH)
+  let [cells, rows] = [0, 0]
+  for (const {tensor} of samples) {
+    for (let cell = 0; cell < GRID; cell++) {
+      if (tensor.mask[cell] !== 1) continue
+      cells++
+      for (let f = 0; f < CELLS; f++) cellSquare[f]! += tensor.cells[cell * CELLS + f]! ** 2
+    }
+    for (let row = 0; row < ROWS; row++) {
+      if (tensor.rowMask[row] !== 1) continue
+      rows++
+      for (let f = 0; f < ROW_WIDTH; f++) {
+        rowSum[f]! += tensor.rows[row * ROW_WIDTH + f]!
+        rowSquare[f]! += tensor.rows[row * ROW_WIDTH + f]! ** 2
+      }
+    }
+  }
+  const safe = (value: number): number => (value > 1e-4 ? value : 1)
+  const rowMean = Array.from(rowSum, sum => sum / Math.max(1, rows))
+  return {
+    cellScale: Array.from(cellSquare, sum => safe(Math.sqrt(sum / Math.max(1, cells)))),
+    rowMean,
+    rowScale: Array.from(rowSquare, (sum, f) =>
+      safe(Math.sqrt(Math.max(0, sum / Math.max(1, rows) - rowMean[f]! ** 2))),
+    ),
+  }
+}
+
+/** At-the-money volatility of a row, annual. */
+export const rowVolatility = ({tensor}: ChainSample, row: number): number => Math.exp(tensor.rows[row * ROW_WIDTH]!)
+
+/**
+ * Each hidden cell's log volatility ratio from a parabola through the shown cells of its row (least squares in the
+ * deviation, fewer terms where fewer cells are left): the smile refit that an embedding has to beat.
+ */
+export const refitSmiles = ({tensor}: ChainSample, hidden: Uint8Array): Float64Array => {
+  const out = new Float64Array(GRID)
+  for (let row = 0; row < ROWS; row++) {
+    const points: [number, number][] = []
+    for (let column = 0; column < COLUMNS; column++) {
+      const cell = row * COLUMNS + column
+      if (tensor.mask[cell] === 1 && hidden[cell] === 0) points.push([DEVIATIONS[column]!, tensor.cells[cell * CELLS]!])
+    }
+    const coefficients = polynomial(points, Math.min(2, points.length - 1))
+    for (let column = 0; column < COLUMNS; column++) {
+      out[row * COLUMNS + column] = coefficients.reduce((sum, c, power) => sum + c * DEVIATIONS[column]! ** power, 0)
+    }
+  }
+  return out
+}
+
+const polynomial = (points: readonly (readonly [number, number])[], degree: number): number[] => {
+  if (degree < 0) return [0]
+  const n = degree + 1
+  const a = Array.from({length: n}, (_, i) =>
+    Float64Array.from({length: n + 1}, (_, j) =>
+      points.reduce((sum, [x, y]) => sum + (j < n ? x ** (i + j) : y * x ** i), 0),
+    ),
+  )
+  for (let i = 0; i < n; i++) a[i]![i]! += 1e-9
+  return solve(a)
+}
+
+/** Gauss-Jordan with row pivots on an augmented matrix; small systems only. */
+export const solve = (a: Float64Array[]): number[] => {
+  const n = a.length
+  for (let i = 0; i < n; i++) {
+    let pivot = i
+    for (let r = i + 1; r < n; r++) if (Math.abs(a[r]![i]!) > Math.abs(a[pivot]![i]!)) pivot = r
+    ;[a[i], a[pivot]] = [a[pivot]!, a[i]!]
+    for (let r = 0; r < n; r++) {
+      if (r === i) continue
+      const factor = a[r]![i]! / a[i]![i]!
+      for (let c = i; c <= n; c++) a[r]![c]! -= factor * a[i]![c]!
+    }
+  }
+  return a.map((line, i) => line[n]! / line[i]!)
+}
