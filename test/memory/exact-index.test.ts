@@ -3,7 +3,7 @@ import {expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {createExactIndex, exactIndexDriver} from '../../src/memory/exact-index.ts'
 import {describesVectorIndex} from '../contract/vector-index.ts'
-import {unitSample} from '../support/patterns.ts'
+import {nearSample, unitSample} from '../support/patterns.ts'
 
 describesVectorIndex(exactIndexDriver, {recall: 1})
 
@@ -57,6 +57,24 @@ test('agrees with a plain list after any additions, replacements and removals', 
       expect(index.size).toBe(model.size)
     }),
   )
+})
+
+test('tells vectors apart that their 8-bit codes cannot', () => {
+  const rng = createRng(8)
+  const centre = unitSample(rng)
+  // Similarities of about 0.9988 ± 0.0001: far closer together than the codes are true.
+  const vectors = Array.from({length: 3_000}, () => nearSample(rng, centre, 0.05))
+  using index = createExactIndex(256)
+  for (const [key, vector] of vectors.entries()) index.add(key, vector)
+  for (let i = 0; i < 20; i++) {
+    const query = nearSample(rng, centre, 0.05)
+    const expected = vectors
+      .map(vector => vector.reduce((sum, value, j) => sum + value * (query[j] as number), 0))
+      .sort((a, b) => b - a)
+    for (const [place, {similarity}] of index.search(query, 10).entries()) {
+      expect(Math.abs(similarity - (expected[place] as number))).toBeLessThan(5e-7)
+    }
+  }
 })
 
 test('a row scores the same bits wherever it lies', () => {
