@@ -9,6 +9,7 @@ import {scenariosNamed} from '../exchange/scenarios/scenarios.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {allocatorOf, exitRulesOf} from './risk-setup.ts'
 import {Simulation} from './simulation.ts'
+import {ownServices} from './strategy-services.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import type {PathRequest, PathResult} from './stress-path.ts'
 
@@ -43,7 +44,7 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     warmupS: WARMUP_S,
   })
   const {instruments} = path
-  const {running} = chooseStrategies({config, instruments, names: options.strategies})
+  const {running} = chooseStrategies({config, instruments, names: options.strategies, services: ownServices()})
   const journal = memoryJournal({keep: false})
 
   let latchedUs: number | undefined

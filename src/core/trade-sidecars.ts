@@ -2,12 +2,14 @@ import {performance} from 'node:perf_hooks'
 import type {Config} from '../config/schema.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {FileLatch} from '../drivers/files/file-latch.ts'
+import type {StrategyServices} from '../strategies/services.ts'
 import {LiveSignals} from './live-signals.ts'
 import type {MarketWindow} from './market-window.ts'
 import {openMemory} from './memory.ts'
 import {loadModel} from './model-files.ts'
 import {guardByRedis} from './redis-guard.ts'
 import {readSecrets} from './secrets.ts'
+import {patternMemoryOf} from './strategy-services.ts'
 import type {TradeEvent} from './trade-events.ts'
 import {TradeMemory} from './trade-memory.ts'
 
@@ -23,6 +25,8 @@ export interface SidecarOptions {
 
 export interface TradeSidecars extends AsyncDisposable {
   readonly signals: LiveSignals | undefined
+  /** What strategies of the run may ask: the shared pattern bank over their own market. */
+  readonly services: StrategyServices
   readonly tradeMemory: (window: MarketWindow) => TradeMemory
 }
 
@@ -56,6 +60,7 @@ export const openTradeSidecars = async (options: SidecarOptions): Promise<TradeS
   const kept = stack.move()
   return {
     signals,
+    services: {patterns: run => patternMemoryOf(memory.bank, run.market, run.instruments)},
     tradeMemory: window =>
       new TradeMemory({runId: options.runId, instruments: options.instruments, window, bank: memory.bank}),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

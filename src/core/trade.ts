@@ -111,9 +111,6 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   const monitor = stack.use(new TradeMonitor())
   const clock =
     reached.kind === 'local' ? feedClock(wall.clock, tsUs(exchange?.startUs ?? facts.nowUs), options.speed) : undefined
-  const {running, idle} = chooseStrategies({config, instruments, names: options.strategies})
-  for (const {strategy, reason} of idle) onNote(`${strategy} is idle: ${reason}`)
-
   const venue = stack.use(await createAlpacaBroker({client, instruments, ...wall, onBug: rethrow}))
   const run = await openRun(options, venue, facts.accountNumber, exchange !== undefined)
   const broker = patientBroker(venue, {
@@ -144,6 +141,13 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
       nowUs: () => (clock ?? wall.clock).nowUs(),
     }),
   )
+  const {running, idle} = chooseStrategies({
+    config,
+    instruments,
+    names: options.strategies,
+    services: sidecars.services,
+  })
+  for (const {strategy, reason} of idle) onNote(`${strategy} is idle: ${reason}`)
   const market = createMarketState(instruments.size)
   const window = new MarketWindow(market, instruments.size)
   const memory = sidecars.tradeMemory(window)
