@@ -42,18 +42,22 @@ export const americanChainGreeks = (chain: Chain, options: ForwardOptions = {}):
   let analysis = chainGreeks(chain, given, forwards)
   forwards = impliedForwards(chain.slices.map(nearOnly(analysis, forwards)), {...given, rate})
   analysis = chainGreeks(chain, given, forwards)
+  const scrap = [...analysis.status] // statuses of a pass that is not the last are of no interest
   for (let pass = 0; pass < FORWARD_PASSES; pass++) {
     const bare = chain.slices.map((slice, s) => {
       if (!isLiveAmerican(slice)) return slice
-      deAmericanise(analysis, slice, forwards[s]!, spot, [...analysis.status], NEAR)
-      return europeanised(analysis, slice, forwards[s]!, spot, NEAR)
+      const table = tableOf(analysis, slice, forwards[s]!, spot)
+      if (table === undefined) return slice
+      deAmericanise(analysis, slice, forwards[s]!, spot, table, scrap, NEAR)
+      return europeanised(analysis, slice, forwards[s]!, spot, table, NEAR)
     })
     forwards = impliedForwards(bare, {...given, rate})
     analysis = chainGreeks(chain, given, forwards)
   }
   const status = [...analysis.status]
   chain.slices.forEach((slice, s) => {
-    if (isLiveAmerican(slice)) deAmericanise(analysis, slice, forwards[s]!, spot, status, Number.POSITIVE_INFINITY)
+    const table = isLiveAmerican(slice) ? tableOf(analysis, slice, forwards[s]!, spot) : undefined
+    if (table !== undefined) deAmericanise(analysis, slice, forwards[s]!, spot, table, status, Number.POSITIVE_INFINITY)
   })
   return {...analysis, status}
 }
@@ -76,10 +80,13 @@ const chainRate = (chain: Chain, forwards: readonly ImpliedForward[], given: For
     let bare: Slice[] = slices
     for (let pass = 0; pass < FORWARD_PASSES; pass++) {
       const analysis = chainGreeks(part, given, near)
+      const scrap = [...analysis.status]
       bare = slices.map((slice, i) => {
         if (!isLiveAmerican(slice)) return slice
-        deAmericanise(analysis, slice, near[i]!, spot, [...analysis.status], RATE_REACH)
-        return europeanised(analysis, slice, near[i]!, spot, RATE_REACH)
+        const table = tableOf(analysis, slice, near[i]!, spot)
+        if (table === undefined) return slice
+        deAmericanise(analysis, slice, near[i]!, spot, table, scrap, RATE_REACH)
+        return europeanised(analysis, slice, near[i]!, spot, table, RATE_REACH)
       })
       near = impliedForwards(bare, {...given, rate})
     }
@@ -124,11 +131,10 @@ const europeanised = (
   slice: Slice,
   forward: ImpliedForward,
   spot: number,
+  table: PremiumTable,
   reach: number,
 ): Slice => {
   const total = atTheMoneyTotal(analysis, slice, forward.forward)
-  const table = tableOf(analysis, slice, forward, spot)
-  if (table === undefined) return slice
   const {columns} = analysis
   const side = (call: boolean): Slice['call'] => {
     const quoted = call ? slice.call : slice.put
@@ -173,11 +179,10 @@ const deAmericanise = (
   slice: Slice,
   forward: ImpliedForward,
   spot: number,
+  table: PremiumTable,
   status: QuoteStatus[],
   reach: number,
 ): void => {
-  const table = tableOf(analysis, slice, forward, spot)
-  if (table === undefined) return
   const limit = reach === Number.POSITIVE_INFINITY ? reach : reach * atTheMoneyTotal(analysis, slice, forward.forward)
   const {columns, mid} = analysis
   for (const call of [true, false]) {

@@ -7,8 +7,8 @@ import {type ExerciseBoundary, exerciseBoundary, exercisePremium, exercisePremiu
  */
 export interface PremiumTable {
   readonly logVolatility: Float64Array
-  readonly put: readonly (ExerciseBoundary | undefined)[]
-  readonly call: readonly (ExerciseBoundary | undefined)[]
+  /** Boundary of the put (the call's is that of the put with rates exchanged) at a grid point; solved when first asked for. */
+  readonly boundary: (call: boolean, index: number) => ExerciseBoundary | undefined
 }
 
 const GRID = 7
@@ -23,14 +23,20 @@ export const premiumTable = (
   const low = Math.log(lowVolatility)
   const step = (Math.log(highVolatility) - low) / (GRID - 1)
   const logVolatility = Float64Array.from({length: GRID}, (_, i) => low + i * step)
-  const put: (ExerciseBoundary | undefined)[] = []
-  const call: (ExerciseBoundary | undefined)[] = []
-  for (const value of logVolatility) {
-    const volatility = Math.exp(value)
-    put.push(exerciseBoundary({ttmYears, volatility, rate, yieldRate}, put.at(-1)))
-    call.push(exerciseBoundary({ttmYears, volatility, rate: yieldRate, yieldRate: rate}, call.at(-1)))
+  const solved: (ExerciseBoundary | undefined)[] = []
+  const known: boolean[] = []
+  const boundary = (call: boolean, index: number): ExerciseBoundary | undefined => {
+    const slot = call ? GRID + index : index
+    if (known[slot] !== true) {
+      const volatility = Math.exp(logVolatility[index]!)
+      const rates = call ? {rate: yieldRate, yieldRate: rate} : {rate, yieldRate}
+      const near = index > 0 ? solved[slot - 1] : undefined
+      solved[slot] = exerciseBoundary({ttmYears, volatility, ...rates}, near)
+      known[slot] = true
+    }
+    return solved[slot]
   }
-  return {logVolatility, put, call}
+  return {logVolatility, boundary}
 }
 
 /** Premium of one contract as a cubic in ln σ over the four grid points from `first`. */
@@ -55,7 +61,7 @@ export const contractPremium = (
 ): ContractPremium => {
   const value = new Float64Array(4)
   for (let i = 0; i < 4; i++) {
-    const boundary = (call ? table.call : table.put)[first + i]
+    const boundary = table.boundary(call, first + i)
     // A call is the put with spot and strike (and rates) exchanged.
     if (boundary !== undefined)
       value[i] = call ? exercisePremium(boundary, strike, spot) : exercisePremium(boundary, spot, strike)
@@ -75,7 +81,7 @@ export const premiumSlope = (
   const h = table.logVolatility[1]! - table.logVolatility[0]!
   const share = Math.min(Math.max((Math.log(volatility) - table.logVolatility[first]!) / h, 0), 1)
   const at = (index: number): number => {
-    const boundary = (call ? table.call : table.put)[index]
+    const boundary = table.boundary(call, index)
     if (boundary === undefined) return 0
     if (!call) return exercisePremiumSlope(boundary, spot, strike)
     // Homogeneity of P(K, S) in both gives the slope in its second argument.
