@@ -1,7 +1,8 @@
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
-import type {BacktestSummary} from '../core/backtest.ts'
+import type {BacktestSummary, FinishedRun} from '../core/backtest.ts'
 import type {TradeEvent} from '../core/trade-events.ts'
+import type {TapeSource} from '../data/tape-source.ts'
 
 export default class Backtest extends BaseCommand {
   static override summary = 'replay market data through strategies, with costs, latency and queues counted'
@@ -50,6 +51,8 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       default: 'conservative' as const,
     })(),
     journal: Flags.string({description: 'keep every decision in this file', helpValue: 'FILE'}),
+    html: Flags.string({description: 'write the report as one page here', helpValue: 'FILE'}),
+    report: Flags.string({description: 'write the report document here, for gpi report', helpValue: 'FILE'}),
     'check-lookahead': Flags.boolean({
       description: 'replay with the future hidden and cut off, and compare the decisions',
     }),
@@ -92,13 +95,16 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       const found = await checkLookahead({...setup, source: opened.source, baselines: false, signal: this.stopSignal})
       this.note(`no look-ahead in ${found.decisions} decisions: ${found.replays} replays without the future agreed`)
     }
+    const report =
+      flags.html === undefined && flags.report === undefined ? undefined : await this.#openReport(opened.source, flags)
     const journal = flags.journal === undefined ? undefined : await this.#openJournal(flags.journal)
     try {
       const summary = await runBacktest({
         ...setup,
-        source: opened.source,
+        source: report?.source ?? opened.source,
         baselines: flags.baselines,
         signal: this.stopSignal,
+        ...(report === undefined ? {} : {onFinished: report.onFinished}),
         ...(journal === undefined ? {} : {journal}),
         ...(flags.events ? {onEvents: events => this.#write(events)} : {}),
       })
@@ -107,6 +113,26 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       return summary
     } finally {
       journal?.[Symbol.dispose]()
+    }
+  }
+
+  async #openReport(
+    source: TapeSource,
+    flags: {readonly html?: string | undefined; readonly report?: string | undefined},
+  ) {
+    const [{PriceRecorder, reportOf}, {reportHtml}, {writeFileSync}] = await Promise.all([
+      import('../core/report.ts'),
+      import('../evaluation/report-html.ts'),
+      import('node:fs'),
+    ])
+    const prices = new PriceRecorder(source.instruments)
+    return {
+      source: prices.watching(source),
+      onFinished: (summary: BacktestSummary, run: FinishedRun): void => {
+        const data = reportOf(summary, run, source.instruments, prices)
+        if (flags.report !== undefined) writeFileSync(flags.report, `${JSON.stringify(data)}\n`)
+        if (flags.html !== undefined) writeFileSync(flags.html, reportHtml(data))
+      },
     }
   }
 

@@ -51,6 +51,8 @@ export interface BacktestOptions {
   readonly baselines?: boolean
   /** What happened in each stretch of tape, in order; awaited, so a slow reader slows the run. */
   readonly onEvents?: (events: readonly TradeEvent[]) => Promise<void>
+  /** The run behind the summary, for a report. */
+  readonly onFinished?: (summary: BacktestSummary, run: FinishedRun) => void
   readonly signal?: AbortSignal
 }
 
@@ -135,7 +137,14 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
     })
   for (const {simulation} of [main, ...baselines]) simulation.finish()
   await main.flush()
-  return summaryOf(options, main, baselines, {dataHash, elapsedMs, firstUs, lastUs})
+  const summary = summaryOf(options, main, baselines, {dataHash, elapsedMs, firstUs, lastUs})
+  options.onFinished?.(summary, {engine: main.simulation.engine, fills: main.fills})
+  return summary
+}
+
+export interface FinishedRun {
+  readonly engine: Engine
+  readonly fills: readonly {readonly fill: Fill; readonly strategy: number}[]
 }
 
 /** A pure function of what shapes the run, so that its client order ids are, too. */

@@ -1,0 +1,246 @@
+import {readFileSync, statSync} from 'node:fs'
+import path from 'node:path'
+import type {TapeChunk} from '../data/tape.ts'
+import {EventKind} from '../data/tape.ts'
+import type {TapeSource} from '../data/tape-source.ts'
+import {ExitCode, nearest, UserError} from '../domain/errors.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import type {Fill} from '../domain/order.ts'
+import {drawdownTable} from '../evaluation/drawdowns.ts'
+import {ReportData} from '../evaluation/report/report-data.ts'
+import {thin} from '../evaluation/report/svg.ts'
+import {review} from '../evaluation/review.ts'
+import {roundTrips} from '../evaluation/round-trips.ts'
+import {scorecard} from '../evaluation/scorecard.ts'
+import type {BacktestSummary, FinishedRun} from './backtest.ts'
+import {listRuns, runFolder} from './run-folder.ts'
+
+const MOST_PRICES = 4_096
+
+/** Prices of every instrument as a tape passes by: bounded, thinned by halves, keeping each stretch's last price. */
+export class PriceRecorder {
+  readonly #instruments: InstrumentTable
+  readonly #stepUs: Float64Array
+  readonly #tsUs: number[][]
+  readonly #price: number[][]
+
+  constructor(instruments: InstrumentTable) {
+    this.#instruments = instruments
+    this.#stepUs = new Float64Array(instruments.size).fill(1_000_000)
+    this.#tsUs = instruments.all().map(() => [])
+    this.#price = instruments.all().map(() => [])
+  }
+
+  /** The same source, its chunks noted on the way. */
+  watching(source: TapeSource): TapeSource {
+    const note = (chunk: TapeChunk) => this.#note(chunk)
+    return {
+      ...source,
+      instruments: source.instruments,
+      dataHash: () => source.dataHash(),
+      async *chunks() {
+        for await (const chunk of source.chunks()) {
+          note(chunk)
+          yield chunk
+        }
+      },
+    }
+  }
+
+  series(instrument: number): {readonly tsUs: readonly number[]; readonly price: readonly number[]} {
+    return {tsUs: this.#tsUs[instrument] ?? [], price: this.#price[instrument] ?? []}
+  }
+
+  #note(chunk: TapeChunk): void {
+    for (let row = 0; row < chunk.count; row++) {
+      const price = priceOf(chunk, row)
+      if (!(price > 0)) continue
+      const i = chunk.instrument[row] as number
+      const at = chunk.tsUs[row] as number
+      const times = this.#tsUs[i]
+      const prices = this.#price[i]
+      if (times === undefined || prices === undefined) continue
+      const decimal = price / 10 ** this.#instruments.at(i).priceDecimals
+      const last = times.at(-1)
+      if (last !== undefined && at - last < (this.#stepUs[i] as number)) prices[prices.length - 1] = decimal
+      else {
+        times.push(at)
+        prices.push(decimal)
+        if (times.length > MOST_PRICES) this.#halve(i, times, prices)
+      }
+    }
+  }
+
+  #halve(i: number, times: number[], prices: number[]): void {
+    this.#stepUs[i] = (this.#stepUs[i] as number) * 2
+    const kept = Math.floor(times.length / 2)
+    for (let k = 0; k < kept; k++) {
+      times[k] = times[2 * k] as number
+      prices[k] = prices[2 * k] as number
+    }
+    times.length = kept
+    prices.length = kept
+  }
+}
+
+const priceOf = (chunk: TapeChunk, row: number): number => {
+  switch (chunk.kind[row]) {
+    case EventKind.quote:
+      return (chunk.v2[row] as number) > 0 && (chunk.v3[row] as number) > 0
+        ? ((chunk.v0[row] as number) + (chunk.v1[row] as number)) / 2
+        : 0
+    case EventKind.trade:
+      return chunk.v0[row] as number
+    case EventKind.bar:
+      return chunk.v3[row] as number
+    default:
+      return 0
+  }
+}
+
+/** The report document of a back-test. */
+export const reportOf = (
+  summary: BacktestSummary,
+  {engine, fills}: FinishedRun,
+  instruments: InstrumentTable,
+  prices: PriceRecorder,
+): ReportData => {
+  const {equity} = engine.record
+  const column = (c: number) => Array.from((equity.values[c] as Float64Array).subarray(0, equity.count))
+  const tsUs = Array.from(equity.tsUs.subarray(0, equity.count))
+  const equityMicros = column(0)
+  const plain = fills.map(({fill}) => fill)
+  const trips = roundTrips(plain, instruments)
+  // Curves are thinned together, by the extremes of equity, so that they share one time axis.
+  const kept = thin(equityMicros, 4_000)
+  const pick = (values: readonly number[]) => kept.map(k => values[k] as number)
+  return {
+    kind: 'report',
+    title: `${summary.strategies.map(s => s.name).join(', ')} on ${symbolsText(instruments)}`,
+    runId: summary.runId,
+    seed: summary.seed,
+    dataHash: summary.dataHash,
+    configHash: summary.configHash,
+    journalHash: summary.journalHash,
+    from: summary.from,
+    to: summary.to,
+    events: summary.events,
+    orders: summary.orders,
+    fills: summary.fills,
+    rejected: summary.rejected,
+    equityMicros: summary.equityMicros,
+    ledgerErrorMicros: summary.ledgerErrorMicros,
+    metrics: {...summary.detail},
+    costs: summary.costs,
+    scorecard: scorecard(summary.detail),
+    remarks: review({
+      metrics: summary.detail,
+      tsUs,
+      equityMicros,
+      tripPnlMicros: trips.map(t => t.pnlMicros),
+      feesMicros: summary.costs.feesMicros,
+      tradedMicros: engine.ledger.turnoverMicros,
+      ledgerErrorMicros: summary.ledgerErrorMicros,
+      ...(summary.stopped === undefined ? {} : {stopped: summary.stopped}),
+    }),
+    equity: {tsUs: pick(tsUs), equityMicros: pick(equityMicros), grossMicros: pick(column(1))},
+    drawdowns: drawdownTable(tsUs, equityMicros, 10).map(({recoveredUs, ...d}) => ({
+      ...d,
+      ...(recoveredUs === undefined ? {} : {recoveredUs}),
+    })),
+    strategies: summary.strategies.map((s, k) => ({
+      name: s.name,
+      weight: s.weight,
+      profitMicros: s.profitMicros,
+      feesMicros: s.feesMicros,
+      trades: s.trades,
+      winRate: s.winRate,
+      curveMicros: pick(column(2 + k)),
+      report: {...s.report},
+    })),
+    baselines: summary.baselines.map(b => ({
+      name: b.name,
+      equityMicros: b.equityMicros,
+      fills: b.fills,
+      metrics: {...b.metrics},
+    })),
+    instruments: instrumentsOf(plain, trips, instruments, prices),
+    trades: trips.map(t => ({
+      symbol: instruments.at(t.instrument).symbol,
+      closedUs: t.closedUs,
+      holdingUs: t.closedUs - t.openedUs,
+      pnlMicros: t.pnlMicros,
+    })),
+    ...(summary.stopped === undefined ? {} : {stopped: summary.stopped}),
+  }
+}
+
+const symbolsText = (instruments: InstrumentTable): string => {
+  const symbols = instruments.all().map(i => i.symbol)
+  return symbols.length <= 4 ? symbols.join(', ') : `${symbols.slice(0, 3).join(', ')} and ${symbols.length - 3} more`
+}
+
+const instrumentsOf = (
+  fills: readonly Fill[],
+  trips: ReturnType<typeof roundTrips>,
+  instruments: InstrumentTable,
+  prices: PriceRecorder,
+): ReportData['instruments'] => {
+  const byInstrument = Map.groupBy(fills, f => f.instrument)
+  return [...byInstrument]
+    .sort(([a, x], [b, y]) => y.length - x.length || a - b)
+    .map(([index, own]) => {
+      const {symbol, priceDecimals, sizeDecimals} = instruments.at(index)
+      const series = prices.series(index)
+      return {
+        symbol,
+        tsUs: [...series.tsUs],
+        price: [...series.price],
+        profitMicros: trips.filter(t => t.instrument === index).reduce((sum, t) => sum + t.pnlMicros, 0),
+        fills: own.slice(0, 5_000).map(f => ({
+          tsUs: f.tsUs,
+          side: f.side,
+          price: f.priceTicks / 10 ** priceDecimals,
+          size: f.lots / 10 ** sizeDecimals,
+        })),
+      }
+    })
+}
+
+/** Reads the report of a run: an id under the home, a run's folder, or the file itself. */
+export const readReport = (run: string, home: string): ReportData => {
+  const file = reportFile(run, home)
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new UserError('REPORT_UNREADABLE', `${file} is not a report: ${(error as Error).message}`, {
+      exitCode: ExitCode.invalidData,
+      hints: ['gpi backtest --report FILE writes one'],
+      cause: error,
+    })
+  }
+  const result = ReportData.safeParse(parsed)
+  if (result.success) return result.data
+  throw new UserError('REPORT_INVALID', `${file} is not a report this version can draw`, {
+    exitCode: ExitCode.invalidData,
+    hints: result.error.issues.slice(0, 3).map(i => `${i.path.join('.') || '(top level)'}: ${i.message}`),
+    cause: result.error,
+  })
+}
+
+const reportFile = (run: string, home: string): string => {
+  const folder = runFolder(home, run)
+  for (const candidate of [run, path.join(run, 'report.json'), path.join(folder, 'report.json')])
+    if (statSync(candidate, {throwIfNoEntry: false})?.isFile() === true) return candidate
+  const runs = listRuns(home).filter(
+    id => statSync(path.join(runFolder(home, id), 'report.json'), {throwIfNoEntry: false}) !== undefined,
+  )
+  const near = nearest(run, runs)
+  throw new UserError('RUN_NOT_FOUND', `there is no report of a run ${run}`, {
+    hints: [
+      ...(near === undefined ? [] : [`did you mean ${near}?`]),
+      runs.length === 0 ? 'gpi backtest --report FILE leaves one' : `runs with a report: ${runs.slice(-5).join(', ')}`,
+    ],
+  })
+}

@@ -1,0 +1,64 @@
+import {dollars, percent, ratio, signedDollars} from './report/format.ts'
+import type {ReportData} from './report/report-data.ts'
+
+/** The report as Markdown, for a pull request or a terminal. */
+export const reportMarkdown = (d: ReportData): string => {
+  const {metrics: m, costs: c} = d
+  const lines = [
+    `# ${d.title}`,
+    '',
+    `${d.from} to ${d.to}, ${d.events} events, ${d.orders} orders, ${d.fills} fills, ${d.rejected} refused.`,
+    '',
+    ...(d.remarks.length > 0
+      ? ['Before you believe this:', '', ...d.remarks.map(r => `- ${r.text} (\`${r.code}\`)`), '']
+      : []),
+    '| figure | value |',
+    '|---|---:|',
+    `| return | ${percent(m.totalReturn)} |`,
+    `| max drawdown | ${percent(m.maxDrawdown)} |`,
+    `| Sharpe (${m.periods} × ${m.period}, annualised) | ${ratio(m.sharpe)} |`,
+    `| Sortino | ${ratio(m.sortino)} |`,
+    `| Calmar | ${ratio(m.calmar)} |`,
+    `| win rate of ${m.trades} trades | ${percent(m.winRate, 1)} |`,
+    `| profit factor | ${ratio(m.profitFactor)} |`,
+    `| mean win / mean loss | ${ratio(m.avgWinLoss)} |`,
+    `| exposure | ${percent(m.exposure, 1)} |`,
+    `| turnover, times equity | ${ratio(m.turnover)} |`,
+    `| fees | ${dollars(c.feesMicros)} |`,
+    `| spread | ${dollars(c.spreadMicros)} |`,
+    `| slippage | ${dollars(c.slippageMicros)} |`,
+    '',
+    '| target | value | 90 % interval | |',
+    '|---|---:|---|---|',
+    ...d.scorecard.map(
+      s =>
+        `| ${s.target} ${s.wanted} | ${ratio(s.value)} | ${s.interval === null ? '–' : `${ratio(s.interval.low)} … ${ratio(s.interval.high)}`} | ${s.verdict} |`,
+    ),
+    '',
+    '| strategy | weight | profit | fees | trades | win rate |',
+    '|---|---:|---:|---:|---:|---:|',
+    ...d.strategies.map(
+      s =>
+        `| ${s.name} | ${percent(s.weight, 0)} | ${signedDollars(s.profitMicros)} | ${dollars(s.feesMicros)} | ${s.trades} | ${percent(s.winRate, 1)} |`,
+    ),
+    '',
+    `Journal \`${d.journalHash}\`, data \`${d.dataHash}\`, seed ${d.seed}.`,
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+/** Closed trades as CSV. */
+export const tradesCsv = ({trades}: ReportData): string =>
+  `${[
+    'symbol,closedUs,holdingUs,pnlMicros',
+    ...trades.map(t => `${quoted(t.symbol)},${t.closedUs},${t.holdingUs},${Math.round(t.pnlMicros)}`),
+  ].join('\n')}\n`
+
+/** Equity samples as CSV. */
+export const equityCsv = ({equity}: ReportData): string =>
+  `${[
+    'tsUs,equityMicros,grossMicros',
+    ...equity.tsUs.map((t, i) => `${t},${equity.equityMicros[i]},${equity.grossMicros[i] ?? ''}`),
+  ].join('\n')}\n`
+
+const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)

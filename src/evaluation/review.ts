@@ -1,0 +1,115 @@
+// Indices run below lengths read in the same function, so `!` cannot miss here.
+import type {MetricsDetail} from './metrics.ts'
+import type {DeflationResult} from './trial-log.ts'
+
+export interface ReviewInput {
+  readonly metrics: MetricsDetail
+  readonly tsUs: ArrayLike<number>
+  readonly equityMicros: ArrayLike<number>
+  readonly tripPnlMicros: ArrayLike<number>
+  readonly feesMicros: number
+  readonly tradedMicros: number
+  readonly ledgerErrorMicros: number
+  /** Whether the run was tried for look-ahead, and whether its parameters were chosen on this very data. */
+  readonly deflation?: DeflationResult
+  readonly stopped?: string
+}
+
+/** One thing a careful reviewer would say before believing the figures. */
+export interface Remark {
+  readonly code:
+    | 'LEDGER_ERROR'
+    | 'STOPPED_EARLY'
+    | 'NO_TRADES'
+    | 'FEW_TRADES'
+    | 'SHORT_HISTORY'
+    | 'NO_COSTS'
+    | 'ONE_LUCKY_DAY'
+    | 'ONE_LUCKY_TRADE'
+    | 'SHARPE_NOT_ABOVE_ZERO'
+    | 'THIN_EDGE'
+    | 'MANY_TRIALS'
+    | 'TOO_GOOD'
+  readonly text: string
+}
+
+const DAY_US = 86_400e6
+
+/** Warnings, the gravest first; an empty list is no praise. */
+export const review = (input: ReviewInput): Remark[] => {
+  const {metrics, tripPnlMicros, feesMicros, tradedMicros} = input
+  const n = input.equityMicros.length
+  const profit = n > 0 ? input.equityMicros[n - 1]! - input.equityMicros[0]! : 0
+  const remarks: Remark[] = []
+  const say = (isTrue: boolean, code: Remark['code'], text: string): void => {
+    if (isTrue) remarks.push({code, text})
+  }
+  say(
+    input.ledgerErrorMicros !== 0,
+    'LEDGER_ERROR',
+    `the ledger is off by ${input.ledgerErrorMicros} micros: no figure can be trusted`,
+  )
+  say(input.stopped !== undefined, 'STOPPED_EARLY', `trading ended early: ${input.stopped}`)
+  say(metrics.trades === 0, 'NO_TRADES', 'nothing was closed: rates and ratios of trades are undefined')
+  say(
+    metrics.trades > 0 && metrics.trades < 30,
+    'FEW_TRADES',
+    `${metrics.trades} closed trades say little: their win rate has a wide interval`,
+  )
+  say(
+    metrics.days < 20,
+    'SHORT_HISTORY',
+    `${metrics.days} day${metrics.days === 1 ? '' : 's'} of data: annual figures are extrapolations, one regime at best`,
+  )
+  say(feesMicros === 0 && tradedMicros > 0, 'NO_COSTS', 'no fees were paid: check that the fee schedule is the venue’s')
+  const bestDay = largestDay(input)
+  say(
+    profit > 0 && metrics.days >= 3 && bestDay > profit / 2,
+    'ONE_LUCKY_DAY',
+    `the best day made ${share(bestDay, profit)} of the profit`,
+  )
+  const bestTrade = Array.from(tripPnlMicros).reduce((best, p) => Math.max(best, p), 0)
+  say(
+    profit > 0 && metrics.trades >= 5 && bestTrade > profit / 2,
+    'ONE_LUCKY_TRADE',
+    `the best trade made ${share(bestTrade, profit)} of the profit`,
+  )
+  const low = metrics.intervals.sharpe?.low
+  say(
+    low !== undefined && low <= 0,
+    'SHARPE_NOT_ABOVE_ZERO',
+    `the 90 % interval of the Sharpe ratio reaches ${low?.toFixed(2)}: chance explains it`,
+  )
+  const breakEvenBps = tradedMicros > 0 ? (1e4 * profit) / tradedMicros : 0
+  say(
+    profit > 0 && tradedMicros > 0 && breakEvenBps < 1,
+    'THIN_EDGE',
+    `${breakEvenBps.toFixed(2)} bp of turnover is all there is: one basis point more cost and the profit is gone`,
+  )
+  const {deflation} = input
+  say(
+    deflation !== undefined && deflation.trials > 1 && deflation.deflatedSharpe < 0.95,
+    'MANY_TRIALS',
+    `after ${deflation?.trials} trials the deflated Sharpe ratio is ${deflation?.deflatedSharpe.toFixed(3)}: the best of many is expected to look like this`,
+  )
+  say(
+    (metrics.sharpe ?? 0) > 10 && metrics.days >= 5,
+    'TOO_GOOD',
+    'a Sharpe ratio above 10 over days is more often a look-ahead or a cost left out than skill',
+  )
+  return remarks
+}
+
+const share = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`
+
+const largestDay = ({tsUs, equityMicros}: ReviewInput): number => {
+  let best = 0
+  let dayStart = equityMicros[0] ?? 0
+  for (let i = 0; i < tsUs.length; i++) {
+    const isLastOfDay = i + 1 === tsUs.length || Math.floor(tsUs[i + 1]! / DAY_US) !== Math.floor(tsUs[i]! / DAY_US)
+    if (!isLastOfDay) continue
+    best = Math.max(best, equityMicros[i]! - dayStart)
+    dayStart = equityMicros[i]!
+  }
+  return best
+}

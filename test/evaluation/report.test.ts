@@ -1,0 +1,154 @@
+import {existsSync, mkdtempSync, readFileSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import {chromium} from 'playwright-core'
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {marketRecords} from '../../examples/markets.ts'
+import {Config} from '../../src/config/schema.ts'
+import {runBacktest} from '../../src/core/backtest.ts'
+import {PriceRecorder, readReport, reportOf} from '../../src/core/report.ts'
+import {type NumberedRecord, Rejects} from '../../src/data/ndjson.ts'
+import {GpiRecord} from '../../src/data/records.ts'
+import {recordsToTape} from '../../src/data/records-to-tape.ts'
+import {UserError} from '../../src/domain/errors.ts'
+import {ReportData} from '../../src/evaluation/report/report-data.ts'
+import {linearScale, thin} from '../../src/evaluation/report/svg.ts'
+import {reportHtml} from '../../src/evaluation/report-html.ts'
+import {equityCsv, reportMarkdown, tradesCsv} from '../../src/evaluation/report-text.ts'
+import {createStrategy} from '../../src/strategies/registry.ts'
+
+async function* numbered(market: string): AsyncGenerator<NumberedRecord> {
+  let line = 0
+  for (const record of marketRecords(market)) yield {line: ++line, record: GpiRecord.parse(record)}
+}
+
+const makeReport = async (market: string, names: readonly string[]): Promise<ReportData> => {
+  await using tape = await recordsToTape(numbered(market), {spoolDirectory: tmpdir(), rejects: new Rejects(() => {})})
+  const prices = new PriceRecorder(tape.instruments)
+  let report: ReportData | undefined
+  await runBacktest({
+    source: prices.watching(tape),
+    config: Config.parse({}),
+    configHash: 'test',
+    seed: 1,
+    strategies: names.map(name => ({name, weight: 1 / names.length, params: {}, create: () => createStrategy(name)})),
+    capitalMicros: 100_000e6,
+    latencyUs: 500,
+    fees: 'us',
+    queue: 'conservative',
+    onFinished: (summary, run) => {
+      report = reportOf(summary, run, tape.instruments, prices)
+    },
+  })
+  if (report === undefined) throw new Error('no report was made')
+  return report
+}
+
+let data: ReportData
+beforeAll(async () => {
+  data = await makeReport('book', ['market-making', 'random-entry'])
+}, 60_000)
+
+describe('the report document', () => {
+  test('is what its schema says, also after a trip through JSON', () => {
+    expect(ReportData.parse(JSON.parse(JSON.stringify(data)))).toEqual(JSON.parse(JSON.stringify(data)))
+  })
+  test('agrees with itself: equity, strategies, trades', () => {
+    const first = data.equity.equityMicros[0] as number
+    const last = data.equity.equityMicros.at(-1) as number
+    expect(last).toBe(data.equityMicros)
+    expect((last - first) / first).toBeCloseTo(data.metrics.totalReturn, 12)
+    const byStrategy = data.strategies.reduce((sum, s) => sum + s.profitMicros, 0)
+    expect(Math.abs(byStrategy - (last - first))).toBeLessThan(1000)
+    expect(data.trades).toHaveLength(data.metrics.trades)
+  })
+  test('is found by file, folder or id, and missed by name', () => {
+    const home = mkdtempSync(path.join(tmpdir(), 'gpi-report-'))
+    const file = path.join(home, 'r.json')
+    writeFileSync(file, JSON.stringify(data))
+    expect(readReport(file, home).runId).toBe(data.runId)
+    expect(() => readReport('nothing', home)).toThrow(UserError)
+    writeFileSync(file, '{"kind":"report"}')
+    expect(() => readReport(file, home)).toThrow(/cannot|can draw/)
+  })
+  test('Markdown and CSV carry the same figures', () => {
+    expect(reportMarkdown(data)).toContain(data.journalHash)
+    expect(tradesCsv(data).trim().split('\n')).toHaveLength(data.trades.length + 1)
+    expect(equityCsv(data).trim().split('\n').at(-1)).toContain(String(data.equityMicros))
+  })
+})
+
+describe('drawing', () => {
+  test('round ticks inside the domain', () => {
+    expect(linearScale(0.3, 9.7, 0, 100).ticks).toEqual([2, 4, 6, 8])
+    expect(linearScale(5, 5, 0, 100).of(5)).toBe(50)
+  })
+  test('thinning keeps the ends and the extremes', () => {
+    const values = Array.from({length: 10_000}, (_, i) => Math.sin(i / 50) + (i === 5_003 ? 9 : 0))
+    const kept = thin(values, 400)
+    expect(kept.length).toBeLessThanOrEqual(400)
+    expect(kept).toContain(5_003)
+    expect([kept[0], kept.at(-1)]).toEqual([0, 9_999])
+  })
+  test('names from the data cannot inject markup', () => {
+    const html = reportHtml({...data, title: '<script>alert(1)</script>'})
+    expect(html).not.toContain('<script>')
+    expect(html).toContain('&lt;script&gt;')
+  })
+})
+
+const chromiumPath = process.env['GPI_CHROMIUM'] ?? '/usr/bin/chromium'
+describe.skipIf(!existsSync(chromiumPath))('in a real browser (needs Chromium)', () => {
+  const open = () =>
+    chromium.launch({
+      executablePath: chromiumPath,
+      args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
+    })
+  let browser: Awaited<ReturnType<typeof open>> | undefined
+  afterAll(() => browser?.close())
+
+  test('shows the document’s figures, asks nobody for anything, and has no errors, in light, dark and print', async () => {
+    browser = await open()
+    const page = await browser.newPage({viewport: {width: 1100, height: 900}})
+    const problems: string[] = []
+    page.on('console', message => problems.push(message.text()))
+    page.on('pageerror', error => problems.push(String(error)))
+    page.on('request', request => {
+      if (!request.url().startsWith('file:')) problems.push(`request ${request.url()}`)
+    })
+    const folder = mkdtempSync(path.join(tmpdir(), 'gpi-page-'))
+    const file = path.join(folder, 'r.html')
+    writeFileSync(file, reportHtml(data))
+    await page.goto(`file://${file}`)
+
+    // The page's figures are read in the browser, so what is compared is what a reader is shown.
+    const shown = await page.$$eval('[data-key]', nodes =>
+      nodes.map(n => [n.getAttribute('data-key'), n.getAttribute('data-value')] as [string, string]),
+    )
+    expect(shown.length).toBe(10)
+    for (const [key, value] of shown) expect(value).toBe(String((data.metrics as Record<string, unknown>)[key]))
+
+    const drawn = await page.$$eval('path.line', paths =>
+      paths.map(p => (p as unknown as {getTotalLength: () => number}).getTotalLength()),
+    )
+    expect(drawn.length).toBeGreaterThanOrEqual(4)
+    for (const length of drawn) expect(length).toBeGreaterThan(100)
+    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+
+    const surface = () => page.evaluate('getComputedStyle(document.body).backgroundColor') as Promise<string>
+    await page.emulateMedia({colorScheme: 'light'})
+    const light = await surface()
+    await page.emulateMedia({colorScheme: 'dark'})
+    const dark = await surface()
+    await page.emulateMedia({media: 'print', colorScheme: 'light'})
+    const print = await surface()
+    expect(new Set([light, dark, print]).size).toBe(3)
+    expect(print).toBe('rgb(255, 255, 255)')
+    await page.setViewportSize({width: 390, height: 800})
+    await page.emulateMedia({media: 'screen', colorScheme: 'light'})
+    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    expect(problems).toEqual([])
+    expect(readFileSync(file, 'utf8').length).toBeLessThan(3_000_000)
+  }, 60_000)
+})
