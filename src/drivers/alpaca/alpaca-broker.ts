@@ -10,7 +10,7 @@ import {isApiFailure, isNotFound, isRateLimited, isRefusal, unclear} from './alp
 import type {AlpacaClient, StreamTuning} from './client.ts'
 import {brokerOrder, instrumentFinder, orderBody, statusOf, timeOf, type WireOrder} from './order-wire.ts'
 import {type FillReport, ReportMapper} from './report-mapper.ts'
-import {Priority, RequestBudget} from './request-budget.ts'
+import {BudgetClosed, Priority, RequestBudget} from './request-budget.ts'
 import {microsOf, signedLotsOf} from './wire-numbers.ts'
 
 export interface AlpacaBrokerOptions {
@@ -77,6 +77,8 @@ class AlpacaBrokerCore {
   readonly #seenFills = new Set<string>()
   /** Updates that came while missed ones were being fetched. */
   #held: streaming.TradeUpdate[] | undefined
+  /** Submits that have left and have no answer yet. */
+  readonly #inFlight = new Set<Promise<unknown>>()
   #lastUpdateUs = 0
   #disposed = false
 
@@ -139,22 +141,27 @@ class AlpacaBrokerCore {
     const instrument = instruments.at(order.instrument)
     const tracked: Tracked = {venueOrderId: undefined, accepted: false}
     this.#tracked.set(order.clientOrderId, tracked)
-    if (!this.#budget.tryTake(Priority.submit)) await this.#budget.take(Priority.submit)
     try {
-      const placed = await client.alpaca.trading.orders.postOrder({postOrderRequest: orderBody(order, instrument)})
-      tracked.venueOrderId ??= placed.id
+      if (!this.#budget.tryTake(Priority.submit)) await this.#budget.take(Priority.submit)
+      const post = client.alpaca.trading.orders.postOrder({postOrderRequest: orderBody(order, instrument)})
+      this.#inFlight.add(post)
+      try {
+        tracked.venueOrderId ??= (await post).id
+      } finally {
+        this.#inFlight.delete(post)
+      }
     } catch (error) {
-      if (!isRefusal(error)) throw unclear(`the order ${order.clientOrderId} may have been placed`, error)
-      if (isRateLimited(error)) this.#slowDown(error.retryAfterMs)
-      this.#tracked.delete(order.clientOrderId)
-      this.#emit({
-        kind: 'rejected',
-        clientOrderId: order.clientOrderId,
-        tsUs: this.#reportTime(order.decidedUs),
-        code: String(error.code ?? error.status),
-        reason: error.message,
-      })
+      if (error instanceof BudgetClosed) this.#refuseOrder(order, 'not_sent', error.message)
+      else if (isRefusal(error)) {
+        if (isRateLimited(error)) this.#slowDown(error.retryAfterMs)
+        this.#refuseOrder(order, String(error.code ?? error.status), error.message)
+      } else throw unclear(`the order ${order.clientOrderId} may have been placed`, error)
     }
+  }
+
+  #refuseOrder({clientOrderId, decidedUs}: ApprovedOrder, code: string, reason: string): void {
+    this.#tracked.delete(clientOrderId)
+    this.#emit({kind: 'rejected', clientOrderId, tsUs: this.#reportTime(decidedUs), code, reason})
   }
 
   async cancel(clientOrderId: string): Promise<void> {
@@ -250,11 +257,12 @@ class AlpacaBrokerCore {
     }
   }
 
-  dispose(): Promise<void> {
+  /** Orders that wait are not sent any more; those that have left are waited for, so that none is forgotten on its way. */
+  async dispose(): Promise<void> {
     this.#disposed = true
-    this.#stream.disconnect()
     this.#budget.close()
-    return Promise.resolve()
+    await Promise.allSettled(this.#inFlight)
+    this.#stream.disconnect()
   }
 
   // --- the stream ----------------------------------------------------------------------------------------------

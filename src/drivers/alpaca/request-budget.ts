@@ -8,6 +8,12 @@ export type Priority = (typeof Priority)[keyof typeof Priority]
 interface Waiter {
   readonly priority: Priority
   readonly proceed: () => void
+  readonly refuse: (error: Error) => void
+}
+
+/** The connection is being given up: what still waited was not sent. */
+export class BudgetClosed extends Error {
+  override readonly name = 'BudgetClosed'
 }
 
 /** Tokens that only a cancel may take. */
@@ -54,9 +60,9 @@ export class RequestBudget {
 
   take(priority: Priority): Promise<void> {
     if (this.tryTake(priority)) return Promise.resolve()
-    return new Promise(proceed => {
+    return new Promise((proceed, refuse) => {
       const at = this.#waiting.findIndex(waiter => waiter.priority > priority)
-      this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, {priority, proceed})
+      this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, {priority, proceed, refuse})
       this.#arm()
     })
   }
@@ -69,7 +75,8 @@ export class RequestBudget {
 
   close(): void {
     this.#cancelTimer?.()
-    for (const waiter of this.#waiting.splice(0)) waiter.proceed()
+    for (const waiter of this.#waiting.splice(0))
+      waiter.refuse(new BudgetClosed('the broker was closed before the request was sent'))
   }
 
   #refill(): void {

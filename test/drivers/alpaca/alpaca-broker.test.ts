@@ -210,6 +210,18 @@ describe('when the wire fails', () => {
     await Promise.all(queries)
   })
 
+  test('an order that still waits for its turn when the broker is closed is refused, not sent', async () => {
+    await using rig = await brokerRig({requestsPerMinute: 10})
+    const orders = Array.from({length: 14}, () => rig.order({type: 'limit', limitTicks: ticks(1_000_000)}))
+    const sent = orders.map(order => rig.broker.submit(order))
+    await rig.broker[Symbol.asyncDispose]()
+    await Promise.all(sent)
+    const refused = rig.reports.filter(report => report.kind === 'rejected')
+    expect(refused.map(({code}) => code)).toEqual(Array(refused.length).fill('not_sent'))
+    expect(refused.length + rig.server.statistics().orders).toBe(orders.length)
+    expect(refused.length).toBeGreaterThan(3)
+  })
+
   test('wrong keys and a venue that is not there are refused with words', async () => {
     await using rig = await localRig()
     const {createAlpacaClient} = await import('../../../src/drivers/alpaca/client.ts')
