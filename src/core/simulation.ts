@@ -94,7 +94,7 @@ export class Simulation {
       rng,
       cashMicros,
       sessions,
-      rememberedFills: 100_000,
+      rememberedFills: 4_096,
       ...(options.exits === undefined ? {} : {exits: options.exits}),
       ...(options.listener === undefined ? {} : {listener: options.listener}),
       ...(options.sampleUs === undefined ? {} : {sampleUs: options.sampleUs}),

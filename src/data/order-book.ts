@@ -168,7 +168,8 @@ export class OrderBook {
         this.#take(id, ask, ticks, this.#orders.get(id)?.lots ?? lots)
         return
       case OrderAction.halt:
-        this.halted = ticks < 0
+        // LOBSTER: price -1 halts, 0 resumes quoting, 1 resumes trading.
+        this.halted = ticks < 1
         return
       default:
         return

@@ -642,7 +642,7 @@ export class OrderDesk {
 
   #remember(order: LiveOrder): void {
     this.#done.set(order.intent.clientOrderId, order)
-    if (this.#done.size < 10_000) return
+    if (this.#done.size < 2_048) return
     this.#doneBefore = this.#done
     this.#done = new Map()
   }

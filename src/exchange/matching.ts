@@ -54,7 +54,7 @@ class Channel<T> {
   }
 }
 
-/** Remembers the last 50,000 to 100,000 ids: duplicates come soon or never, and memory must stay bounded. */
+/** Remembers the last 8,192 to 16,384 ids: duplicates come soon or never, and memory must stay bounded. */
 class RecentIds {
   #young = new Set<string>()
   #old = new Set<string>()
@@ -63,7 +63,7 @@ class RecentIds {
   }
   add(id: string): void {
     this.#young.add(id)
-    if (this.#young.size < 50_000) return
+    if (this.#young.size < 8_192) return
     this.#old = this.#young
     this.#young = new Set()
   }
