@@ -59,6 +59,7 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     allocator: allocatorOf(
       config,
       running.map(({name}) => name),
+      equityMicros,
     ),
     limits: riskLimits(config.risk),
     exits: exitRulesOf(config),
