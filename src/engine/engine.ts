@@ -1,4 +1,5 @@
 import type {Journal, JournalEntry} from '../broker/journal.ts'
+import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
 import {currentOrNextSession, inCalendar, newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
@@ -12,7 +13,6 @@ import {type ExitReason, type ExitRules, exitReason} from '../risk/position-exit
 import {Session, type TradingState} from '../risk/risk.ts'
 import type {Strategy, StrategyContext} from '../strategies/strategy.ts'
 import {type DeskListener, OrderDesk} from './desk.ts'
-import type {KillLatch} from './kill-latch.ts'
 import {Ledger} from './ledger.ts'
 import {type Allocator, type Outbox, sizedLots} from './ports.ts'
 import {RunRecord} from './run-record.ts'

@@ -1,7 +1,7 @@
 import {closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync} from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import type {KillLatch, LatchState} from '../../engine/kill-latch.ts'
+import type {KillLatch, LatchState} from '../../broker/kill-latch.ts'
 
 export interface FileLatch extends KillLatch {
   readonly file: string
