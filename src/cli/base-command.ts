@@ -48,7 +48,8 @@ export abstract class BaseCommand extends Command {
 
   /** Words for people go to stderr, so stdout carries data only. */
   protected note(message: string): void {
-    if (!this.#quiet) this.logToStderr(message)
+    // Not oclif's own writer, which falls silent under --json: words belong on stderr either way.
+    if (!this.#quiet) process.stderr.write(`${message}\n`)
   }
 
   /** Whether progress may be drawn: a person watches stderr and did not ask for silence. */

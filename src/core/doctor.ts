@@ -38,11 +38,11 @@ export const examine = async (
       return `ONNX Runtime, providers: ${backends.join(', ')}`
     }),
     gpu(),
-    optional('usearch', 'vector index above 100,000 patterns', async () => void (await import('usearch'))),
-    optional(
-      'faiss',
-      'FAISS indexes; npm run build:faiss compiles it',
-      async () => void (await import('faiss-node' as string)),
+    optional('usearch', 'graph index above 100,000 patterns', async () =>
+      (await import('../drivers/usearch/usearch-index.ts')).loadUsearchDriver(),
+    ),
+    optional('faiss', 'FAISS indexes; npm run build:faiss compiles it', async () =>
+      (await import('../drivers/faiss/faiss-index.ts')).loadFaissDriver('flat'),
     ),
     server('redis', secrets.REDIS_URL, 'REDIS_URL', 6379),
     server('mongodb', secrets.MONGODB_URL, 'MONGODB_URL', 27017),
@@ -113,14 +113,10 @@ const module = async (name: string, load: () => Promise<string>): Promise<Check>
   }
 }
 
-const optional = async (name: string, use: string, load: () => Promise<void>): Promise<Check> => {
-  try {
-    await load()
-    return {name, status: 'ok', detail: `installed: ${use}`}
-  } catch {
-    return {name, status: 'absent', detail: `not installed: ${use}`}
-  }
-}
+const optional = async (name: string, use: string, load: () => Promise<unknown>): Promise<Check> =>
+  (await load()) === undefined
+    ? {name, status: 'absent', detail: `not installed: ${use}`}
+    : {name, status: 'ok', detail: `installed: ${use}`}
 
 /** The GPU providers of ONNX Runtime are separate libraries; says which file is missing and how to get it. */
 const gpu = async (): Promise<Check> => {
