@@ -1,8 +1,7 @@
-import {Flags} from '@oclif/core'
-import {MemoryCommand} from '../../cli/memory-command.ts'
-import type {AddResult} from '../../core/memory-records.ts'
+import MemoryAdd from './add.ts'
 
-export default class MemoryImport extends MemoryCommand {
+/** The same as `memory add`, under the name that a person looks for beside `memory export`. */
+export default class MemoryImport extends MemoryAdd {
   static override summary = 'bring patterns from another bank'
   static override description =
     'Reads what gpi memory export wrote, or any pattern records; documents keep their outcomes and times.'
@@ -10,31 +9,4 @@ export default class MemoryImport extends MemoryCommand {
     '<%= config.bin %> <%= command.id %> --from bank.parquet',
     '<%= config.bin %> memory export --bank a --out - | <%= config.bin %> <%= command.id %> --bank b',
   ]
-  static override flags = {
-    from: Flags.string({
-      description: 'NDJSON or Parquet file, - for standard input',
-      default: '-',
-      helpValue: 'FILE|-',
-    }),
-    horizon: Flags.string({
-      description: 'when an outcome counts as known, after its pattern, where the record does not say',
-      default: '1d',
-    }),
-    rejects: Flags.string({description: 'write refused lines here', helpValue: 'FILE'}),
-    'skip-invalid': Flags.boolean({description: 'exit 0 although lines were refused'}),
-  }
-
-  async run(): Promise<AddResult & {count: number}> {
-    const {flags} = await this.parse(MemoryImport)
-    const horizonUs = await this.durationUs('horizon', flags.horizon)
-    const {addRecords} = await import('../../core/memory-records.ts')
-    await using memory = await this.openBank(flags, {create: true})
-    const result = await addRecords(memory.bank, {
-      ...{from: flags.from, horizonUs, rejectsFile: flags.rejects},
-      ...{flush: memory.flush, signal: this.stopSignal},
-    })
-    this.refuseInvalid(result.rejected, result.problems, flags['skip-invalid'])
-    this.note(`${result.added} added, ${result.known} known, ${result.rejected} refused`)
-    return {...result, count: memory.bank.count}
-  }
 }
