@@ -1,7 +1,6 @@
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
 import type {BacktestSummary, FinishedRun} from '../core/backtest.ts'
-import type {TradeEvent} from '../core/trade-events.ts'
 import type {TapeSource} from '../data/tape-source.ts'
 
 export default class Backtest extends BaseCommand {
@@ -51,6 +50,12 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       default: 'conservative' as const,
     })(),
     journal: Flags.string({description: 'keep every decision in this file', helpValue: 'FILE'}),
+    kinds: Flags.string({
+      description: 'kinds of catalog rows to replay: quote, trade, bar, depth, order, option',
+      multiple: true,
+      delimiter: ',',
+      helpValue: 'KIND,KIND',
+    }),
     html: Flags.string({description: 'write the report as one page here', helpValue: 'FILE'}),
     report: Flags.string({description: 'write the report document here, for gpi report', helpValue: 'FILE'}),
     'check-lookahead': Flags.boolean({
@@ -78,6 +83,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       ...(flags.start === undefined ? {} : {fromUs: parseTimeUs(flags.start, 'start')}),
       ...(flags.end === undefined ? {} : {toUs: parseTimeUs(flags.end, 'end')}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
+      ...(flags.kinds === undefined ? {} : {kinds: flags.kinds}),
     })
     const setup = await backtestSetup({
       resolved,
@@ -98,17 +104,19 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     const report =
       flags.html === undefined && flags.report === undefined ? undefined : await this.#openReport(opened.source, flags)
     const journal = flags.journal === undefined ? undefined : await this.#openJournal(flags.journal)
+    const {fileTrialLog} = await import('../drivers/files/trial-log.ts')
     try {
       const summary = await runBacktest({
         ...setup,
         source: report?.source ?? opened.source,
         baselines: flags.baselines,
         signal: this.stopSignal,
+        trials: fileTrialLog(resolved.config.home),
         ...(report === undefined ? {} : {onFinished: report.onFinished}),
         ...(journal === undefined ? {} : {journal}),
-        ...(flags.events ? {onEvents: events => this.#write(events)} : {}),
+        ...(flags.events ? {onEvents: async events => void (await this.stream(events))} : {}),
       })
-      if (flags.events) await this.#write([{kind: 'run', phase: 'ended', ...summary}])
+      if (flags.events) await this.stream([{kind: 'run', phase: 'ended', ...summary}])
       else this.#describe(summary)
       return summary
     } finally {
@@ -144,10 +152,6 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     return openSqliteJournal(file, {durable: 'end'})
   }
 
-  async #write(events: readonly (TradeEvent | object)[]): Promise<void> {
-    if (!(await this.stream(events))) throw new Error('the reader of the events has gone')
-  }
-
   #describe(summary: BacktestSummary): void {
     const {metrics, costs, detail} = summary
     const percent = (value: number) => `${(value * 100).toFixed(2)} %`
@@ -161,6 +165,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
           ({name, metrics: m}) => `${name}: return ${percent(m.totalReturn)}, max drawdown ${percent(m.maxDrawdown)}`,
         ),
         ...(summary.stopped === undefined ? [] : [`stopped: ${summary.stopped}`]),
+        ...summary.remarks.map(({text}) => `note: ${text}`),
         `journal ${summary.journalHash}`,
       ].join('\n'),
     )

@@ -3,10 +3,11 @@ import {stat} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import process from 'node:process'
 import {createGunzip} from 'node:zlib'
+import {TAPE_KINDS, type TapeKind} from '../data/catalog.ts'
 import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
 import {recordsToTape} from '../data/records-to-tape.ts'
 import type {TapeSource} from '../data/tape-source.ts'
-import {ExitCode, UserError} from '../domain/errors.ts'
+import {ExitCode, nearest, UserError} from '../domain/errors.ts'
 
 export interface SourceRequest {
   /** NDJSON records: a file (plain or .gz), or - for standard input. */
@@ -17,6 +18,8 @@ export interface SourceRequest {
   /** Epoch microseconds; `toUs` exclusive. */
   readonly fromUs?: number
   readonly toUs?: number
+  /** Kinds of catalog rows; quotes, trades, bars and depth by default. */
+  readonly kinds?: readonly string[]
   readonly rejectsFile?: string
   readonly skipInvalid: boolean
 }
@@ -44,14 +47,25 @@ export const openSource = async (request: SourceRequest): Promise<OpenedSource> 
   return data === undefined ? openRecords(from as string, request) : openCatalogSource(data, request)
 }
 
-const openCatalogSource = async (dir: string, {symbols, fromUs, toUs}: SourceRequest): Promise<OpenedSource> => {
+const openCatalogSource = async (dir: string, request: SourceRequest): Promise<OpenedSource> => {
+  const {symbols, fromUs, toUs, kinds} = request
   const {openCatalog} = await import('../drivers/duckdb/catalog.ts')
   const source = await openCatalog(dir, {
     ...(symbols.length === 0 ? {} : {symbols}),
     ...(fromUs === undefined ? {} : {fromUs}),
     ...(toUs === undefined ? {} : {toUs}),
+    ...(kinds === undefined ? {} : {kinds: kinds.map(tapeKind)}),
   })
   return {source, rejected: 0, [Symbol.asyncDispose]: async () => undefined}
+}
+
+const tapeKind = (name: string): TapeKind => {
+  const found = TAPE_KINDS.find(kind => kind === name)
+  if (found !== undefined) return found
+  const near = nearest(name, TAPE_KINDS)
+  throw new UserError('UNKNOWN_KIND', `--kinds does not know ${JSON.stringify(name)}`, {
+    hints: [near === undefined ? `kinds: ${TAPE_KINDS.join(', ')}` : `did you mean ${near}?`],
+  })
 }
 
 const openRecords = async (from: string, request: SourceRequest): Promise<OpenedSource> => {

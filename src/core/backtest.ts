@@ -10,8 +10,12 @@ import {ExitCode, UserError} from '../domain/errors.ts'
 import type {Fill} from '../domain/order.ts'
 import {createRng} from '../domain/rng.ts'
 import type {Engine, EngineListener} from '../engine/engine.ts'
-import {computeMetrics, headline, type Metrics, type MetricsDetail} from '../evaluation/metrics.ts'
+import {computeMetrics, headline, type Metrics, type MetricsDetail, type RunSeries} from '../evaluation/metrics.ts'
+import {periodReturns} from '../evaluation/returns.ts'
+import {type Remark, review} from '../evaluation/review.ts'
 import {roundTrips} from '../evaluation/round-trips.ts'
+import {sharpeSample} from '../evaluation/sharpe.ts'
+import {type DeflationResult, deflate, memoryTrialLog, type TrialLog} from '../evaluation/trial-log.ts'
 import {type FeeScheduleName, feeSchedule} from '../exchange/fees.ts'
 import {constantLatency} from '../exchange/latency.ts'
 import type {BarMatching, ImpactModel, QueueModelName} from '../exchange/venue.ts'
@@ -54,6 +58,8 @@ export interface BacktestOptions {
   /** The run behind the summary, for a report. */
   readonly onFinished?: (summary: BacktestSummary, run: FinishedRun) => void
   readonly signal?: AbortSignal
+  /** Where every trial of the project is counted; without it the run counts as the only one. */
+  readonly trials?: TrialLog
 }
 
 export interface BacktestSummary {
@@ -75,6 +81,10 @@ export interface BacktestSummary {
   readonly ledgerErrorMicros: number
   readonly metrics: Metrics
   readonly detail: MetricsDetail
+  /** The Sharpe ratio against the best that as many trials as were ever made of these strategies would show by chance. */
+  readonly deflation: DeflationResult | null
+  /** What a careful reviewer would say before believing the figures. */
+  readonly remarks: readonly Remark[]
   readonly costs: {
     readonly feesMicros: number
     /** Paid for crossing from mid to the price hoped for; negative is earned by resting. */
@@ -248,7 +258,9 @@ const summaryOf = (
 ): BacktestSummary => {
   const {engine} = main.simulation
   const {ledger, desk, record} = engine
-  const detail = metricsOf(main, options)
+  const series = seriesOf(main, options)
+  const detail = computeMetrics(series, {rng: createRng(options.seed, 'metrics')})
+  const deflation = deflationOf(options, detail, series, dataHash)
   const stopped = options.signal?.aborted === true ? 'stopped by the caller' : engine.stateReason
   return {
     runId: backtestRunId(options.configHash, options.seed),
@@ -268,6 +280,18 @@ const summaryOf = (
     ledgerErrorMicros: ledger.errorMicros(),
     metrics: headline(detail),
     detail,
+    deflation,
+    remarks: review({
+      metrics: detail,
+      tsUs: series.tsUs,
+      equityMicros: series.equityMicros,
+      tripPnlMicros: series.trips.map(({pnlMicros}) => pnlMicros),
+      feesMicros: ledger.feesMicros,
+      tradedMicros: ledger.turnoverMicros,
+      ledgerErrorMicros: ledger.errorMicros(),
+      ...(deflation === null ? {} : {deflation}),
+      ...(stopped === '' ? {} : {stopped}),
+    }),
     costs: {
       feesMicros: ledger.feesMicros,
       spreadMicros: Math.round(record.spreadMicros),
@@ -278,7 +302,9 @@ const summaryOf = (
       name: run.name,
       equityMicros: run.simulation.engine.equityMicros(),
       fills: run.simulation.engine.ledger.fills,
-      metrics: headline(metricsOf(run, options, 0)),
+      metrics: headline(
+        computeMetrics(seriesOf(run, options), {rng: createRng(options.seed, 'metrics'), bootstrapDraws: 0}),
+      ),
     })),
     ...(stopped === '' ? {} : {stopped}),
   }
@@ -306,24 +332,37 @@ const strategySummary = (
   }
 }
 
-const metricsOf = (run: Run, {source, seed}: BacktestOptions, bootstrapDraws = 1000): MetricsDetail => {
+const seriesOf = (run: Run, {source}: BacktestOptions): RunSeries => {
   const {ledger, record} = run.simulation.engine
   const {equity} = record
   const allCoins = source.instruments.all().every(({kind}) => kind === 'crypto')
-  return computeMetrics(
-    {
-      tsUs: equity.tsUs.subarray(0, equity.count),
-      equityMicros: (equity.values[0] as Float64Array).subarray(0, equity.count),
-      grossMicros: (equity.values[1] as Float64Array).subarray(0, equity.count),
-      trips: roundTrips(
-        run.fills.map(({fill}) => fill),
-        source.instruments,
-      ),
-      tradedMicros: ledger.turnoverMicros,
-      calendar: allCoins ? 'continuous' : 'us-equity',
-    },
-    {rng: createRng(seed, 'metrics'), bootstrapDraws},
-  )
+  return {
+    tsUs: equity.tsUs.subarray(0, equity.count),
+    equityMicros: (equity.values[0] as Float64Array).subarray(0, equity.count),
+    grossMicros: (equity.values[1] as Float64Array).subarray(0, equity.count),
+    trips: roundTrips(
+      run.fills.map(({fill}) => fill),
+      source.instruments,
+    ),
+    tradedMicros: ledger.turnoverMicros,
+    calendar: allCoins ? 'continuous' : 'us-equity',
+  }
+}
+
+/** Counts this run among all that were made of the same strategies, then deflates by their number. */
+const deflationOf = (
+  {configHash, strategies, trials = memoryTrialLog()}: BacktestOptions,
+  detail: MetricsDetail,
+  series: RunSeries,
+  dataHash: string,
+): DeflationResult | null => {
+  const sample = sharpeSample(periodReturns(series.tsUs, series.equityMicros, series.calendar).returns)
+  if (sample === undefined) return null
+  const family = strategies.map(({name}) => name).join('+')
+  const last = series.tsUs[series.tsUs.length - 1] ?? 0
+  const sharpe = detail.sharpe === null ? undefined : detail.sharpe / Math.sqrt(detail.periodsPerYear)
+  trials.record({id: `${configHash}.${dataHash}`, family, sharpe, observations: detail.periods, tsUs: last})
+  return deflate(sample, trials, family)
 }
 
 const isoUs = (tsUs: number): string => new Date(Math.floor(tsUs / 1000)).toISOString()
