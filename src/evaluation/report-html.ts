@@ -26,7 +26,7 @@ ${remarks(data)}
 ${tiles(data)}
 ${scorecardTable(data)}
 ${section('Equity', equityChart(data))}
-${section('Drawdown', drawdownChart(data.equity.tsUs, data.equity.equityMicros, v => percent(v, 2)) + drawdownTable(data))}
+${section('Drawdown', drawdownChart(data.equity.tsUs, data.equity.equityMicros) + drawdownTable(data))}
 ${section('From gross to net', costs(data))}
 ${strategySection(data)}
 ${section('Profit of closed trades by hour of day (UTC)', hours(data))}
@@ -148,7 +148,7 @@ const strategySection = ({strategies, equity}: ReportData): string => {
     .filter(s => Object.keys(s.report).length > 0)
     .map(
       s =>
-        `<h2>${escapeText(s.name)} says</h2><dl>${Object.entries(s.report)
+        `<h3>${escapeText(s.name)} says</h3><dl>${Object.entries(s.report)
           .map(
             ([key, value]) =>
               `<dt>${escapeText(key)}</dt><dd>${escapeText(typeof value === 'number' ? reportNumber(key, value) : value)}</dd>`,

@@ -93,9 +93,9 @@ export const review = (input: ReviewInput): Remark[] => {
     `after ${deflation?.trials} trials the deflated Sharpe ratio is ${deflation?.deflatedSharpe.toFixed(3)}: the best of many is expected to look like this`,
   )
   say(
-    (metrics.sharpe ?? 0) > 10 && metrics.days >= 5,
+    (metrics.sharpe ?? 0) > 10,
     'TOO_GOOD',
-    'a Sharpe ratio above 10 over days is more often a look-ahead or a cost left out than skill',
+    'an annualised Sharpe ratio above 10 is more often look-ahead, a cost left out or a made-up market than skill',
   )
   return remarks
 }

@@ -1,5 +1,5 @@
 // Indices come from arrays built in the same function, so `!` cannot miss here.
-import {signedDollars, timeLabel} from './format.ts'
+import {percent, signedDollars, timeLabel} from './format.ts'
 import {areaPath, escapeText, linearScale, linePath, rect, rule, type Scale, text, thin} from './svg.ts'
 
 const WIDTH = 920
@@ -110,11 +110,7 @@ export const lineChart = (
 }
 
 /** Fall from the peak, as an area below zero. */
-export const drawdownChart = (
-  tsUs: readonly number[],
-  equity: readonly number[],
-  format: (v: number) => string,
-): string => {
+export const drawdownChart = (tsUs: readonly number[], equity: readonly number[]): string => {
   if (tsUs.length < 2) return empty('too few samples to draw')
   let peak = Number.NEGATIVE_INFINITY
   const falls = equity.map(v => {
@@ -126,6 +122,8 @@ export const drawdownChart = (
   const x = linearScale(0, axis.total, LEFT, WIDTH - RIGHT)
   const lowest = Math.min(...bounds(falls))
   const y = linearScale(lowest === 0 ? -0.001 : lowest * 1.08, 0, height - BOTTOM, TOP, 4)
+  const decimals = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10(Math.max(1e-8, -lowest * 25)))))
+  const format = (v: number) => percent(v, decimals)
   const kept = thin(falls)
   const [xs, ys] = [kept.map(i => axis.x[i]!), kept.map(i => falls[i]!)]
   return frame(

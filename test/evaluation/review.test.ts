@@ -1,0 +1,101 @@
+import {describe, expect, test} from 'vitest'
+import {createRng} from '../../src/domain/rng.ts'
+import {computeMetrics, type MetricsDetail} from '../../src/evaluation/metrics.ts'
+import {type ReviewInput, review} from '../../src/evaluation/review.ts'
+import {scorecard} from '../../src/evaluation/scorecard.ts'
+
+const DAY = 86_400e6
+const runOf = (returns: readonly number[], pnl: readonly number[]): ReviewInput & {metrics: MetricsDetail} => {
+  const equityMicros = [1e11]
+  for (const r of returns) equityMicros.push((equityMicros.at(-1) as number) * (1 + r))
+  const tsUs = equityMicros.map((_, i) => i * DAY)
+  const trips = pnl.map(p => ({
+    instrument: 0,
+    direction: 1 as const,
+    lots: 1,
+    entryTicks: 1,
+    exitTicks: 1,
+    openedUs: 0,
+    closedUs: 1,
+    pnlMicros: p,
+    feesMicros: 0,
+  }))
+  const metrics = computeMetrics(
+    {tsUs, equityMicros, trips, tradedMicros: 1e12, calendar: 'us-equity'},
+    {rng: createRng(1), bootstrapDraws: 300},
+  )
+  return {metrics, tsUs, equityMicros, tripPnlMicros: pnl, feesMicros: 5e6, tradedMicros: 1e12, ledgerErrorMicros: 0}
+}
+const noise = (seed: number, n: number, drift: number) => {
+  const rng = createRng(seed)
+  return Array.from({length: n}, () => drift + 0.01 * rng.normal())
+}
+const codes = (input: ReviewInput) => review(input).map(r => r.code)
+
+describe('review', () => {
+  test('a long, ordinary, profitable run gets no remark', () => {
+    expect(
+      codes(
+        runOf(
+          noise(1, 500, 0.002),
+          Array.from({length: 200}, (_, i) => (i % 3 === 0 ? -1e6 : 1e6)),
+        ),
+      ),
+    ).toEqual([])
+  })
+  test('luck, shortness and missing costs are named', () => {
+    const oneDay = runOf([...noise(2, 30, 0), 0.2], [1e9, 1e6, -1e6, 1e6, 1e6])
+    expect(codes(oneDay)).toEqual(expect.arrayContaining(['ONE_LUCKY_DAY', 'FEW_TRADES']))
+    expect(codes(runOf(noise(3, 5, 0.001), []))).toEqual(expect.arrayContaining(['SHORT_HISTORY', 'NO_TRADES']))
+    expect(codes({...oneDay, feesMicros: 0})).toContain('NO_COSTS')
+    expect(codes({...oneDay, ledgerErrorMicros: 3})[0]).toBe('LEDGER_ERROR')
+    expect(codes({...oneDay, stopped: 'drawdown'})).toContain('STOPPED_EARLY')
+  })
+  test('noise without drift is told from skill', () => {
+    expect(codes(runOf(noise(4, 300, 0), []))).toContain('SHARPE_NOT_ABOVE_ZERO')
+  })
+  test('what is too good is doubted', () => {
+    expect(
+      codes(
+        runOf(
+          Array.from({length: 60}, (_, i) => 0.01 + 0.001 * (i % 2)),
+          [],
+        ),
+      ),
+    ).toContain('TOO_GOOD')
+  })
+  test('the best of many trials is told so', () => {
+    const input = runOf(noise(5, 300, 0.001), [])
+    expect(codes({...input, deflation: {trials: 200, sharpeVariance: 0.01, deflatedSharpe: 0.3}})).toContain(
+      'MANY_TRIALS',
+    )
+  })
+})
+
+describe('scorecard', () => {
+  test('met only when the whole interval is beyond the target and there is enough data', () => {
+    const verdicts = (m: MetricsDetail) => Object.fromEntries(scorecard(m).map(s => [s.target, s.verdict]))
+    const trades = Array.from({length: 300}, (_, i) => (i % 4 === 0 ? -1e6 : 2e6))
+    expect(verdicts(runOf(noise(6, 400, 0.004), trades).metrics)).toMatchObject({
+      sharpe: 'met',
+      winRate: 'met',
+      avgWinLoss: 'met',
+    })
+    expect(
+      verdicts(
+        runOf(
+          noise(7, 400, -0.002),
+          trades.map(p => -p),
+        ).metrics,
+      ),
+    ).toMatchObject({sharpe: 'missed', winRate: 'missed', maxDrawdown: 'missed'})
+    const short = verdicts(
+      runOf(
+        Array.from({length: 10}, (_, i) => 0.01 + 0.002 * (i % 2)),
+        trades.slice(0, 8),
+      ).metrics,
+    )
+    expect(Object.values(short)).not.toContain('met')
+    expect(verdicts(runOf(noise(8, 40, 0), []).metrics)['winRate']).toBe('undefined')
+  })
+})
