@@ -208,7 +208,7 @@ describe('gpi memory', () => {
     writeFileSync(folder.join('bank', 'index.bin'), 'nonsense')
     expect(await verify()).toMatchObject({sound: false, repaired: [expect.stringContaining('was rebuilt')]})
     expect(process.exitCode).toBe(6)
-    expect(words).toMatch(/^warning the index .* is damaged/)
+    expect(words).toMatch(/^warning the index .* is damaged/m)
   })
 
   test.each([
