@@ -3,7 +3,7 @@ import path from 'node:path'
 import process from 'node:process'
 import type {Broker} from '../broker/broker.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
-import type {AlpacaClient} from '../drivers/alpaca/client.ts'
+import type {AlpacaClient, AlpacaTarget} from '../drivers/alpaca/client.ts'
 import type {FileLatch} from '../drivers/files/file-latch.ts'
 import {accountFolder, openAccountRun} from './account-journal.ts'
 import type {ExchangeRequest} from './exchange-thread.ts'
@@ -11,6 +11,7 @@ import {requireChecklist} from './live-checklist.ts'
 import {newRunId, runFolder} from './run-folder.ts'
 import {systemClock} from './system-clock.ts'
 import type {TradeOptions} from './trade.ts'
+import {tradingUrlOf} from './trade-target.ts'
 
 export const exchangeRequest = ({resolved, speed, symbols, port, data}: TradeOptions): ExchangeRequest => ({
   seed: resolved.config.seed,
@@ -35,12 +36,38 @@ export interface VenueFacts {
   readonly nowUs: number
 }
 
-export const venueFacts = async ({alpaca}: AlpacaClient): Promise<VenueFacts> => {
-  const [account, clock] = await Promise.all([alpaca.trading.account.getAccount(), alpaca.trading.clock.legacyClock()])
+/** Throws UserError VENUE_UNREACHABLE when nobody answers there, KEYS_REFUSED when somebody does and says no. */
+export const venueFacts = async ({alpaca}: AlpacaClient, target: AlpacaTarget): Promise<VenueFacts> => {
+  const [account, clock] = await Promise.all([
+    alpaca.trading.account.getAccount(),
+    alpaca.trading.clock.legacyClock(),
+  ]).catch((error: unknown) => {
+    const url = tradingUrlOf(target)
+    const {status} = error as {status?: number}
+    if (status === 401 || status === 403)
+      throw new UserError('KEYS_REFUSED', `${url} does not accept these keys (${status})`, {
+        hints: ['paper and live accounts have keys of their own', 'check APCA_API_KEY_ID and APCA_API_SECRET_KEY'],
+        cause: error,
+      })
+    if (status !== undefined) throw error
+    throw new UserError('VENUE_UNREACHABLE', `nobody answers at ${url}: ${reasonOf(error)}`, {
+      hints:
+        target.kind === 'local' ? ['start one with gpi exchange, or leave --exchange away'] : ['check the network'],
+      exitCode: ExitCode.failure,
+      cause: error,
+    })
+  })
   return {
     accountNumber: String(account.accountNumber ?? account.id ?? 'account'),
     nowUs: Math.floor(new Date(clock.timestamp as unknown as string).getTime() * 1_000),
   }
+}
+
+/** The innermost cause says what happened; the outer ones only that something did. */
+const reasonOf = (error: unknown): string => {
+  let at = error as Error & {code?: string}
+  while (at.cause instanceof Error) at = at.cause
+  return at.code ?? at.message
 }
 
 /** The pre-launch checklist of real money. */
@@ -89,4 +116,16 @@ export const openRun = async (
   }
   const folder = accountFolder(home, accountNumber)
   return {...(await openAccountRun(folder, broker, fresh)), journalFile: path.join(folder, 'journal.sqlite')}
+}
+
+/** Symbols that a local exchange which was already there lists. */
+export const listedSymbols = async (target: Extract<AlpacaTarget, {kind: 'local'}>): Promise<readonly string[]> => {
+  const response = await fetch(
+    new URL('/v2/assets?status=active&asset_class=us_equity&asset_class=crypto', target.url),
+    {
+      headers: {'APCA-API-KEY-ID': target.keyId, 'APCA-API-SECRET-KEY': target.secret},
+    },
+  )
+  if (!response.ok) throw new Error(`${target.url} answered ${response.status} to what it lists`)
+  return ((await response.json()) as {readonly symbol: string}[]).map(({symbol}) => symbol)
 }

@@ -26,7 +26,15 @@ import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
 import {fanOut, quietAfter, stopper} from './trade-control.ts'
 import type {TradeEvent} from './trade-events.ts'
 import {type LoopDelay, TradeMonitor} from './trade-monitor.ts'
-import {exchangeRequest, type OpenRun, openRun, refuseLatched, requireReady, venueFacts} from './trade-setup.ts'
+import {
+  exchangeRequest,
+  listedSymbols,
+  type OpenRun,
+  openRun,
+  refuseLatched,
+  requireReady,
+  venueFacts,
+} from './trade-setup.ts'
 import {openTradeSidecars, type TradeSidecars} from './trade-sidecars.ts'
 import {localTarget, type TargetRequest, targetOf, tradingUrlOf} from './trade-target.ts'
 
@@ -170,9 +178,9 @@ const openSite = async (options: TradeOptions, stack: AsyncDisposableStack): Pro
     timeoutMs: config.api.timeoutMs,
     feed: config.api.stockFeed === 'sip' ? 'sip' : 'iex',
   })
-  const symbols = options.symbols.length > 0 ? options.symbols : (exchange?.symbols ?? DEFAULT_SYMBOLS)
   const wall = {clock: systemClock(), scheduler: systemScheduler()}
-  const facts = await venueFacts(client)
+  const facts = await venueFacts(client, target)
+  const symbols = options.symbols.length > 0 ? options.symbols : await symbolsOf(target, exchange)
   if (target.kind === 'live') await requireReady(options, client, facts)
   return {
     latch,
@@ -187,6 +195,13 @@ const openSite = async (options: TradeOptions, stack: AsyncDisposableStack): Pro
     accountNumber: facts.accountNumber,
   }
 }
+
+const symbolsOf = (target: AlpacaTarget, exchange: ExchangeThread | undefined): Promise<readonly string[]> =>
+  exchange !== undefined
+    ? Promise.resolve(exchange.symbols)
+    : target.kind === 'local'
+      ? listedSymbols(target)
+      : Promise.resolve(DEFAULT_SYMBOLS)
 
 /** What the node writes to and answers for. */
 interface Books {
