@@ -5,7 +5,7 @@ import {ExitCode, UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {fitChainPca} from '../models/chain-pca.ts'
 import {type ChainSample, chainSample, REGIME_BOUNDS} from '../models/chain-sample.ts'
-import {EMBEDDING_WIDTH, embedderNetwork} from '../models/embedder.ts'
+import {EMBEDDING_WIDTH, embedderNetwork, startFromComponents} from '../models/embedder.ts'
 import {fitEmbedderScales} from '../models/embedder-data.ts'
 import {reconstructionError, runEmbedder, trainEmbedder, withSession} from '../models/embedder-trainer.ts'
 import {classMetrics, type Metrics, rSquared} from '../models/metrics.ts'
@@ -49,6 +49,7 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
       return !hooks.isStopped()
     }
   const network = embedderNetwork(spec)
+  const pca = fitChainPca(train, EMBEDDING_WIDTH)
   const started = performance.now()
   const {weights, steps, loss, parameters} = trainEmbedder(
     network,
@@ -56,10 +57,10 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     valid,
     options,
     openOrtSession,
+    weights => startFromComponents(weights, pca, spec.cellScale[0] as number, EMBEDDING_WIDTH),
     onStep(request.maxSteps),
   )
   const stepMs = Number(((performance.now() - started) / steps).toFixed(3))
-  const pca = fitChainPca(train, EMBEDDING_WIDTH)
   const measured = withSession(network, weights, openOrtSession, session => ({
     valid: reconstructionError(session, valid, request.seed, pca),
     test: reconstructionError(session, test, request.seed, pca),
@@ -70,7 +71,9 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
       ? undefined
       : ABLATION.map(dimension => {
           const smaller = embedderNetwork({...spec, dimension})
-          const trained = trainEmbedder(smaller, train, valid, options, openOrtSession, onStep(request.maxSteps))
+          const start = (weights: Map<string, Float32Array>): void =>
+            startFromComponents(weights, pca, spec.cellScale[0] as number, dimension)
+          const trained = trainEmbedder(smaller, train, valid, options, openOrtSession, start, onStep(request.maxSteps))
           const error = withSession(smaller, trained.weights, openOrtSession, session =>
             reconstructionError(session, test, request.seed, fitChainPca(train, dimension)),
           )
@@ -214,12 +217,23 @@ const measureHeads = (
       test.map(({sentiment}) => sentiment),
       scalar('sentiment'),
     ),
+    sentimentError: meanError(
+      test.map(({sentiment}) => sentiment),
+      scalar('sentiment'),
+    ),
+    arbitrageError: meanError(
+      test.map(({arbitrage}) => arbitrage),
+      scalar('arbitrage'),
+    ),
     arbitrageR2: rSquared(
       test.map(({arbitrage}) => arbitrage),
       scalar('arbitrage'),
     ),
   }
 }
+
+const meanError = (truth: readonly number[], predicted: readonly number[]): number =>
+  truth.reduce((sum, value, i) => sum + Math.abs(value - (predicted[i] as number)), 0) / Math.max(1, truth.length)
 
 const lastRegime = (test: readonly ChainSample[], i: number): number | undefined => {
   const {symbol} = test[i] as ChainSample
@@ -250,6 +264,6 @@ const verdictOf = ({
     against('the smile refit', test.refit),
     against('principal components', test.pca),
     `regime head: macro-F1 ${model.macroF1.toFixed(3)}, majority ${baselines.majority.macroF1.toFixed(3)}, persistence ${baselines.persistence.macroF1.toFixed(3)}, read off the row nearest to 30 days ${baselines.linear.macroF1.toFixed(3)}`,
-    `sentiment head R² ${heads.sentimentR2.toFixed(3)}, arbitrage head R² ${heads.arbitrageR2.toFixed(3)}`,
+    `sentiment head R² ${heads.sentimentR2.toFixed(3)}, arbitrage head R² ${heads.arbitrageR2.toFixed(3)}; mean errors ${heads.sentimentError.toFixed(3)} and ${heads.arbitrageError.toFixed(4)}`,
   ]
 }

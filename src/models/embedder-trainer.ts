@@ -37,16 +37,15 @@ export const trainEmbedder = (
   valid: readonly ChainSample[],
   options: EmbedderTrainerOptions,
   open: OpenSession,
+  start: (weights: Map<string, Float32Array>) => void,
   onStep: (step: number, loss: number, validVolPoints?: number) => boolean,
 ) => {
   const {seed, batch, maxSteps, learningRate, validateEvery, patience} = options
   const training = buildTraining(network, embedderObjective, {batch, ema: 0.99, weightDecay: 0.05})
   const session = open(writeOnnx(training.model), {threads: 1})
-  const optimisation = new Optimisation(
-    training,
-    session,
-    initialState(training, initialWeights(training.parameters, createRng(seed, 'weights'))),
-  )
+  const weights0 = initialWeights(training.parameters, createRng(seed, 'weights'))
+  start(weights0)
+  const optimisation = new Optimisation(training, session, initialState(training, weights0))
   const buffer = allocateEmbedderBatch(batch)
   let best: {step: number; error: number; weights: Weights} | undefined
   let loss = Number.NaN

@@ -5,6 +5,7 @@ import {crossEntropy, huber} from '../nn/losses.ts'
 import type {Network, Objective} from '../nn/nn.ts'
 import * as ops from '../nn/ops.ts'
 import {TENSOR_SHAPE} from '../options/chain-tensor.ts'
+import type {ChainPca} from './chain-pca.ts'
 
 const {rows: ROWS, columns: COLUMNS, cellFeatures: CELLS, rowFeatures: ROW_WIDTH} = TENSOR_SHAPE
 const GRID = ROWS * COLUMNS
@@ -91,6 +92,35 @@ export const embedderNetwork = (spec: EmbedderSpec): Network => ({
   },
 })
 
+/**
+ * Starts the straight path at principal components: the first numbers of the embedding are then the chain's coordinates in
+ * them, and training goes on from there. `cellScale` is that of the log volatility ratio.
+ */
+export const startFromComponents = (
+  weights: Map<string, Float32Array>,
+  {mean, directions}: ChainPca,
+  cellScale: number,
+  dimension: number,
+): void => {
+  const [into, back, bias] = ['straight/weight', 'decoder-straight/weight', 'decoder-out/bias'].map(name =>
+    weights.get(name),
+  ) as [Float32Array, Float32Array, Float32Array]
+  for (const [j, {vector}] of directions.slice(0, dimension).entries()) {
+    for (let cell = 0; cell < GRID; cell++) {
+      const along = vector[cell] as number
+      into[cell * dimension + j] = along * cellScale
+      into[(GRID + cell) * dimension + j] = -along * (mean[cell] as number)
+      back[j * GRID + cell] = along
+    }
+  }
+  bias.set(mean)
+  // What the transformer and the curved decoder add is small at first, or it would drown the components.
+  for (const name of ['decoder-out/weight', 'embedding/weight']) {
+    const values = weights.get(name) as Float32Array
+    for (let i = 0; i < values.length; i++) values[i] = 0.02 * (values[i] as number)
+  }
+}
+
 export const RECONSTRUCTION_LOSS = 'reconstruction-loss'
 
 /** Hidden cells' log volatility ratio (the embedding must know them from the others), and the three heads. */
@@ -121,6 +151,6 @@ export const embedderObjective: Objective = {
       ops.mul(crossEntropy(output('regime-logits'), target('regime-target'), target('regime-weight')), 0.1),
     ]
     // Reconstruction losses are squares of about 0.02: this brings them level with the heads.
-    return heads.reduce((sum, loss) => ops.add(sum, ops.mul(loss, 0.2)), ops.mul(rebuilt, 100))
+    return heads.reduce((sum, loss) => ops.add(sum, ops.mul(loss, 1)), ops.mul(rebuilt, 100))
   },
 }
