@@ -47,7 +47,7 @@ export const describeError = (
     }
   }
   if (oclifExit !== undefined) {
-    const message = (error.message.split('\nSee more help')[0] ?? error.message).trim()
+    const message = oneLine(error.message)
     const hints = error.suggestions ?? error.flags?.flatMap(flag => suggestion(flag, knownFlags)) ?? []
     return {
       code: error.code ?? 'USAGE',
@@ -66,6 +66,13 @@ export const describeError = (
     ...(error.stack === undefined ? {} : {stack: error.stack}),
   }
 }
+
+/** oclif spreads one cause over several lines and a heading. */
+const oneLine = (message: string): string =>
+  (message.split('\nSee more help')[0] ?? message)
+    .replace(/^The following errors? occurred:\s*/, '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
 
 /** Refusals of the operating system, which the person can act on. */
 const systemError = (
