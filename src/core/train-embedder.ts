@@ -38,7 +38,7 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     seed: request.seed,
     batch: Math.min(request.batch, 64),
     maxSteps: request.maxSteps,
-    learningRate: 1e-3,
+    learningRate: 5e-4,
     validateEvery: request.validateEvery,
     patience: request.patience,
   }

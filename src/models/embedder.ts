@@ -105,6 +105,11 @@ export const startFromComponents = (
   const [into, back, bias] = ['straight/weight', 'decoder-straight/weight', 'decoder-out/bias'].map(name =>
     weights.get(name),
   ) as [Float32Array, Float32Array, Float32Array]
+  // What the transformer, the curved decoder and the free numbers add is small at first, or it would drown the components.
+  for (const name of ['decoder-out/weight', 'embedding/weight', 'straight/weight']) {
+    const values = weights.get(name) as Float32Array
+    for (let i = 0; i < values.length; i++) values[i] = 0.02 * (values[i] as number)
+  }
   for (const [j, {vector}] of directions.slice(0, dimension).entries()) {
     for (let cell = 0; cell < GRID; cell++) {
       const along = vector[cell] as number
@@ -114,11 +119,6 @@ export const startFromComponents = (
     }
   }
   bias.set(mean)
-  // What the transformer and the curved decoder add is small at first, or it would drown the components.
-  for (const name of ['decoder-out/weight', 'embedding/weight']) {
-    const values = weights.get(name) as Float32Array
-    for (let i = 0; i < values.length; i++) values[i] = 0.02 * (values[i] as number)
-  }
 }
 
 export const RECONSTRUCTION_LOSS = 'reconstruction-loss'
