@@ -33,6 +33,8 @@ export interface ExchangeOptions {
   readonly partialFillProbability?: number
   /** Take no more than what is quoted; off by default, as on paper. */
   readonly respectSize?: boolean
+  /** Finished orders that can still be asked for, up to twice as many at times; 20,000 by default. */
+  readonly keptOrders?: number
 }
 
 export interface ExchangeListener {
@@ -51,6 +53,9 @@ const DEFAULT_CONFIGURATION: AccountConfiguration = {
   trade_confirm_email: 'all',
   disable_overnight_trading: false,
 }
+const KEPT_ACTIVITIES = 50_000
+/** A month, round the clock. */
+const KEPT_MINUTES = 43_200
 /** Below this equity Alpaca lends nothing and allows no shorts. */
 const MARGIN_MINIMUM = 2_000n * ONE
 
@@ -66,7 +71,9 @@ export class PaperExchange {
   readonly desk: OrderDesk
   readonly store: MarketStore
   readonly rng: Rng
+  /** The latest of them; older ones are forgotten, so that memory does not grow with time. */
   readonly activities: Activity[] = []
+  fills = 0
   /** Equity at each full minute of a session. */
   readonly equityHistory: {readonly atUs: number; readonly equity: Decimal}[] = []
   /** Equity at the close of each trading day. */
@@ -127,6 +134,7 @@ export class PaperExchange {
     })
     this.desk = new OrderDesk({
       venue: this.#venue,
+      keptOrders: options.keptOrders ?? 20_000,
       rng: rng.fork('executions'),
       instrumentIndex: asset => this.indexOf(asset),
       nowUs: () => this.#nowUs,
@@ -387,7 +395,7 @@ export class PaperExchange {
     this.#nextMinuteUs = minuteUs + US_PER_MINUTE
     this.store.advanceTo(nowUs)
     this.equityHistory.push({atUs: minuteUs, equity: this.equity()})
-    if (this.equityHistory.length > 200_000) this.equityHistory.splice(0, 100_000)
+    if (this.equityHistory.length >= 2 * KEPT_MINUTES) this.equityHistory.splice(0, KEPT_MINUTES)
   }
 
   // --- fills ---------------------------------------------------------------------------------------------------
@@ -415,7 +423,9 @@ export class PaperExchange {
     }
     if (feeQty > 0n) this.ledger.withhold(key, feeQty)
     if (feeQty > 0n || feeMoney !== 0n) this.#fees.push({asset: order.asset, coin: feeQty, cash: feeMoney, price})
+    this.fills++
     this.activities.push(fillActivity(deskFill, this.#nowUs))
+    if (this.activities.length >= 2 * KEPT_ACTIVITIES) this.activities.splice(0, KEPT_ACTIVITIES)
   }
 
   /** Coin fees are taken at once but reported at the end of the day. */

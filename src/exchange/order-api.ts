@@ -204,23 +204,26 @@ export const listOrders = (exchange: PaperExchange, query: OrderQuery): Json[] =
   const before = bound(query.beforeOrderId)
   const after = bound(query.afterOrderId)
   const symbols = new Set(query.symbols.map(symbol => exchange.assetOf(symbol)))
-  const found = exchange.desk
-    .all()
-    .filter(
-      order =>
-        (query.status === 'all' || isFinal(order.status) === (query.status === 'closed')) &&
-        (!query.nested || order.parent === undefined) &&
-        (query.afterUs === undefined || order.submittedUs > query.afterUs) &&
-        (query.untilUs === undefined || order.submittedUs < query.untilUs) &&
-        (symbols.size === 0 || symbols.has(order.asset)) &&
-        (query.side === undefined || order.side === query.side) &&
-        (query.assetClasses.length === 0 || query.assetClasses.includes(assetClass(order.asset))) &&
-        (before === undefined || order.sequence < before) &&
-        (after === undefined || order.sequence > after),
-    )
+  const candidates = query.status === 'open' ? [...exchange.desk.open()] : exchange.desk.all()
+  const found = candidates.filter(
+    order =>
+      (query.status === 'all' || isFinal(order.status) === (query.status === 'closed')) &&
+      (!query.nested || !isShownByParent(order, query.status)) &&
+      (query.afterUs === undefined || order.submittedUs > query.afterUs) &&
+      (query.untilUs === undefined || order.submittedUs < query.untilUs) &&
+      (symbols.size === 0 || symbols.has(order.asset)) &&
+      (query.side === undefined || order.side === query.side) &&
+      (query.assetClasses.length === 0 || query.assetClasses.includes(assetClass(order.asset))) &&
+      (before === undefined || order.sequence < before) &&
+      (after === undefined || order.sequence > after),
+  )
   found.sort((a, b) => (query.direction === 'asc' ? a.sequence - b.sequence : b.sequence - a.sequence))
   return found.slice(0, query.limit).map(order => orderJson(order, query.nested))
 }
+
+/** Exits go under their entry, unless the entry itself is not part of the answer. */
+const isShownByParent = ({parent}: OrderRecord, status: OrderQuery['status']): boolean =>
+  parent !== undefined && (status !== 'open' || !isFinal(parent.status))
 
 const REPLACEABLE = new Set(['new', 'partially_filled', 'held'])
 

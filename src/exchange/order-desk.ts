@@ -30,6 +30,8 @@ export interface DeskFill {
 
 export interface DeskOptions {
   readonly venue: Venue
+  /** Finished orders that are remembered; older ones are forgotten, so that memory does not grow with time. */
+  readonly keptOrders: number
   readonly rng: Rng
   readonly instrumentIndex: (asset: Asset) => number
   readonly nowUs: () => number
@@ -56,6 +58,9 @@ export class OrderDesk {
   readonly #byId = new Map<string, OrderRecord>()
   readonly #byClientId = new Map<string, OrderRecord>()
   readonly #open = new Set<OrderRecord>()
+  /** Finished orders, oldest first. */
+  #finished: OrderRecord[] = []
+  #count = 0
   /** Key under which the core knows an order; a paused order comes back under a new one. */
   readonly #working = new Map<string, OrderRecord>()
   readonly #keys = new Map<OrderRecord, string>()
@@ -73,6 +78,11 @@ export class OrderDesk {
   byClientId(clientOrderId: string): OrderRecord | undefined {
     return this.#byClientId.get(clientOrderId)
   }
+  /** Orders ever taken, legs included. */
+  get count(): number {
+    return this.#count
+  }
+  /** Open orders and the finished ones that are remembered. */
   all(): OrderRecord[] {
     return [...this.#byId.values()]
   }
@@ -87,6 +97,7 @@ export class OrderDesk {
     this.#byId.set(order.id, order)
     this.#byClientId.set(order.clientOrderId, order)
     this.#open.add(order)
+    this.#count++
     for (const leg of order.legs) this.add(leg)
   }
 
@@ -138,7 +149,7 @@ export class OrderDesk {
     order.replacedUs = now
     order.replacedBy = next.id
     order.updatedUs = now
-    this.#open.delete(order)
+    this.#close(order)
     this.#trailing.delete(order)
     if (order.parent !== undefined) {
       order.parent.legs.splice(order.parent.legs.indexOf(order), 1, next)
@@ -151,6 +162,7 @@ export class OrderDesk {
     this.#byId.set(next.id, next)
     this.#byClientId.set(next.clientOrderId, next)
     this.#open.add(next)
+    this.#count++
     this.announce(order, 'replaced')
     if (working) this.release(next)
     else if (next.status === 'new') this.announce(next, 'new')
@@ -226,7 +238,7 @@ export class OrderDesk {
     order.status = done ? 'filled' : 'partially_filled'
     if (done) {
       order.filledUs = now
-      this.#open.delete(order)
+      this.#close(order)
       this.#detach(order, this.#keys.get(order) ?? '')
     }
     const executionId = uuid(this.#options.rng)
@@ -285,10 +297,21 @@ export class OrderDesk {
     if (status === 'canceled') order.canceledUs = now
     if (status === 'expired') order.expiredUs = now
     if (status === 'rejected') order.failedUs = now
-    this.#open.delete(order)
+    this.#close(order)
     this.announce(order, status)
     // Exits whose entry is gone have nothing to protect; an exit that dies takes its sibling along.
     for (const leg of order.legs) if (leg.status === 'held') this.#end(leg, 'canceled')
+  }
+
+  #close(order: OrderRecord): void {
+    this.#open.delete(order)
+    this.#finished.push(order)
+    const {keptOrders} = this.#options
+    if (this.#finished.length < 2 * keptOrders) return
+    for (const old of this.#finished.splice(0, keptOrders)) {
+      this.#byId.delete(old.id)
+      if (this.#byClientId.get(old.clientOrderId) === old) this.#byClientId.delete(old.clientOrderId)
+    }
   }
 
   #withdraw(order: OrderRecord, reason: Withdrawal): void {

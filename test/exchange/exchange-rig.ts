@@ -27,7 +27,14 @@ export interface Answer {
 
 /** An exchange whose market is written by hand and whose requests need no socket. */
 export const exchangeRig = (
-  options: {startUs?: number; symbols?: string[]; cash?: number; partialFillProbability?: number; seed?: number} = {},
+  options: {
+    startUs?: number
+    symbols?: string[]
+    cash?: number
+    partialFillProbability?: number
+    seed?: number
+    keptOrders?: number
+  } = {},
 ) => {
   const startUs = options.startUs ?? OPEN
   const symbols = options.symbols ?? ['AAPL', 'SPY', 'BTC/USD', 'ETH/USD', 'ETH/BTC']
@@ -36,6 +43,7 @@ export const exchangeRig = (
     instruments,
     rng: createRng(options.seed ?? 1, 'rig'),
     startUs,
+    ...(options.keptOrders === undefined ? {} : {keptOrders: options.keptOrders}),
     ...(options.cash === undefined ? {} : {startingCash: options.cash}),
     ...(options.partialFillProbability === undefined ? {} : {partialFillProbability: options.partialFillProbability}),
   })

@@ -170,6 +170,12 @@ describe('bracket, OCO and OTO orders', () => {
     expect(nested[0].legs).toHaveLength(2)
   })
 
+  test('exits whose entry has filled are open orders of their own', () => {
+    const rig = exchangeRig()
+    rig.order({...bracket, type: 'market', limit_price: undefined})
+    expect(rig.get('/v2/orders?status=open&nested=true').map((order: Json) => order.type)).toEqual(['stop', 'limit'])
+  })
+
   test('the parent of an OCO is its limit; the stop is held beside it and both sell the same shares', () => {
     const rig = exchangeRig()
     rig.order({symbol: 'AAPL', qty: 10, side: 'buy'})
@@ -300,4 +306,19 @@ describe('sessions', () => {
       change_today: '0.0129032258064516',
     })
   })
+})
+
+test('forgets the oldest finished orders, never an open one', () => {
+  const rig = exchangeRig({keptOrders: 50})
+  const open = rig.order({symbol: 'AAPL', qty: 1, side: 'buy', type: 'limit', limit_price: 1}).body.id
+  const first = rig.order({symbol: 'SPY', qty: 1, side: 'buy', type: 'limit', limit_price: 1, time_in_force: 'ioc'})
+    .body.id
+  for (let i = 0; i < 99; i++) {
+    const refused = rig.order({symbol: 'SPY', qty: 1, side: 'buy', type: 'limit', limit_price: 1, time_in_force: 'ioc'})
+    expect(refused.status).toBe(200)
+  }
+  expect(rig.exchange.desk.all().length).toBe(51)
+  expect(rig.request('GET', `/v2/orders/${first}`).status).toBe(404)
+  expect(rig.get(`/v2/orders/${open}`).status).toBe('new')
+  expect(rig.exchange.desk.count).toBe(101)
 })

@@ -55,7 +55,10 @@ export const instrumentFinder = (
   }
 }
 
-/** The POST body of an order: decimals as text, exactly what was approved. */
+/**
+ * The POST body of an order: decimals as text, exactly what was approved. Alpaca knows neither post-only nor reduce-only:
+ * the first may take, the second is already held to what is owned, because closing and opening cannot be one order there.
+ */
 export const orderBody = (order: ApprovedOrder, instrument: Instrument): trading.PostOrderRequest => ({
   symbol: instrument.symbol,
   qty: qtyText(instrument, order.lots),
