@@ -7,6 +7,7 @@ import {LiveSignals} from './live-signals.ts'
 import type {MarketWindow} from './market-window.ts'
 import {openMemory} from './memory.ts'
 import {loadModel} from './model-files.ts'
+import {startPatternWriter} from './pattern-writer.ts'
 import {guardByRedis} from './redis-guard.ts'
 import {readSecrets} from './secrets.ts'
 import {patternMemoryOf} from './strategy-services.ts'
@@ -30,8 +31,6 @@ export interface TradeSidecars extends AsyncDisposable {
   readonly tradeMemory: (window: MarketWindow) => TradeMemory
 }
 
-const FLUSH_EVERY_MS = 5_000
-
 /** What runs beside the loop and must never hold it up: the pattern bank, the signal model, the latch in Redis. */
 export const openTradeSidecars = async (options: SidecarOptions): Promise<TradeSidecars> => {
   const {config, environment, onEvent, nowUs} = options
@@ -50,12 +49,11 @@ export const openTradeSidecars = async (options: SidecarOptions): Promise<TradeS
 
   const memory = stack.use(await openMemory({config, environment}))
   for (const notice of memory.notices) log('warn', notice)
-  const timer = setInterval(() => {
-    memory.flush().catch((error: Error) => log('warn', `the pattern bank could not be written: ${error.message}`))
-  }, FLUSH_EVERY_MS)
-  timer.unref()
-  stack.defer(() => clearInterval(timer))
-
+  stack.use(
+    await startPatternWriter(memory.bank, {config, directory: memory.directory, environment}, message =>
+      log('warn', `the pattern bank could not be written, and will be tried again: ${message}`),
+    ),
+  )
   const signals = await openSignals(options, stack, log)
   const kept = stack.move()
   return {
