@@ -59,7 +59,6 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
     await worker.terminate()
     throw error
   })
-  worker.unref()
 
   const hash = new JournalHash()
   let count = 0

@@ -31,7 +31,6 @@ export const startPatternWriter = async (
   const file = import.meta.url.endsWith('.ts') ? './pattern-writer-worker.ts' : './pattern-writer-worker.js'
   const worker = new Worker(new URL(file, import.meta.url), {workerData: workerDataOf})
   await once(worker, 'message')
-  worker.unref()
   const under = new Map<number, readonly PatternWrite[]>()
   let batch = 0
   let onIdle = (): void => {}
