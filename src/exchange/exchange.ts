@@ -85,7 +85,7 @@ export class PaperExchange {
   readonly #bySymbol = new Map<string, Asset>()
   readonly #indexOf = new Map<Asset, number>()
   readonly #byIndex: readonly Asset[]
-  readonly #accountId: string
+  readonly accountId: string
   readonly #accountNumber: string
   readonly #createdUs: number
   readonly #baseEquity: Decimal
@@ -145,7 +145,7 @@ export class PaperExchange {
         for (const listener of this.#listeners) listener.onUpdate?.(update)
       },
     })
-    this.#accountId = uuid(this.rng)
+    this.accountId = uuid(this.rng)
     this.#accountNumber = `PA${this.rng.u32().toString(36).toUpperCase().padStart(10, '0')}`
     this.#createdUs = startUs
     this.#nowUs = startUs
@@ -292,7 +292,7 @@ export class PaperExchange {
 
   accountJson(): Record<string, unknown> {
     const facts: AccountFacts = {
-      id: this.#accountId,
+      id: this.accountId,
       accountNumber: this.#accountNumber,
       createdUs: this.#createdUs,
       cash: this.ledger.cash,

@@ -22,11 +22,13 @@ export class DataHub {
   readonly #ticks: readonly TickEncoder[]
   readonly #sessions = new Set<DataStreamSession>()
   readonly #shown: Level[]
+  readonly #isHalted: Uint8Array
 
   constructor(exchange: PaperExchange) {
     this.#exchange = exchange
     this.#ticks = exchange.assets.map(asset => new TickEncoder(asset, this.writer))
     this.#shown = exchange.assets.map(() => NO_LEVEL)
+    this.#isHalted = new Uint8Array(exchange.assets.length)
   }
 
   add(session: DataStreamSession): void {
@@ -59,7 +61,10 @@ export class DataHub {
         session.push(book)
       }
     }
-    if (kind === EventKind.quote) this.#shown[instrument] = levelOf(chunk, row)
+    if (kind !== EventKind.quote) return
+    const level = levelOf(chunk, row)
+    this.#shown[instrument] = level
+    this.#watchHalt(instrument, level)
   }
 
   onMinute(instrument: number, minute: StoredBar, day: StoredBar): void {
@@ -78,17 +83,20 @@ export class DataHub {
     }
   }
 
-  /** A trading halt or resumption (`H`, `T`). */
-  onStatus(instrument: number, code: 'H' | 'T', reason: string): void {
+  /** A share that nobody quotes on either side is halted; the next quote resumes it. */
+  #watchHalt(instrument: number, {bidLots, askLots}: Level): void {
+    const isHalted = bidLots === 0 && askLots === 0
     const asset = this.#asset(instrument)
+    if (isHalted === (this.#isHalted[instrument] === 1) || asset.instrument.kind === 'crypto') return
+    this.#isHalted[instrument] = isHalted ? 1 : 0
     const message = marketMessage(
       {
         T: 's',
         S: asset.instrument.symbol,
-        sc: code,
-        sm: code === 'H' ? 'Trading Halt' : 'Trading Resumption',
-        rc: '',
-        rm: reason,
+        sc: isHalted ? 'H' : 'T',
+        sm: isHalted ? 'Trading Halt' : 'Trading Resumption',
+        rc: isHalted ? 'M' : '',
+        rm: isHalted ? 'Volatility Trading Pause' : '',
         z: asset.tape,
         t: new Timestamp(this.#exchange.nowUs),
       },

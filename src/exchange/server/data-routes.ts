@@ -6,6 +6,7 @@ import {parseTimeframe, resample, type Timeframe} from './bar-frames.ts'
 import {pageOf, type Stamped} from './data-pages.ts'
 import {barJson, priceNumber, quoteJson, sizeNumber, tradeJson} from './data-shapes.ts'
 import {listParameter, ok, type WireRequest, type WireResponse} from './request.ts'
+import {routeScreener} from './screener.ts'
 
 type Json = Record<string, unknown>
 type Element = 'bars' | 'trades' | 'quotes'
@@ -20,6 +21,7 @@ export const routeData = (exchange: PaperExchange, request: WireRequest): WireRe
   if (request.method !== 'GET') return noEndpoint
   if (version === 'v2' && resource === 'stocks') return routeStocks(exchange, request.query, rest)
   if (version === 'v1beta3' && resource === 'crypto') return routeCrypto(exchange, request.query, rest)
+  if (version === 'v1beta1' && resource === 'screener') return routeScreener(exchange, request.query, rest)
   if (version === 'v1beta1' && resource === 'news' && rest.length === 0) return ok({news: [], next_page_token: null})
   if (version === 'v1' && resource === 'corporate-actions') return ok({corporate_actions: {}, next_page_token: null})
   return noEndpoint

@@ -25,6 +25,7 @@ import {
   type WireRequest,
   type WireResponse,
 } from './request.ts'
+import {routeWatchlists} from './watchlists.ts'
 
 const answer = (value: unknown | Refusal): WireResponse => (isRefusal(value) ? value : ok(value))
 
@@ -47,6 +48,10 @@ export const routeTrading = (exchange: PaperExchange, request: WireRequest): Wir
       return request.method === 'GET'
         ? answer(getOrderByClientId(exchange, request.query.get('client_order_id') ?? ''))
         : noEndpoint
+    case 'watchlists':
+      return routeWatchlists(exchange, request, false)
+    case 'watchlists:by_name':
+      return routeWatchlists(exchange, request, true)
     case 'positions':
       return routePositions(exchange, request, rest)
     default:

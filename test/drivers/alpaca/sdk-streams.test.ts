@@ -131,6 +131,26 @@ describe('the market-data streams', () => {
     stream.disconnect()
   })
 
+  test('a halt and its end are told as trading statuses', async () => {
+    await using rig = await localRig()
+    const stream = rig.client.stockStream()
+    const statuses: string[] = []
+    let ready = false
+    stream.on('subscription', () => {
+      ready = true
+    })
+    stream.onStatus(status => statuses.push(`${status.symbol} ${status.statusCode}`))
+    stream.subscribeForStatuses(['AAPL'])
+    stream.connect()
+    await until('the acknowledgement', () => ready)
+    rig.market.quote('AAPL', 0, 0, 0)
+    rig.market.quote('AAPL', 0, 0, 0)
+    rig.market.quote('AAPL', 140, 140.05)
+    await until('both statuses', () => statuses.length === 2)
+    expect(statuses).toEqual(['AAPL H', 'AAPL T'])
+    stream.disconnect()
+  })
+
   test('the SDK gets coins: a full book first, then what changed', async () => {
     await using rig = await localRig()
     const stream = rig.client.cryptoStream()
