@@ -5,9 +5,9 @@ import type {ExecutionReport, Fill} from '../domain/order.ts'
 import {tsUs} from '../domain/units.ts'
 import type {Feed} from '../feed/feed.ts'
 
-/** The same feed, told of to `observe` before the node sees each chunk. */
-export const observedFeed = (feed: Feed, observe: (chunk: TapeChunk) => void): Feed => ({
-  name: feed.name,
+/** The same feed under a name of the caller's, told of to `observe` before the node sees each chunk. */
+export const observedFeed = (feed: Feed, name: string, observe: (chunk: TapeChunk) => void): Feed => ({
+  name,
   instruments: feed.instruments,
   async *chunks() {
     for await (const chunk of feed.chunks()) {

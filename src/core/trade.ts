@@ -94,7 +94,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   })
   for (const {strategy, reason} of idle) options.onNote(`${strategy} is idle: ${reason}`)
   const names = running.map(({name}) => name)
-  const {feed, memory} = await openFeed(site, books, stack)
+  const {feed, memory} = await openFeed(options, site, books, stack)
   stack.defer(announceNode(options, site, run, names))
   const stop = stopper(options, site.exchange)
   stack.defer(stop.clear)
@@ -256,7 +256,7 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
 }
 
 /** The feed, watched on its way to the node: by the clock, the monitor, the pattern window and the signal model. */
-const openFeed = async (site: Site, {monitor, sidecars}: Books, stack: AsyncDisposableStack) => {
+const openFeed = async (options: TradeOptions, site: Site, {monitor, sidecars}: Books, stack: AsyncDisposableStack) => {
   const {client, instruments, wall} = site
   const market = createMarketState(instruments.size)
   const window = new MarketWindow(market, instruments.size)
@@ -270,8 +270,16 @@ const openFeed = async (site: Site, {monitor, sidecars}: Books, stack: AsyncDisp
     sidecars.signals?.onChunk(chunk)
   }
   const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall}))
-  return {feed: observedFeed(feed, observe), memory: sidecars.tradeMemory(window)}
+  return {feed: observedFeed(feed, feedName(options, site, feed.name), observe), memory: sidecars.tradeMemory(window)}
 }
+
+/** What the rows are, where the node knows it; else whose stream they come from. */
+const feedName = ({data}: TradeOptions, {exchange}: Site, stream: string): string =>
+  exchange === undefined
+    ? stream
+    : data === undefined
+      ? 'simulated market'
+      : `replay of ${path.basename(path.resolve(data))}`
 
 const announceNode = ({resolved}: TradeOptions, site: Site, run: OpenRun, strategies: readonly string[]) =>
   writeNodeFile(resolved.config.home, {

@@ -44,7 +44,11 @@ export const TradeView = ({model, columns, rows}: TradeViewProps): ReactNode => 
         </Box>
         <Box flexDirection="column" width={right}>
           <Risk model={model} width={right} rows={wide ? 5 : 3} />
-          <Signals model={model} width={right} rows={Math.max(1, panelRows - (wide ? 7 : 5))} />
+          {wide ? (
+            <Signals model={model} width={right} rows={Math.max(1, panelRows - 7)} />
+          ) : (
+            <Narrow model={model} width={right} rows={Math.max(2, panelRows - 5)} />
+          )}
         </Box>
       </Box>
       <Box flexGrow={1} />
@@ -220,6 +224,17 @@ const Signals = ({model, width, rows}: PanelProps): ReactNode => (
     )}
   </Panel>
 )
+
+/** Signals and fills one above the other, where there is no room beside each other. */
+const Narrow = ({model, width, rows}: PanelProps): ReactNode => {
+  const signals = Math.max(1, Math.min(model.signals.length, Math.floor(rows / 2)))
+  return (
+    <>
+      <Signals model={model} width={width} rows={signals} />
+      <Fills model={model} width={width} rows={rows - signals} />
+    </>
+  )
+}
 
 const arrow = (direction: -1 | 0 | 1): string => (direction > 0 ? '▲' : direction < 0 ? '▼' : '·')
 
