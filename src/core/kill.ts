@@ -129,14 +129,17 @@ export interface TargetOptions {
 }
 
 /**
- * Where to kill: every node's exchange, running or not, and Alpaca where keys are present and either a node used it or
+ * Where to kill: the exchange of every node, running or gone, that can still be there, and Alpaca where keys are present and either a node used it or
  * `--broker alpaca` asks for it.
  */
 export const killVenues = ({home, broker, exchange, live, environment}: TargetOptions): KillVenue[] => {
   const {nodes} = findNodes(home)
   const urls = new Map<string, 'local' | 'environment'>()
-  for (const node of nodes)
+  for (const node of nodes) {
+    // An exchange that lived in a dead process holds nothing any more.
+    if (node.ownsExchange && !node.alive) continue
     if (broker === undefined || node.broker === broker) urls.set(node.exchangeUrl, node.credentials)
+  }
   if (exchange !== undefined) urls.set(exchange, 'local')
   if (broker === 'alpaca') urls.set(live === true ? LIVE : PAPER, 'environment')
   return [...urls].map(([url, credentials]) => {

@@ -66,6 +66,15 @@ export const findNodes = (
   return {nodes, unreadable}
 }
 
+/**
+ * Removes records that a dead node left and nobody needs: its exchange died with it, or `journal` is the one it wrote to
+ * and is being continued.
+ */
+export const sweepNodes = (home: string, journal: string): void => {
+  for (const node of findNodes(home).nodes)
+    if (!node.alive && (node.ownsExchange || node.journal === journal)) rmSync(node.file, {force: true})
+}
+
 const listed = (folder: string): string[] => {
   try {
     return readdirSync(folder)

@@ -18,11 +18,19 @@ export const observedFeed = (feed: Feed, name: string, observe: (chunk: TapeChun
   [Symbol.asyncDispose]: () => feed[Symbol.asyncDispose](),
 })
 
+const REMEMBERED_ORDERS = 50_000
+
 /** The same journal; `onFill` hears each fill once it is durable, with the strategy whose order it was. */
 export const observedJournal = (journal: Journal, onFill: (strategy: string, fill: Fill) => void): Journal => {
-  const strategies = new Map<string, string>()
+  // Two generations: fills come soon after their order or not at all, and a node runs for weeks.
+  let young = new Map<string, string>()
+  let old = young
   const learn = (entry: JournalEntry): void => {
-    if (entry.kind === 'intent') strategies.set(entry.intent.clientOrderId, entry.intent.strategy)
+    if (entry.kind !== 'intent') return
+    young.set(entry.intent.clientOrderId, entry.intent.strategy)
+    if (young.size < REMEMBERED_ORDERS) return
+    old = young
+    young = new Map()
   }
   for (const {entry} of journal.entries()) learn(entry)
   return {
@@ -31,7 +39,7 @@ export const observedJournal = (journal: Journal, onFill: (strategy: string, fil
       learn(entry)
       if (entry.kind === 'report' && entry.report.kind === 'fill') {
         const {fill} = entry.report
-        onFill(strategies.get(fill.clientOrderId) ?? 'external', fill)
+        onFill(young.get(fill.clientOrderId) ?? old.get(fill.clientOrderId) ?? 'external', fill)
       }
       return seq
     },

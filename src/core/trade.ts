@@ -16,7 +16,7 @@ import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
 import {type FeedClock, feedClock} from './feed-clock.ts'
 import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
 import {MarketWindow} from './market-window.ts'
-import {writeNodeFile} from './node-file.ts'
+import {sweepNodes, writeNodeFile} from './node-file.ts'
 import {journaledBroker, observedFeed, observedJournal, patientBroker} from './observed.ts'
 import {allocatorOf, exitRulesOf} from './risk-setup.ts'
 import {runFolder, writeWhole} from './run-folder.ts'
@@ -281,18 +281,22 @@ const feedName = ({data}: TradeOptions, {exchange}: Site, stream: string): strin
       ? 'simulated market'
       : `replay of ${path.basename(path.resolve(data))}`
 
-const announceNode = ({resolved}: TradeOptions, site: Site, run: OpenRun, strategies: readonly string[]) =>
-  writeNodeFile(resolved.config.home, {
+const announceNode = ({resolved}: TradeOptions, site: Site, run: OpenRun, strategies: readonly string[]) => {
+  const {home} = resolved.config
+  const journal = path.resolve(run.journalFile)
+  sweepNodes(home, journal)
+  return writeNodeFile(home, {
     runId: run.runId,
     startedUs: site.wall.clock.nowUs(),
     broker: site.target.kind === 'local' ? 'local' : 'alpaca',
     exchangeUrl: tradingUrlOf(site.target),
     ownsExchange: site.exchange !== undefined,
     credentials: site.target.kind === 'local' ? 'local' : 'environment',
-    journal: path.resolve(run.journalFile),
+    journal,
     strategies,
     symbols: [...site.symbols],
   })
+}
 
 const rethrow = (error: unknown): void => {
   queueMicrotask(() => {

@@ -6,7 +6,8 @@ import path from 'node:path'
 import process from 'node:process'
 import {afterEach, beforeEach, expect, test} from 'vitest'
 import {killHome, killVenues} from '../../src/core/kill.ts'
-import {findNodes, isRunning, writeNodeFile} from '../../src/core/node-file.ts'
+import {findNodes, isRunning, sweepNodes, writeNodeFile} from '../../src/core/node-file.ts'
+import {writeWhole} from '../../src/core/run-folder.ts'
 
 let home: string
 beforeEach(() => {
@@ -39,6 +40,21 @@ test('a record of a dead process is found and known to be stale; so is one whose
   expect(isRunning({pid: child.pid as number})).toBe(false)
   expect(isRunning({pid: process.pid, pidStart: '1'})).toBe(false)
   expect(isRunning({pid: process.pid})).toBe(true)
+})
+
+test('dead nodes whose exchange died with them, or whose journal goes on, are swept; the others stay for a kill', () => {
+  const dead = {pid: 2 ** 22 - 7, startedUs: 1}
+  const leave = (runId: string, over: object) =>
+    writeWhole(path.join(home, 'nodes', `${runId}.json`), {...node, ...dead, runId, ...over})
+  leave('own', {ownsExchange: true})
+  leave('continued', {ownsExchange: false, journal: '/j/mine'})
+  leave('other', {ownsExchange: false, journal: '/j/other', exchangeUrl: 'http://127.0.0.1:4999'})
+  expect(killVenues({home, environment: {}}).map(({name}) => name)).toEqual([
+    'http://127.0.0.1:4000',
+    'http://127.0.0.1:4999',
+  ])
+  sweepNodes(home, '/j/mine')
+  expect(findNodes(home).nodes.map(({runId}) => runId)).toEqual(['other'])
 })
 
 test('a record that cannot be read is named, and the others are still found', () => {
