@@ -330,8 +330,10 @@ export class PaperExchange {
 
   #cross({kind, session}: Boundary): void {
     switch (kind) {
-      case 'preOpen':
+      case 'midnight':
         this.#startDay()
+        return
+      case 'preOpen':
         this.#releaseWaiting(order => order.extendedHours)
         return
       case 'open':
@@ -380,7 +382,7 @@ export class PaperExchange {
       if (this.market.lastTicks[i] !== 0) this.#lastDayTicks[i] = this.market.lastTicks[i] as number
   }
 
-  /** Yesterday's close becomes the reference of a new trading day. */
+  /** A new day in New York: the last close becomes the reference. */
   #startDay(): void {
     if (this.#closing === undefined) return
     this.#lastEquity = this.#closing.equity

@@ -290,6 +290,16 @@ describe('sessions', () => {
     expect(rig.get(`/v2/orders/${body.id}`).status).toBe('filled')
   })
 
+  test('on a Saturday the previous trading day is Friday', () => {
+    const rig = exchangeRig({startUs: at('2025-06-06T15:00:00Z')})
+    rig.order({symbol: 'AAPL', qty: 100, side: 'buy'})
+    rig.trade('AAPL', 155)
+    rig.advance(at('2025-06-06T23:00:00Z'))
+    expect(rig.account()).toMatchObject({last_equity: '100000', balance_asof: '2025-06-05'})
+    rig.advance(at('2025-06-07T15:00:00Z'))
+    expect(rig.account()).toMatchObject({last_equity: '100499', balance_asof: '2025-06-06'})
+  })
+
   test('yesterday ends at the close: last_equity and lastday_price', () => {
     const rig = exchangeRig()
     rig.order({symbol: 'AAPL', qty: 100, side: 'buy'})

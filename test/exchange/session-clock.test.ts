@@ -16,11 +16,29 @@ test('crosses every boundary of two days once and in order, in summer and in win
   for (const [start, expected] of [
     [
       '2025-06-02T04:00:00Z',
-      ['preOpen 08:00', 'open 13:30', 'close 20:00', 'postClose 00:00', 'utcDay 00:00', 'preOpen 08:00', 'open 13:30'],
+      [
+        'preOpen 08:00',
+        'open 13:30',
+        'close 20:00',
+        'postClose 00:00',
+        'utcDay 00:00',
+        'midnight 04:00',
+        'preOpen 08:00',
+        'open 13:30',
+      ],
     ],
     [
       '2025-12-01T05:00:00Z',
-      ['preOpen 09:00', 'open 14:30', 'close 21:00', 'utcDay 00:00', 'postClose 01:00', 'preOpen 09:00', 'open 14:30'],
+      [
+        'preOpen 09:00',
+        'open 14:30',
+        'close 21:00',
+        'utcDay 00:00',
+        'postClose 01:00',
+        'midnight 05:00',
+        'preOpen 09:00',
+        'open 14:30',
+      ],
     ],
   ] as const) {
     let nowUs = at(start)
