@@ -1,7 +1,21 @@
 import {Flags} from '@oclif/core'
+import type {JournalEntry} from '../broker/journal.ts'
 import {BaseCommand} from '../cli/base-command.ts'
 import type {BacktestSummary, FinishedRun} from '../core/backtest.ts'
+import type {Comparison} from '../core/backtest-compare.ts'
+import type {SourceRequest} from '../core/backtest-source.ts'
+import type {SweepSummary} from '../core/sweep.ts'
+import type {TrialRequest} from '../core/trial.ts'
+import type {WalkForwardSummary} from '../core/walk-forward.ts'
 import type {TapeSource} from '../data/tape-source.ts'
+import {UserError} from '../domain/errors.ts'
+import type {TrialLog} from '../evaluation/trial-log.ts'
+
+interface BacktestResult extends BacktestSummary {
+  readonly sweep?: SweepSummary
+  readonly walkForward?: WalkForwardSummary
+  readonly comparison?: Comparison
+}
 
 export default class Backtest extends BaseCommand {
   static override summary = 'replay market data through strategies, with costs, latency and queues counted'
@@ -61,13 +75,28 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     'check-lookahead': Flags.boolean({
       description: 'replay with the future hidden and cut off, and compare the decisions',
     }),
+    'walk-forward': Flags.boolean({
+      description: 'choose on one window, test on the next, step on; with --sweep it chooses the parameters',
+    }),
+    sweep: Flags.string({description: 'search parameters as this file says', helpValue: 'grid.json'}),
+    workers: Flags.integer({description: 'threads for a search; one a core by default', min: 1, helpValue: 'N'}),
+    out: Flags.string({
+      description: 'keep finished trials of a sweep here; they are not run again',
+      dependsOn: ['sweep'],
+      helpValue: 'FILE',
+    }),
+    compare: Flags.string({
+      description: 'journal of a trading node to compare the fills with',
+      exclusive: ['sweep'],
+      helpValue: 'JOURNAL',
+    }),
     baselines: Flags.boolean({description: 'run the baselines beside', default: true, allowNo: true}),
     events: Flags.boolean({description: 'stream events as NDJSON on stdout', exclusive: ['json']}),
     rejects: Flags.string({description: 'write invalid records here', helpValue: 'FILE'}),
     'skip-invalid': Flags.boolean({description: 'leave invalid records out instead of refusing the input'}),
   }
 
-  async run(): Promise<BacktestSummary> {
+  async run(): Promise<BacktestResult> {
     const {flags} = await this.parse(Backtest)
     const [{backtestSetup}, {openSource, parseTimeUs}, {runBacktest}] = await Promise.all([
       import('../core/backtest-setup.ts'),
@@ -75,7 +104,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       import('../core/backtest.ts'),
     ])
     const resolved = await this.loadConfig(flags)
-    await using opened = await openSource({
+    const sourceRequest: SourceRequest = {
       symbols: flags.symbols ?? [],
       skipInvalid: flags['skip-invalid'],
       ...(flags.from === undefined ? {} : {from: flags.from}),
@@ -84,7 +113,13 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       ...(flags.end === undefined ? {} : {toUs: parseTimeUs(flags.end, 'end')}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
       ...(flags.kinds === undefined ? {} : {kinds: flags.kinds}),
-    })
+    }
+    const searches = flags.sweep !== undefined || flags['walk-forward']
+    if (searches && flags.from === '-')
+      throw new UserError('SWEEP_NEEDS_FILE', 'a search replays its data many times, so it cannot come from a pipe', {
+        hints: ['write the records to a file, or ingest them into a catalog'],
+      })
+    await using opened = await openSource(sourceRequest)
     const setup = await backtestSetup({
       resolved,
       instruments: opened.source.instruments,
@@ -103,25 +138,147 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     }
     const report =
       flags.html === undefined && flags.report === undefined ? undefined : await this.#openReport(opened.source, flags)
-    const journal = flags.journal === undefined ? undefined : await this.#openJournal(flags.journal)
+    const {memoryJournal} = await import('../broker/memory-journal.ts')
+    const compared: {readonly entry: JournalEntry}[] = []
+    const journal =
+      flags.journal !== undefined
+        ? await this.#openJournal(flags.journal)
+        : flags.compare === undefined
+          ? undefined
+          : memoryJournal({keep: false, onEntry: entry => void compared.push({entry})})
     const {fileTrialLog} = await import('../drivers/files/trial-log.ts')
+    const trials = fileTrialLog(resolved.config.home)
+    let sampledUs = new Float64Array()
     try {
       const summary = await runBacktest({
         ...setup,
         source: report?.source ?? opened.source,
         baselines: flags.baselines,
         signal: this.stopSignal,
-        trials: fileTrialLog(resolved.config.home),
-        ...(report === undefined ? {} : {onFinished: report.onFinished}),
+        trials,
+        onFinished: (result, run) => {
+          report?.onFinished(result, run)
+          const {equity} = run.engine.record
+          sampledUs = equity.tsUs.slice(0, equity.count)
+        },
         ...(journal === undefined ? {} : {journal}),
         ...(flags.events ? {onEvents: async events => void (await this.stream(events))} : {}),
       })
       if (flags.events) await this.stream([{kind: 'run', phase: 'ended', ...summary}])
       else this.#describe(summary)
-      return summary
+      const comparison =
+        flags.compare === undefined
+          ? {}
+          : {
+              comparison: await this.#compare(
+                journal === undefined ? [] : flags.journal === undefined ? compared : journal.entries(),
+                flags.compare,
+              ),
+            }
+      if (!searches) return {...summary, ...comparison}
+      const base: TrialRequest = {
+        source: sourceRequest,
+        content: summary.dataHash,
+        config: resolved.config,
+        names: flags.strategy,
+        params: flags.param ?? [],
+        capitalDollars: flags.capital,
+        latencyUs: flags['latency-us'],
+        fees: flags.fees,
+        queue: flags.queue,
+      }
+      return {...summary, ...comparison, ...(await this.#search(base, sampledUs, trials, flags))}
     } finally {
       journal?.[Symbol.dispose]()
     }
+  }
+
+  /** The sweep's or the walk-forward's result, beside the run with the parameters as given. */
+  async #search(
+    base: TrialRequest,
+    sampledUs: Float64Array,
+    trials: TrialLog,
+    flags: {
+      readonly sweep?: string | undefined
+      readonly out?: string | undefined
+      readonly workers?: number | undefined
+      readonly 'walk-forward': boolean
+    },
+  ): Promise<{readonly sweep?: SweepSummary; readonly walkForward?: WalkForwardSummary}> {
+    const [{openTrialPool}, {readSweepSpec, timeEdges}, {runSweep}, {runWalkForward}] = await Promise.all([
+      import('../core/trial-pool.ts'),
+      import('../core/sweep-spec.ts'),
+      import('../core/sweep.ts'),
+      import('../core/walk-forward.ts'),
+    ])
+    const spec = flags.sweep === undefined ? undefined : await readSweepSpec(flags.sweep)
+    const edges = timeEdges(sampledUs)
+    await using pool = openTrialPool(flags.workers)
+    const common = {base, edges, pool, seed: base.config.seed, signal: this.stopSignal}
+    const onProgress = (done: number, total: number): void => {
+      if (this.showsProgress) this.note(`${done} of ${total}`)
+    }
+    if (flags['walk-forward']) {
+      const walkForward = await runWalkForward({...common, onProgress, ...(spec === undefined ? {} : {spec})})
+      this.#describeWalk(walkForward)
+      return {walkForward}
+    }
+    if (spec === undefined) return {}
+    const sweep = await runSweep({
+      ...common,
+      spec,
+      trials,
+      onProgress,
+      ...(flags.out === undefined ? {} : {file: flags.out}),
+    })
+    this.#describeSweep(sweep)
+    return {sweep}
+  }
+
+  async #compare(entries: Iterable<{readonly entry: JournalEntry}>, file: string): Promise<Comparison> {
+    const [{compareJournals}, {openSqliteJournal}] = await Promise.all([
+      import('../core/backtest-compare.ts'),
+      import('../drivers/sqlite/journal.ts'),
+    ])
+    using live = openSqliteJournal(file, {readOnly: true})
+    const comparison = compareJournals(entries, live.entries())
+    const {matched, missed, extra, meanSlippageBps, medianLatencyUs} = comparison
+    this.log(
+      `against ${file}: ${matched} orders matched, ${missed.length} missed live, ${extra.length} only live` +
+        (meanSlippageBps === null
+          ? ''
+          : `; live paid ${meanSlippageBps.toFixed(2)} bp more, ${medianLatencyUs} µs later`),
+    )
+    return comparison
+  }
+
+  #describeWalk({windows, totalReturn, profitableWindows, meanTrainSharpe, meanTestSharpe}: WalkForwardSummary): void {
+    const ratio = (value: number | null) => (value === null ? 'undefined' : value.toFixed(2))
+    this.log(
+      [
+        `walk-forward: ${windows.length} test windows, ${profitableWindows} profitable, ${(totalReturn * 100).toFixed(2)} % in all; mean Sharpe ${ratio(meanTestSharpe)} in test, ${ratio(meanTrainSharpe)} in training`,
+        ...windows.map(
+          ({test, params, result}) =>
+            `  ${test.from} to ${test.to}: ${(result.metrics.totalReturn * 100).toFixed(2)} %, ${result.fills} fills ${params.join(' ')}`,
+        ),
+      ].join('\n'),
+    )
+  }
+
+  #describeSweep({trials, best, deflatedSharpe, overfitting, complete}: SweepSummary): void {
+    const ratio = (value: number | null) => (value === null ? 'undefined' : value.toFixed(2))
+    this.log(
+      [
+        `sweep: ${trials.length} trials${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
+        `deflated Sharpe probability ${ratio(deflatedSharpe)}, probability of overfitting ${ratio(overfitting)}`,
+        ...trials
+          .slice(0, 10)
+          .map(
+            ({params, metrics}) =>
+              `  ${params.join(' ')}: ${(metrics.totalReturn * 100).toFixed(2)} %, Sharpe ${ratio(metrics.sharpe)}`,
+          ),
+      ].join('\n'),
+    )
   }
 
   async #openReport(

@@ -58,6 +58,8 @@ export interface BacktestOptions {
   /** The run behind the summary, for a report. */
   readonly onFinished?: (summary: BacktestSummary, run: FinishedRun) => void
   readonly signal?: AbortSignal
+  /** Until this time strategies only watch; figures count from it. */
+  readonly tradeFromUs?: number
   /** Where every trial of the project is counted; without it the run counts as the only one. */
   readonly trials?: TrialLog
 }
@@ -148,11 +150,17 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
   for (const {simulation} of [main, ...baselines]) simulation.finish()
   await main.flush()
   const summary = summaryOf(options, main, baselines, {dataHash, elapsedMs, firstUs, lastUs})
-  options.onFinished?.(summary, {engine: main.simulation.engine, fills: main.fills})
+  options.onFinished?.(summary, {
+    engine: main.simulation.engine,
+    fills: main.fills,
+    series: seriesOf(main, options),
+  })
   return summary
 }
 
 export interface FinishedRun {
+  /** What the figures were computed from. */
+  readonly series: RunSeries
   readonly engine: Engine
   readonly fills: readonly {readonly fill: Fill; readonly strategy: number}[]
 }
@@ -217,7 +225,7 @@ const createRun = (options: BacktestOptions, runId: string): Run => {
 const venueOf = (
   options: BacktestOptions,
 ): Omit<SimulationOptions, 'runId' | 'strategies' | 'limits' | 'allocator' | 'journal'> => {
-  const {seed, configHash, source, capitalMicros, latencyUs, fees, queue, impact, bars} = options
+  const {seed, configHash, source, capitalMicros, latencyUs, fees, queue, impact, bars, tradeFromUs} = options
   return {
     seed,
     configHash,
@@ -228,6 +236,7 @@ const venueOf = (
     queue,
     ...(impact === undefined ? {} : {impact}),
     ...(bars === undefined ? {} : {bars}),
+    ...(tradeFromUs === undefined ? {} : {tradeFromUs}),
   }
 }
 
@@ -332,14 +341,17 @@ const strategySummary = (
   }
 }
 
-const seriesOf = (run: Run, {source}: BacktestOptions): RunSeries => {
+const seriesOf = (run: Run, {source, tradeFromUs = 0}: BacktestOptions): RunSeries => {
   const {ledger, record} = run.simulation.engine
   const {equity} = record
+  const times = equity.tsUs.subarray(0, equity.count)
+  // The last sample of the watching is where the first return starts.
+  const first = Math.max(0, times.findIndex(at => at >= tradeFromUs) - 1)
   const allCoins = source.instruments.all().every(({kind}) => kind === 'crypto')
   return {
-    tsUs: equity.tsUs.subarray(0, equity.count),
-    equityMicros: (equity.values[0] as Float64Array).subarray(0, equity.count),
-    grossMicros: (equity.values[1] as Float64Array).subarray(0, equity.count),
+    tsUs: times.subarray(first),
+    equityMicros: (equity.values[0] as Float64Array).subarray(first, equity.count),
+    grossMicros: (equity.values[1] as Float64Array).subarray(first, equity.count),
     trips: roundTrips(
       run.fills.map(({fill}) => fill),
       source.instruments,

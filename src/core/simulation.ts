@@ -1,10 +1,10 @@
 import type {Journal} from '../broker/journal.ts'
+import {openLatch} from '../broker/kill-latch.ts'
 import {applyRow, createMarketState, type MarketState} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import {createRng} from '../domain/rng.ts'
 import {Engine, type EngineListener, exchangeSessions} from '../engine/engine.ts'
-import {openLatch} from '../broker/kill-latch.ts'
 import type {Allocator} from '../engine/ports.ts'
 import {createVenue} from '../exchange/matching.ts'
 import type {BarMatching, FeeModel, ImpactModel, LatencyModel, QueueModelName, Venue} from '../exchange/venue.ts'
@@ -38,6 +38,8 @@ export interface SimulationOptions {
   readonly sampleUs?: number
   /** False leaves every instrument open round the clock. */
   readonly sessions?: boolean
+  /** Until this time strategies watch and may want things, but nothing is sent. */
+  readonly tradeFromUs?: number
 }
 
 /**
@@ -49,6 +51,8 @@ export class Simulation {
   readonly engine: Engine
   readonly venue: Venue
   #started = false
+  /** When trading is let loose; Infinity once it is. */
+  #tradeFromUs = Infinity
 
   constructor(options: SimulationOptions) {
     const {instruments, seed, cashMicros} = options
@@ -99,6 +103,9 @@ export class Simulation {
       ...(options.listener === undefined ? {} : {listener: options.listener}),
       ...(options.sampleUs === undefined ? {} : {sampleUs: options.sampleUs}),
     })
+    if (options.tradeFromUs === undefined) return
+    this.#tradeFromUs = options.tradeFromUs
+    this.engine.desk.admits = 'none'
   }
 
   /** Replays rows `from` (0 by default) to `to` of a chunk. */
@@ -114,6 +121,7 @@ export class Simulation {
       const atUs = tsUs[row] as number
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
       this.#nowUs = atUs
+      if (atUs >= this.#tradeFromUs) this.#letLoose()
       applyRow(market, chunk, row)
       venue.onRow(chunk, row)
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
@@ -128,6 +136,13 @@ export class Simulation {
     // Reports of what the venue did before the end; new arrivals find a market that stands still.
     this.#advance(lastUs + 1_000_000)
     this.engine.finish()
+  }
+
+  #letLoose(): void {
+    this.#tradeFromUs = Infinity
+    this.engine.desk.admits = 'all'
+    // What was wanted meanwhile is looked at when its instrument has its next price.
+    this.engine.desk.retryAtUs.fill(0)
   }
 
   /** Lets everything due until `untilUs` happen at its own time. */

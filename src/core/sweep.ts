@@ -1,0 +1,178 @@
+import {appendFileSync, readFileSync} from 'node:fs'
+import {overfittingProbability} from '../evaluation/overfitting.ts'
+import {moments} from '../evaluation/returns.ts'
+import {deflatedSharpe, sharpeSample} from '../evaluation/sharpe.ts'
+import type {TrialLog} from '../evaluation/trial-log.ts'
+import {expandSweep, SLICE_COUNT, type SweepSpec} from './sweep-spec.ts'
+import {type TrialRequest, type TrialResult, trialId} from './trial.ts'
+import type {TrialPool} from './trial-pool.ts'
+
+export interface SweepOptions {
+  /** The trial without the swept parameters. */
+  readonly base: TrialRequest
+  readonly spec: SweepSpec
+  readonly seed: number
+  readonly pool: TrialPool
+  /** Times that cut the market's own time into equal slices, of which halving replays the first ones. */
+  readonly edges: readonly number[]
+  /** Finished trials, one a line: kept over a stop, and not run again. */
+  readonly file?: string
+  readonly trials?: TrialLog
+  readonly signal?: AbortSignal
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+export interface SweepSummary {
+  readonly kind: 'sweep'
+  readonly method: SweepSpec['method']
+  /** Best Sharpe ratio first, those without one last. */
+  readonly trials: readonly Omit<TrialResult, 'returns' | 'kind'>[]
+  readonly best: Omit<TrialResult, 'returns' | 'kind'> | null
+  /** Probability that the best's Sharpe ratio is above what the best of so many shows by chance. */
+  readonly deflatedSharpe: number | null
+  /** Probability that the best in one half of the time is below the median in the other (CSCV); null with too little data. */
+  readonly overfitting: number | null
+  /** Mean Sharpe ratio at each value of each parameter. */
+  readonly sensitivity: Readonly<
+    Record<string, readonly {readonly value: string; readonly sharpe: number | null; readonly trials: number}[]>
+  >
+  readonly complete: boolean
+}
+
+/** Share of the time each rung of a halving search replays, and of its trials that go on to the next. */
+const RUNGS = [0.25, 0.5, 1]
+const SURVIVORS = 1 / 3
+
+/** Runs every trial of a search that is not in its file yet. Stopping keeps what is finished. */
+export const runSweep = async (options: SweepOptions): Promise<SweepSummary> => {
+  const {spec, seed, signal} = options
+  const candidates = expandSweep(spec, seed)
+  const rungs = spec.method === 'halving' ? RUNGS : [1]
+  let alive = candidates
+  let results: TrialResult[] = []
+  for (const [rung, share] of rungs.entries()) {
+    results = await runRung(options, alive, share)
+    if (signal?.aborted === true) break
+    if (rung < rungs.length - 1)
+      alive = ranked(results)
+        .slice(0, Math.max(1, Math.ceil(alive.length * SURVIVORS)))
+        .map(({params}) => params.slice(options.base.params.length))
+  }
+  return summarise(options, results, results.length === alive.length && signal?.aborted !== true)
+}
+
+const runRung = async (
+  {base, edges, pool, file, trials, signal, onProgress}: SweepOptions,
+  params: readonly (readonly string[])[],
+  share: number,
+): Promise<TrialResult[]> => {
+  const toUs = edges[Math.round(SLICE_COUNT * share)] as number
+  const requests = params.map(list => ({
+    ...base,
+    params: [...base.params, ...list],
+    source: share === 1 ? base.source : {...base.source, toUs},
+  }))
+  const finished = file === undefined ? new Map<string, TrialResult>() : readFinished(file)
+  const missing = requests.filter(request => !finished.has(trialId(request)))
+  let done = requests.length - missing.length
+  onProgress?.(done, requests.length)
+  await pool.run(missing, {
+    ...(signal === undefined ? {} : {signal}),
+    onDone: result => {
+      finished.set(result.id, result)
+      if (file !== undefined) appendFileSync(file, `${JSON.stringify(result)}\n`)
+      const sample = sharpeSample(result.returns)
+      trials?.record({
+        id: result.id,
+        family: base.names.join('+'),
+        sharpe: sample?.sharpe,
+        observations: result.returns.length,
+        tsUs: toUs,
+      })
+      onProgress?.(++done, requests.length)
+    },
+  })
+  return requests.flatMap(request => finished.get(trialId(request)) ?? [])
+}
+
+/** A line that a crash cut short is passed over: its trial runs again. */
+const readFinished = (file: string): Map<string, TrialResult> => {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    throw error
+  }
+  const finished = new Map<string, TrialResult>()
+  for (const line of text.split('\n')) {
+    try {
+      const result = JSON.parse(line) as TrialResult
+      if (result.kind === 'trial') finished.set(result.id, result)
+    } catch {}
+  }
+  return finished
+}
+
+/** Best first: Sharpe ratio, then return, then the order they were in. */
+export const ranked = (results: readonly TrialResult[]): TrialResult[] =>
+  results.toSorted(
+    (a, b) =>
+      (b.metrics.sharpe ?? Number.NEGATIVE_INFINITY) - (a.metrics.sharpe ?? Number.NEGATIVE_INFINITY) ||
+      b.metrics.totalReturn - a.metrics.totalReturn ||
+      0,
+  )
+
+const summarise = ({base, spec}: SweepOptions, results: readonly TrialResult[], complete: boolean): SweepSummary => {
+  const order = ranked(results)
+  const samples = results.flatMap(({returns}) => sharpeSample(returns) ?? [])
+  const best = order[0]
+  const bestSample = best === undefined ? undefined : sharpeSample(best.returns)
+  const deviation = moments(samples.map(({sharpe}) => sharpe)).deviation
+  return {
+    kind: 'sweep',
+    method: spec.method,
+    trials: order.map(shown),
+    best: best === undefined ? null : shown(best),
+    deflatedSharpe:
+      bestSample === undefined
+        ? null
+        : deflatedSharpe(bestSample, Math.max(1, results.length), deviation > 0 ? deviation ** 2 : 0),
+    overfitting: overfittingOf(results),
+    sensitivity: sensitivityOf(results, base.params.length),
+    complete,
+  }
+}
+
+const shown = ({returns: _, kind: __, ...result}: TrialResult) => result
+
+const overfittingOf = (results: readonly TrialResult[]): number | null => {
+  const periods = results[0]?.returns.length ?? 0
+  const comparable = results.filter(({returns}) => returns.length === periods)
+  return comparable.length < 2 || periods < 20
+    ? null
+    : overfittingProbability(comparable.map(({returns}) => returns)).probability
+}
+
+const sensitivityOf = (results: readonly TrialResult[], skip: number): SweepSummary['sensitivity'] => {
+  const axes = new Map<string, Map<string, number[]>>()
+  for (const {params, metrics} of results) {
+    for (const text of params.slice(skip)) {
+      const at = text.indexOf('=')
+      const values = axes.get(text.slice(0, at)) ?? new Map<string, number[]>()
+      axes.set(text.slice(0, at), values)
+      const value = text.slice(at + 1)
+      values.set(value, [...(values.get(value) ?? []), ...(metrics.sharpe === null ? [] : [metrics.sharpe])])
+    }
+  }
+  return Object.fromEntries(
+    [...axes].map(([key, values]) => [
+      key,
+      [...values].map(([value, sharpes]) => ({
+        value,
+        sharpe: sharpes.length === 0 ? null : sharpes.reduce((a, b) => a + b, 0) / sharpes.length,
+        trials: sharpes.length,
+      })),
+    ]),
+  )
+}

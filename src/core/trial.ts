@@ -1,0 +1,98 @@
+import {configHash} from '../config/resolve.ts'
+import type {Config} from '../config/schema.ts'
+import type {Metrics} from '../evaluation/metrics.ts'
+import {periodReturns} from '../evaluation/returns.ts'
+import type {FeeScheduleName} from '../exchange/fees.ts'
+import type {QueueModelName} from '../exchange/venue.ts'
+import {runBacktest} from './backtest.ts'
+import {backtestSetup} from './backtest-setup.ts'
+import {openSource, type SourceRequest} from './backtest-source.ts'
+
+/** One back-test as plain data: it may run in any thread or process, and its id says what it is. */
+export interface TrialRequest {
+  readonly source: SourceRequest
+  /** Until this time the strategy only watches, so that it is warm when its window begins. */
+  readonly tradeFromUs?: number
+  /** What the source holds, so that a result is not taken for that of other data. */
+  readonly content: string
+  readonly config: Config
+  readonly names: readonly string[]
+  /** `key=value`, as on the command line. */
+  readonly params: readonly string[]
+  readonly capitalDollars: number
+  readonly latencyUs: number
+  readonly fees: FeeScheduleName
+  readonly queue: QueueModelName
+}
+
+export interface TrialResult {
+  readonly kind: 'trial'
+  readonly id: string
+  readonly params: readonly string[]
+  readonly from: string
+  readonly to: string
+  readonly orders: number
+  readonly fills: number
+  readonly trades: number
+  readonly ledgerErrorMicros: number
+  readonly journalHash: string
+  readonly metrics: Metrics
+  /** Returns on the period named; what overfitting is judged by. */
+  readonly returns: readonly number[]
+  readonly period: string
+}
+
+/** A pure function of the content of data, configuration and code of the strategies' parameters. */
+export const trialId = (request: TrialRequest): string => {
+  const {source, config, ...rest} = request
+  const {symbols, fromUs, toUs, kinds} = source
+  return configHash({...rest, config: {...config, home: undefined}, window: {symbols, fromUs, toUs, kinds}}).slice(
+    0,
+    20,
+  )
+}
+
+/** Runs one trial to its end. The same request gives the same result anywhere. */
+export const runTrial = async (request: TrialRequest): Promise<TrialResult> => {
+  const {config, names, params, capitalDollars, latencyUs, fees, queue} = request
+  await using opened = await openSource(request.source)
+  const {instruments} = opened.source
+  const setup = await backtestSetup({
+    resolved: {config, sources: new Map(), hash: ''},
+    instruments,
+    names,
+    params,
+    capitalDollars,
+    latencyUs,
+    fees,
+    queue,
+  })
+  let returns: readonly number[] = []
+  let period = ''
+  const summary = await runBacktest({
+    ...setup,
+    source: opened.source,
+    baselines: false,
+    onFinished: (_, {series}) => {
+      const found = periodReturns(series.tsUs, series.equityMicros, series.calendar)
+      returns = [...found.returns]
+      period = found.periodName
+    },
+    ...(request.tradeFromUs === undefined ? {} : {tradeFromUs: request.tradeFromUs}),
+  })
+  return {
+    kind: 'trial',
+    id: trialId(request),
+    params,
+    from: summary.from,
+    to: summary.to,
+    orders: summary.orders,
+    fills: summary.fills,
+    trades: summary.detail.trades,
+    ledgerErrorMicros: summary.ledgerErrorMicros,
+    journalHash: summary.journalHash,
+    metrics: summary.metrics,
+    returns,
+    period,
+  }
+}

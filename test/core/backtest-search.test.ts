@@ -1,0 +1,188 @@
+import {mkdtempSync, readFileSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import path from 'node:path'
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import type {JournalEntry} from '../../src/broker/journal.ts'
+import {Config} from '../../src/config/schema.ts'
+import {compareJournals} from '../../src/core/backtest-compare.ts'
+import {runSweep} from '../../src/core/sweep.ts'
+import {expandSweep, readSweepSpec, SweepSpec, timeEdges} from '../../src/core/sweep-spec.ts'
+import {runTrial, type TrialRequest} from '../../src/core/trial.ts'
+import {openTrialPool, type TrialPool} from '../../src/core/trial-pool.ts'
+import {runWalkForward} from '../../src/core/walk-forward.ts'
+
+let folder: string
+let base: TrialRequest
+let pool: TrialPool
+const START = Date.UTC(2024, 5, 3, 14) * 1000
+const ROWS = 1200
+const edges = timeEdges(Array.from({length: ROWS}, (_, n) => START + n * 1_000_000))
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'gpi-search-'))
+  const file = path.join(folder, 'records.ndjson')
+  const lines = Array.from({length: ROWS}, (_, n) => {
+    const mid = 100 + Math.sin(n / 40) / 8 + Math.sin(n / 7) / 16
+    const price = (value: number) => Number(value.toFixed(2))
+    return JSON.stringify({
+      kind: 'quote',
+      symbol: 'BTC/USD',
+      tsUs: START + n * 1_000_000,
+      bid: price(mid - 0.01),
+      ask: price(mid + 0.01),
+      bidSize: 50,
+      askSize: 50,
+    })
+  })
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  base = {
+    source: {from: file, symbols: [], skipInvalid: false},
+    content: 'test',
+    config: Config.parse({risk: {maxHoldingMinutes: 10_000}}),
+    names: ['random-entry'],
+    params: ['longOnly=true'],
+    capitalDollars: 100_000,
+    latencyUs: 0,
+    fees: 'zero',
+    queue: 'conservative',
+  }
+  pool = openTrialPool(2)
+})
+afterAll(async () => {
+  await pool[Symbol.asyncDispose]()
+})
+
+const grid = SweepSpec.parse({params: {meanWaitSeconds: [5, 20], holdSeconds: [5, 15]}})
+
+describe('expandSweep', () => {
+  test('a grid is every combination, in order', () => {
+    expect(expandSweep(SweepSpec.parse({params: {a: [1, 2], b: {min: 0, max: 1, steps: 2}}}), 1)).toEqual([
+      ['a=1', 'b=0'],
+      ['a=1', 'b=1'],
+      ['a=2', 'b=0'],
+      ['a=2', 'b=1'],
+    ])
+  })
+  test('a random search is a function of the seed, without repeats and within its ranges', () => {
+    const spec = SweepSpec.parse({
+      method: 'random',
+      trials: 20,
+      params: {a: {min: 1, max: 1000, log: true, integer: true}},
+    })
+    const one = expandSweep(spec, 1)
+    expect(one).toEqual(expandSweep(spec, 1))
+    expect(one).not.toEqual(expandSweep(spec, 2))
+    expect(new Set(one.map(String)).size).toBe(20)
+    for (const [text] of one) expect(Number(text?.slice(2))).toBeGreaterThanOrEqual(1)
+  })
+  test.each([
+    ['not json', 'SWEEP_UNREADABLE'],
+    ['{}', 'SWEEP_INVALID'],
+    ['{"a": "b"}', 'SWEEP_INVALID'],
+    ['{"method": "magic", "params": {"a": [1]}}', 'SWEEP_INVALID'],
+  ])('%s gives %s', async (content, code) => {
+    const file = path.join(folder, 'bad.json')
+    writeFileSync(file, content)
+    await expect(readSweepSpec(file)).rejects.toMatchObject({code})
+  })
+})
+
+describe('runSweep', () => {
+  test('gives the same with one thread, two, or none', async () => {
+    await using single = openTrialPool(1)
+    const options = {base, spec: grid, seed: 1, edges}
+    const two = await runSweep({...options, pool})
+    expect(await runSweep({...options, pool: single})).toEqual(two)
+    expect(two).toMatchObject({complete: true, trials: {length: 4}})
+    const alone = await runTrial({...base, params: [...base.params, 'meanWaitSeconds=5', 'holdSeconds=5']})
+    expect(two.trials.find(({id}) => id === alone.id)?.journalHash).toBe(alone.journalHash)
+    expect(Object.keys(two.sensitivity)).toEqual(['meanWaitSeconds', 'holdSeconds'])
+  })
+
+  test('stopped, it keeps what is finished, and goes on from there', async () => {
+    const file = path.join(folder, 'trials.ndjson')
+    const stop = new AbortController()
+    const options = {base, spec: grid, seed: 1, edges, pool, file}
+    const stopped = await runSweep({...options, signal: stop.signal, onProgress: done => done === 1 && stop.abort()})
+    expect(stopped.complete).toBe(false)
+    const kept = readFileSync(file, 'utf8').trimEnd().split('\n').length
+    expect(kept).toBeLessThan(4)
+    writeFileSync(file, `${readFileSync(file, 'utf8')}{"kind":"trial","id":"torn`)
+    const ran: number[] = []
+    const whole = await runSweep({...options, onProgress: done => ran.push(done)})
+    expect(ran[0]).toBe(kept)
+    expect(whole.complete).toBe(true)
+    expect(whole).toEqual(await runSweep({...options, file: path.join(folder, 'fresh.ndjson')}))
+  })
+
+  test('halving ends with few trials of the whole tape', async () => {
+    const spec = SweepSpec.parse({method: 'halving', trials: 6, params: {meanWaitSeconds: {min: 5, max: 50}}})
+    const {trials} = await runSweep({base, spec, seed: 1, edges, pool})
+    expect(trials).toHaveLength(1)
+    expect(trials[0]?.to).toBe(new Date((START + (ROWS - 1) * 1e6) / 1000).toISOString())
+  })
+
+  test('a wrong parameter is the user’s error, not a crash', async () => {
+    const spec = SweepSpec.parse({params: {holdSecond: [1]}})
+    await expect(runSweep({base, spec, seed: 1, edges, pool})).rejects.toMatchObject({code: 'UNKNOWN_PARAMETER'})
+  })
+})
+
+test('walk-forward chooses before it tests, and tests no time twice', async () => {
+  const {windows} = await runWalkForward({base, spec: grid, seed: 1, edges, pool})
+  expect(windows).toHaveLength(5)
+  for (const [k, {train, validate, test: tested, params, result}] of windows.entries()) {
+    expect(train.to < validate.from && validate.to < tested.from).toBe(true)
+    if (k > 0) expect(tested.from >= (windows[k - 1]?.test.to ?? '')).toBe(true)
+    expect(params).toHaveLength(2)
+    expect(result.ledgerErrorMicros).toBe(0)
+    expect(result.fills).toBeGreaterThan(0)
+  }
+})
+
+test('what a strategy wants while it only watches is not sent', async () => {
+  const late = await runTrial({...base, tradeFromUs: START + 1100 * 1e6})
+  const all = await runTrial(base)
+  expect(late.orders).toBeLessThan(all.orders / 5)
+  expect(late.fills).toBeGreaterThan(0)
+})
+
+test('compareJournals pairs orders by decision and says what differs', () => {
+  const order = (
+    id: string,
+    decidedUs: number,
+    priceTicks: number,
+    filledUs: number,
+    side = 'buy',
+  ): {entry: JournalEntry}[] =>
+    [
+      {
+        kind: 'intent',
+        tsUs: decidedUs,
+        symbol: 'X',
+        intent: {clientOrderId: id, strategy: 's', side, decidedUs, lots: 10},
+      },
+      {
+        kind: 'report',
+        tsUs: filledUs,
+        report: {kind: 'fill', fill: {fillId: `f${id}`, clientOrderId: id, lots: 10, priceTicks, tsUs: filledUs}},
+      },
+    ].map(entry => ({entry: entry as unknown as JournalEntry}))
+  const comparison = compareJournals(
+    [
+      ...order('b1', 1_000_000, 10_000, 1_000_500),
+      ...order('b2', 50_000_000, 10_000, 50_000_500),
+      ...order('b3', 90_000_000, 10_000, 90_000_500, 'sell'),
+    ],
+    [
+      ...order('l1', 1_000_100, 10_010, 1_009_100),
+      ...order('l3', 90_000_000, 10_010, 90_000_500, 'sell'),
+      ...order('l4', 200_000_000, 1, 200_000_001),
+    ],
+  )
+  expect(comparison).toMatchObject({matched: 2, missed: [{decidedUs: 50_000_000}], extra: [{decidedUs: 200_000_000}]})
+  expect(comparison.trades.map(t => [Math.round(t.slippageBps), t.latencyUs])).toEqual([
+    [10, 8500],
+    [-10, 0],
+  ])
+})
