@@ -141,8 +141,9 @@ test('walk-forward chooses before it tests, and tests no time twice', async () =
 })
 
 test('what a strategy wants while it only watches is not sent', async () => {
-  const late = await runTrial({...base, tradeFromUs: START + 1100 * 1e6})
-  const all = await runTrial(base)
+  const busy = {...base, params: [...base.params, 'meanWaitSeconds=5', 'holdSeconds=5']}
+  const late = await runTrial({...busy, tradeFromUs: START + 1100 * 1e6})
+  const all = await runTrial(busy)
   expect(late.orders).toBeLessThan(all.orders / 5)
   expect(late.fills).toBeGreaterThan(0)
 })
