@@ -8,15 +8,16 @@ import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {fitTemperature} from '../models/calibration.ts'
 import {type ModelCard, verdictOf} from '../models/card.ts'
-import {knownModel} from '../models/catalogue.ts'
+import {ENSEMBLE_MEMBERS, knownModel} from '../models/catalogue.ts'
 import {decodeCheckpoint, encodeCheckpoint} from '../models/checkpoint.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
-import type {ProbabilisticMetrics} from '../models/metrics.ts'
+import {ensembleNetwork, ensembleWeights, fitMixture} from '../models/ensemble.ts'
+import {decide, mcNemar, type ProbabilisticMetrics, probabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, metadataOf, sha256} from '../models/model-file.ts'
 import {type Architecture, withTemperature} from '../models/networks.ts'
 import {walkForward} from '../models/splits.ts'
-import {labelsOf, predictRows, SignalTrainer} from '../models/trainer.ts'
-import {exportInference, type Weights} from '../nn/nn.ts'
+import {labelsOf, predictRows, SignalTrainer, type ValidationPoint} from '../models/trainer.ts'
+import {exportInference, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {writeWhole} from './model-files.ts'
 import {
@@ -53,6 +54,21 @@ export interface TrainResult {
   readonly stoppedBy: ModelCard['training']['stoppedBy']
 }
 
+/** What training gave, whichever way the model is built. */
+interface Made {
+  readonly network: Network
+  readonly weights: Weights
+  readonly temperature: number
+  readonly parameters: number
+  readonly steps: number
+  /** Of these, the ones of this call; the others came with the checkpoint. */
+  readonly ranSteps: number
+  readonly history: readonly ValidationPoint[]
+  readonly stoppedBy: ModelCard['training']['stoppedBy']
+  /** Ensembles only: beside the best member, on the test part. */
+  readonly compare?: (bytes: Uint8Array, testRows: Int32Array) => NonNullable<ModelCard['ensemble']>
+}
+
 /** Loads, trains, measures and writes one signal model. Runs on the calling thread from start to end. */
 export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Promise<TrainResult> => {
   const known = knownModel(request.model)
@@ -60,19 +76,24 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
   const prepared = await prepare(request, known.rows)
   const linear = trainLinear(request, prepared, hooks)
   const started = performance.now()
-  const {trainer, stoppedBy, ranSteps} = trainMain(request, known.architecture, known.learningRate, prepared, hooks)
+  const {architecture} = known
+  const made =
+    architecture === 'ensemble'
+      ? trainEnsemble(request, prepared, hooks)
+      : trainSingle(request, architecture, known.learningRate, prepared, hooks)
+  const {stoppedBy, ranSteps} = made
   const seconds = (performance.now() - started) / 1000
   const folds =
-    request.folds > 0 && stoppedBy !== 'signal'
-      ? crossValidate(request, known.architecture, known.learningRate, prepared, hooks)
+    request.folds > 0 && stoppedBy !== 'signal' && architecture !== 'ensemble'
+      ? crossValidate(request, architecture, known.learningRate, prepared, hooks)
       : undefined
 
   const {dataset, split, scaler, data} = prepared
   const description: ModelDescription = {
     name: request.model,
-    architecture: known.architecture,
+    architecture,
     size: request.size,
-    parameters: trainer.parameters,
+    parameters: made.parameters,
     features: schemaKey(dataset.schema),
     width: widthOf(dataset),
     window: request.window,
@@ -83,11 +104,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     scaler,
     precision: 'float32',
   }
-  const network = networkOf(request, known.architecture, prepared)
-  const temperature = temperatureOf(network, trainer.weights(), prepared, request)
-  const bytes = writeOnnx(
-    exportInference(network, withTemperature(trainer.weights(), temperature), metadataOf(description)),
-  )
+  const bytes = writeOnnx(exportInference(made.network, made.weights, metadataOf(description)))
   const [validRows, testRows] = [spread(split.valid, request.maxEvaluated), spread(split.test, request.maxEvaluated)]
   const valid = measure(bytes, dataset, validRows, request.window).metrics
   const {metrics: test, direction, regression} = measure(bytes, dataset, testRows, request.window)
@@ -96,18 +113,19 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     persistence: persistenceBaseline(dataset, testRows),
     linear,
   }
-  const verdict = verdictOf(test, baselines, direction)
+  const ensemble = made.compare?.(bytes, testRows)
+  const verdict = [...verdictOf(test, baselines, direction), ...(ensemble === undefined ? [] : [ensemble.verdict])]
   const modelPath = path.join(request.out, `${request.model}.onnx`)
   const cardPath = path.join(request.out, `${request.model}.card.json`)
   const training = {
-    steps: trainer.stepCount,
-    epochs: Number((trainer.stepCount / trainer.stepsPerEpoch).toFixed(2)),
+    steps: made.steps,
+    epochs: Number(((made.steps * request.batch) / split.train.length).toFixed(2)),
     seconds: Number(seconds.toFixed(1)),
     stepMs: Number(((seconds * 1000) / Math.max(1, ranSteps)).toFixed(3)),
-    trainLoss: trainer.history.at(-1)?.trainLoss ?? Number.NaN,
-    temperature,
+    trainLoss: made.history.at(-1)?.trainLoss ?? Number.NaN,
+    temperature: made.temperature,
     stoppedBy,
-    history: trainer.history,
+    history: made.history,
     runtime: `node ${process.version}, onnxruntime-node 1.30.0, 1 thread, ${os.cpus()[0]?.model.trim() ?? 'unknown CPU'}`,
   }
   const {out: _out, data: _data, resume: _resume, ...options} = request
@@ -139,6 +157,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     regression,
     baselines,
     ...(folds === undefined ? {} : {walkForward: folds}),
+    ...(ensemble === undefined ? {} : {ensemble}),
     verdict,
     outputs: {
       probabilities: '[batch, 3] calibrated probabilities of down, flat, up',
@@ -149,11 +168,10 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
   }
   writeWhole(modelPath, bytes)
   writeWhole(cardPath, `${JSON.stringify(card, undefined, 2)}\n`)
-  trainer.dispose()
   return {
     model: request.model,
     size: request.size,
-    parameters: trainer.parameters,
+    parameters: made.parameters,
     steps: training.steps,
     epochs: training.epochs,
     seed: request.seed,
@@ -186,6 +204,85 @@ const commandOf = (request: TrainRequest): string => {
     ...(symbols === undefined ? [] : [`--symbols ${symbols.join(',')}`]),
     '--data DIR',
   ].join(' ')
+}
+
+const trainSingle = (
+  request: TrainRequest,
+  architecture: Architecture,
+  learningRate: number,
+  prepared: Prepared,
+  hooks: TrainHooks,
+): Made => {
+  const {trainer, stoppedBy, ranSteps} = trainMain(request, architecture, learningRate, prepared, hooks)
+  const network = networkOf(request, architecture, prepared)
+  const temperature = temperatureOf(network, trainer.weights(), prepared, request)
+  const made = {
+    network,
+    weights: withTemperature(trainer.weights(), temperature),
+    temperature,
+    parameters: trainer.parameters,
+    steps: trainer.stepCount,
+    ranSteps,
+    history: trainer.history,
+    stoppedBy,
+  }
+  trainer.dispose()
+  return made
+}
+
+/** Each member alone, then the mixture that fits the validation part best, shown beside its best member. */
+const trainEnsemble = (request: TrainRequest, prepared: Prepared, hooks: TrainHooks): Made => {
+  const {dataset, split} = prepared
+  const members = ENSEMBLE_MEMBERS.map(architecture =>
+    trainSingle({...request, model: `${request.model}-${architecture}`}, architecture, 1e-3, prepared, hooks),
+  )
+  const rows = spread(split.valid, request.maxEvaluated)
+  const truth = labelsOf(dataset, rows)
+  const probabilitiesOf = ({network, weights}: Made, at: Int32Array): Float32Array => {
+    const session = openOrtSession(writeOnnx(exportInference(network, weights)), {threads: 1})
+    const {probabilities} = predictRows(session, dataset, at, request.window)
+    session.dispose()
+    return probabilities
+  }
+  const forecasts = members.map(member => probabilitiesOf(member, rows))
+  const losses = forecasts.map(forecast => probabilisticMetrics(truth, forecast).logLoss)
+  const best = losses.indexOf(Math.min(...losses))
+  const mixture = fitMixture(truth, forecasts)
+  const network = ensembleNetwork(
+    members.map(member => member.network),
+    mixture,
+  )
+  const total = (of: (member: Made) => number): number => members.reduce((sum, member) => sum + of(member), 0)
+  return {
+    network,
+    weights: ensembleWeights(members.map(({weights}) => weights)),
+    temperature: 1,
+    parameters: total(({parameters}) => parameters),
+    steps: total(({steps}) => steps),
+    ranSteps: total(({ranSteps}) => ranSteps),
+    history: (members[best] as Made).history,
+    stoppedBy: members.some(({stoppedBy}) => stoppedBy === 'signal') ? 'signal' : 'steps',
+    compare: (bytes, testRows) => {
+      const session = openOrtSession(bytes, {threads: 1})
+      const mixed = predictRows(session, dataset, testRows, request.window).probabilities
+      session.dispose()
+      const answers = labelsOf(dataset, testRows)
+      const alone = members.map(member => probabilitiesOf(member, testRows))
+      const pair = mcNemar(answers, decide(mixed), decide(alone[best] as Float32Array))
+      const name = ENSEMBLE_MEMBERS[best] as string
+      return {
+        members: ENSEMBLE_MEMBERS.map((architecture, m) => ({
+          architecture,
+          weight: mixture[m] as number,
+          validLogLoss: losses[m] as number,
+          test: probabilisticMetrics(answers, alone[m] as Float32Array),
+        })),
+        bestMember: name,
+        pairedTest: pair,
+        verdict: `against its best member by validation, ${name}: right alone on ${pair.onlyFirst} windows, wrong alone on ${pair.onlySecond}, McNemar p ${pair.pValue.toFixed(4)} (windows overlap, so the true p is larger)`,
+      }
+    },
+  }
 }
 
 const trainMain = (

@@ -53,6 +53,23 @@ export interface ModelCard {
     readonly test: ProbabilisticMetrics
     readonly majority: Metrics
   }[]
+  /** Beside its best member (by validation), which is the honest rival of an ensemble. */
+  readonly ensemble?: {
+    readonly members: readonly {
+      readonly architecture: string
+      readonly weight: number
+      readonly validLogLoss: number
+      readonly test: ProbabilisticMetrics
+    }[]
+    readonly bestMember: string
+    readonly pairedTest: {
+      readonly onlyFirst: number
+      readonly onlySecond: number
+      readonly statistic: number
+      readonly pValue: number
+    }
+    readonly verdict: string
+  }
   readonly verdict: readonly string[]
   readonly outputs: Readonly<Record<string, string>>
   readonly file: {readonly name: string; readonly bytes: number; readonly sha256: string}

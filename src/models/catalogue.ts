@@ -4,12 +4,15 @@ import type {Architecture} from './networks.ts'
 /** A model that `gpi train` knows by name. */
 export interface KnownModel {
   readonly name: string
-  readonly architecture: Architecture
+  readonly architecture: Architecture | 'ensemble'
   /** Market it is trained on unless asked otherwise. */
   readonly rows: 'bar' | 'book'
   readonly learningRate: number
   readonly summary: string
 }
+
+/** Members of the ensemble, each trained alone at the same options. */
+export const ENSEMBLE_MEMBERS: readonly Architecture[] = ['mlp', 'cnn', 'lstm']
 
 export const SIGNAL_MODELS: readonly KnownModel[] = [
   {name: 'signal', architecture: 'mlp', rows: 'bar', learningRate: 1e-3, summary: 'small perceptron on bars'},
@@ -28,6 +31,13 @@ export const SIGNAL_MODELS: readonly KnownModel[] = [
     rows: 'bar',
     learningRate: 1e-3,
     summary: 'convolution, recurrence, attention',
+  },
+  {
+    name: 'ensemble',
+    architecture: 'ensemble',
+    rows: 'bar',
+    learningRate: 1e-3,
+    summary: 'perceptron, convolutions and LSTM, mixed by held-out log loss',
   },
   {name: 'transformer', architecture: 'transformer', rows: 'bar', learningRate: 5e-4, summary: 'pre-norm encoder'},
   {
