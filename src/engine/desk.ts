@@ -74,12 +74,15 @@ export class OrderDesk {
   #done = new Map<string, LiveOrder>()
   #doneBefore = new Map<string, LiveOrder>()
   #settling = false
+  /** Whether any coin is held under another instrument's number. */
+  readonly #hasPairs: boolean
 
   constructor(options: DeskOptions) {
     const n = options.instruments.size
     const slots = n * options.strategies.length
     this.#o = options
     this.#n = n
+    this.#hasPairs = options.ledger.settlement.home.some((home, i) => home !== i)
     this.#retryUs = options.retryUs ?? 1_000_000
     this.#want = new Float64Array(slots)
     this.#wantLimit = new Float64Array(slots).fill(Number.NaN)
@@ -556,44 +559,42 @@ export class OrderDesk {
     nowUs: number,
   ): {readonly fill: Fill; readonly strategy: number} | undefined {
     const {ledger, record, listener} = this.#o
-    const order =
-      this.orders.get(fill.clientOrderId) ??
-      this.#done.get(fill.clientOrderId) ??
-      this.#doneBefore.get(fill.clientOrderId)
+    const {clientOrderId, instrument} = fill
+    const live = this.orders.get(clientOrderId)
+    const order = live ?? this.#done.get(clientOrderId) ?? this.#doneBefore.get(clientOrderId)
     const strategy = order?.strategy ?? -1
-    const homes = this.#touched(fill.instrument)
-    const slots = strategy < 0 ? [] : homes.map(home => strategy * this.#n + home)
-    const before = slots.map(slot => [ledger.own.lots[slot]!, ledger.own.realizedMicros[slot]!] as const)
+    const {own} = ledger
+    const slot = strategy * this.#n + ledger.settlement.home[instrument]!
+    const quoteHome = ledger.settlement.quoteHome[instrument]!
+    const quoteSlot = quoteHome < 0 ? -1 : strategy * this.#n + quoteHome
+    const lots = strategy < 0 ? 0 : own.lots[slot]!
+    const realized = strategy < 0 ? 0 : own.realizedMicros[slot]!
+    const quoteLots = strategy < 0 || quoteSlot < 0 ? 0 : own.lots[quoteSlot]!
+    const quoteRealized = strategy < 0 || quoteSlot < 0 ? 0 : own.realizedMicros[quoteSlot]!
     const effect = ledger.apply(fill, strategy)
     if (effect === undefined) return undefined
-    for (const [k, slot] of slots.entries()) {
-      const fees = k === 0 ? effect.feesMicros : 0
-      record.onMove(ledger.own, slot, before[k]![0], before[k]![1], effect.valueMicros, fees, nowUs)
+    if (strategy >= 0) {
+      record.onMove(own, slot, lots, realized, effect.valueMicros, effect.feesMicros, nowUs)
+      if (quoteSlot >= 0) record.onMove(own, quoteSlot, quoteLots, quoteRealized, effect.valueMicros, 0, nowUs)
     }
-    this.#limitShorts(fill.instrument)
+    this.#limitShorts(instrument)
     if (order !== undefined) {
       order.venueOrderId ??= venueOrderId
       this.#costs(order, fill)
-      if (this.orders.has(fill.clientOrderId)) this.#working(order, -Math.min(fill.lots, order.leavesLots))
+      if (live !== undefined) this.#working(order, -Math.min(fill.lots, order.leavesLots))
       order.leavesLots = Math.max(0, order.leavesLots - fill.lots)
       order.filledLots += fill.lots
-      if (order.leavesLots > 0 && this.orders.has(fill.clientOrderId)) order.status = 'partiallyFilled'
+      if (order.leavesLots > 0 && live !== undefined) order.status = 'partiallyFilled'
       if (order.slot >= 0) this.#mark(order.slot)
     }
     listener?.onFill?.(fill, order, effect, nowUs)
-    if (order !== undefined && order.leavesLots === 0 && this.orders.has(fill.clientOrderId))
-      this.#end(order, 'filled', nowUs)
+    if (live !== undefined && live.leavesLots === 0 && this.orders.has(clientOrderId)) this.#end(live, 'filled', nowUs)
     return {fill, strategy}
-  }
-
-  #touched(instrument: number): number[] {
-    const {home, quoteHome} = this.#o.ledger.settlement
-    const quote = quoteHome[instrument]!
-    return quote >= 0 ? [home[instrument]!, quote] : [home[instrument]!]
   }
 
   /** A pair may sell what is held of its coin, whichever pair holds it. */
   #limitShorts(instrument: number): void {
+    if (!this.#hasPairs) return
     const {ledger, risk, instruments} = this.#o
     if (instruments.at(instrument).kind !== 'crypto') return
     const {home} = ledger.settlement
