@@ -38,6 +38,16 @@ describe('PriceGrid', () => {
     expect(grid.at(1, 0)).toBe(Math.log(4))
     expect(grid.window(0, 9)).toBeUndefined()
   })
+  test('a latecomer joins the row of its time, and rows stay one a time whoever comes and goes', () => {
+    const grid = new PriceGrid(3, 8)
+    const present = [[0, 1], [0, 1, 2], [0, 1, 2], [1], [0, 1, 2], [0, 1, 2], [0, 2]]
+    for (const [t, who] of present.entries()) for (const i of who) grid.onPrice(i, 100 * (t + 1) + i, 10 * (t + 1))
+    grid.onPrice(0, 1, 1000)
+    expect(grid.rows).toBeGreaterThanOrEqual(present.length)
+    expect(grid.rows).toBeLessThanOrEqual(present.length + 1)
+    const back = grid.rows - 2
+    expect(grid.at(2, back)).toBe(Math.log(202))
+  })
 })
 
 describe('screenPairs', () => {

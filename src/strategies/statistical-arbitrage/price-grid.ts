@@ -16,6 +16,9 @@ export class PriceGrid {
   #seenCount = 0
   #expected = Number.POSITIVE_INFINITY
   #rowUs = -1
+  /** Time of the newest closed row and how many instruments it had, late ones included. */
+  #closedUs = -1
+  #closedCount = 0
 
   constructor(instruments: number, capacity: number) {
     this.instruments = instruments
@@ -27,6 +30,10 @@ export class PriceGrid {
 
   /** Takes a price known at `atUs`; returns how many rows were closed by it (0, 1 or 2). */
   onPrice(instrument: number, price: number, atUs: number): number {
+    if (atUs === this.#closedUs) {
+      this.#takeLate(instrument, Math.log(price))
+      return 0
+    }
     let closed = 0
     if (this.#rowUs >= 0 && atUs > this.#rowUs && this.#seenCount > 0) {
       this.#close()
@@ -68,9 +75,19 @@ export class PriceGrid {
     return out
   }
 
+  /** One more instrument of a row that was taken for complete: it belongs to that row and is waited for from now on. */
+  #takeLate(instrument: number, logPrice: number): void {
+    this.#current[instrument] = logPrice
+    this.#values[((this.rows - 1) % this.capacity) * this.instruments + instrument] = logPrice
+    this.#closedCount++
+    this.#expected = Math.max(this.#expected, this.#closedCount)
+  }
+
   #close(): void {
     // Falls by one a row at most, so one silent instrument does not split the rows of the others.
     this.#expected = Number.isFinite(this.#expected) ? Math.max(this.#seenCount, this.#expected - 1) : this.#seenCount
+    this.#closedUs = this.#rowUs
+    this.#closedCount = this.#seenCount
     this.#seen.fill(0)
     this.#seenCount = 0
     this.#append()

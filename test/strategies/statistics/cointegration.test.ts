@@ -8,6 +8,7 @@ import {KalmanHedge} from '../../../src/strategies/statistics/kalman-hedge.ts'
 import {mackinnonCritical, mackinnonP} from '../../../src/strategies/statistics/mackinnon.ts'
 import {benjaminiHochberg, halfLife} from '../../../src/strategies/statistics/mean-reversion.ts'
 import {ols} from '../../../src/strategies/statistics/ols.ts'
+import {pairStatistic} from '../../../src/strategies/statistics/pair-statistic.ts'
 
 interface Fixture {
   readonly series: number[][]
@@ -118,6 +119,14 @@ describe('size and power of the pair test', () => {
     expect(falseAlarms).toBeGreaterThanOrEqual(5)
     expect(falseAlarms).toBeLessThanOrEqual(27)
     expect(found / trials).toBeGreaterThan(0.95)
+  })
+  test('the screening statistic is the full test’s, and knows a series from itself', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const {x, y} = pairOf(seed, 120, seed % 2 === 0)
+      const full = engleGranger(y, [x], {maxLag: 1, lagChoice: 'fixed'}).statistic
+      expect(pairStatistic(y, x)).toBeCloseTo(full, 8)
+      expect(pairStatistic(x, x)).toBe(Number.NEGATIVE_INFINITY)
+    }
   })
   test('a series against itself is collinear, not a discovery to trade', () => {
     const {x} = pairOf(1, 100, false)
