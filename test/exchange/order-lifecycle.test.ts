@@ -200,6 +200,32 @@ describe('bracket, OCO and OTO orders', () => {
     expect(rig.get('/v2/positions')).toEqual([])
   })
 
+  test('what one exit has sold in part, the other no longer offers', () => {
+    const rig = exchangeRig({partialFillProbability: 1})
+    rig.order({symbol: 'AAPL', qty: 100, side: 'buy'})
+    rig.quote('AAPL', 149.99, 150.01)
+    rig.trade('AAPL', 150)
+    const {body} = rig.order({
+      symbol: 'AAPL',
+      qty: 100,
+      side: 'sell',
+      type: 'limit',
+      order_class: 'oco',
+      take_profit: {limit_price: 160},
+      stop_loss: {stop_price: 140},
+    })
+    rig.quote('AAPL', 139, 139.02)
+    rig.trade('AAPL', 139)
+    const oco = () => rig.get(`/v2/orders/${body.id}?nested=true`)
+    const sold = Number(oco().legs[0].filled_qty)
+    expect(sold).toBeGreaterThan(0)
+    expect(sold).toBeLessThan(100)
+    expect(oco()).toMatchObject({qty: String(100 - sold), status: 'new'})
+    rig.quote('AAPL', 139, 139.02)
+    expect(oco()).toMatchObject({status: 'canceled', legs: [{status: 'filled', filled_qty: '100'}]})
+    expect(rig.get('/v2/positions')).toEqual([])
+  })
+
   test('an OTO has one exit', () => {
     const rig = exchangeRig()
     const {body} = rig.order({symbol: 'AAPL', qty: 10, side: 'buy', order_class: 'oto', stop_loss: {stop_price: 140}})

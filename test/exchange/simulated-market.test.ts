@@ -101,7 +101,7 @@ test('shares keep the sessions, coins do not', () => {
 
 describe('calibration over five sessions', () => {
   const STEP = 300
-  /** Mids every five minutes and row counts, over the first four hours of five seeds. */
+  /** Mids every five minutes and row counts, over the first two hours of five seeds. */
   const paths = [11, 12, 13, 14, 15].map(seed => {
     const source = market(seed)
     const size = source.instruments.size
@@ -109,7 +109,7 @@ describe('calibration over five sessions', () => {
     const logs: number[][] = Array.from({length: size}, () => [])
     const quotes = new Float64Array(size)
     const gaps: number[] = []
-    for (let s = 1; s <= 4 * 3_600; s++) {
+    for (let s = 1; s <= 2 * 3_600; s++) {
       for (;;) {
         const chunk = source.advanceTo(OPEN + s * SECOND, 512)
         if (chunk.count === 0) break
@@ -131,7 +131,7 @@ describe('calibration over five sessions', () => {
   const correlation = (x: readonly number[], y: readonly number[]): number =>
     (mean(x.map((v, k) => v * y[k]!)) - mean(x) * mean(y)) / (deviation(x) * deviation(y))
 
-  // Bounds are three standard errors of five half-days, widened for volatility that is itself random.
+  // Bounds are three standard errors of ten hours, widened for volatility that is itself random.
   test('correlations are those of the bars they were measured on', () => {
     expect(correlation(pooled(0), pooled(1))).toBeGreaterThan(0.88)
     expect(Math.abs(correlation(pooled(0), pooled(2)) - 0.49)).toBeLessThan(0.2)
@@ -152,7 +152,7 @@ describe('calibration over five sessions', () => {
     }
   })
   test('quotes come at the stated rates', () => {
-    const rate = mean(paths.map(({quotes}) => quotes[0]! / (4 * 3_600)))
+    const rate = mean(paths.map(({quotes}) => quotes[0]! / (2 * 3_600)))
     expect(rate).toBeGreaterThan(5.9)
     expect(rate).toBeLessThan(6.5)
   })
