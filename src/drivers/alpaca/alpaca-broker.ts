@@ -8,7 +8,16 @@ import {type TsUs, tsUs, US_PER_MS, US_PER_SECOND} from '../../domain/units.ts'
 import {feeSchedule} from '../../exchange/fees.ts'
 import {isApiFailure, isNotFound, isRateLimited, isRefusal, unclear} from './alpaca-errors.ts'
 import type {AlpacaClient, StreamTuning} from './client.ts'
-import {brokerOrder, instrumentFinder, orderBody, statusOf, timeOf, type WireOrder} from './order-wire.ts'
+import {
+  brokerOrder,
+  factsOf,
+  instrumentFinder,
+  type OrderFacts,
+  orderBody,
+  statusOf,
+  timeOf,
+  type WireOrder,
+} from './order-wire.ts'
 import {type FillReport, ReportMapper} from './report-mapper.ts'
 import {BudgetClosed, Priority, RequestBudget} from './request-budget.ts'
 import {microsOf, signedLotsOf} from './wire-numbers.ts'
@@ -38,6 +47,8 @@ const CONNECT_TIMEOUT_US = 15 * US_PER_SECOND
 const OVERLAP_US = 2 * US_PER_SECOND
 const CANCEL_ATTEMPTS = 3
 const PAGE = 100
+/** Fills and orders remembered, so that neither is asked for twice; the oldest are forgotten. */
+const REMEMBERED = 20_000
 
 /** What is known of an order that may still change. */
 interface Tracked {
@@ -75,6 +86,8 @@ class AlpacaBrokerCore {
   readonly #listeners: ((report: ExecutionReport) => void)[] = []
   readonly #tracked = new Map<string, Tracked>()
   readonly #seenFills = new Set<string>()
+  /** By the venue's id. */
+  readonly #facts = new Map<string, OrderFacts>()
   /** Updates that came while missed ones were being fetched. */
   #held: streaming.TradeUpdate[] | undefined
   /** Submits that have left and have no answer yet. */
@@ -225,7 +238,6 @@ class AlpacaBrokerCore {
 
   async fillsSince(sinceUs: TsUs): Promise<FillReport[]> {
     const fills: FillReport[] = []
-    const orders = new Map<string, WireOrder>()
     let pageToken: string | undefined
     for (;;) {
       await this.#budget.take(Priority.query)
@@ -240,7 +252,7 @@ class AlpacaBrokerCore {
       for (const activity of page) {
         const atUs = timeOf(activity['transaction_time'], undefined)
         if (atUs < sinceUs) continue
-        const order = await this.#orderOfActivity(String(activity['order_id']), orders)
+        const order = await this.#factsOf(String(activity['order_id']))
         if (order === undefined) continue
         fills.push(
           this.#mapper.fill({
@@ -278,6 +290,7 @@ class AlpacaBrokerCore {
     this.#lastUpdateUs = Math.max(this.#lastUpdateUs, whenUs)
     const clientOrderId = order.clientOrderId ?? ''
     const tracked = this.#track(clientOrderId, order)
+    const facts = this.#remember(order)
     switch (update.event) {
       case 'accepted':
       case 'new':
@@ -285,10 +298,10 @@ class AlpacaBrokerCore {
         return
       case 'fill':
       case 'partial_fill':
-        this.#accept(tracked, order, timeOf(order['submitted_at'], order.submittedAt))
+        this.#accept(tracked, order, facts.submittedUs)
         this.#emitFill(
           this.#mapper.fill({
-            order,
+            order: facts,
             qty: update.qty ?? '0',
             price: update.price ?? '0',
             cumulative: order.filledQty ?? '0',
@@ -336,6 +349,7 @@ class AlpacaBrokerCore {
   #emitFill(report: FillReport): void {
     if (this.#seenFills.has(report.fill.fillId)) return
     this.#seenFills.add(report.fill.fillId)
+    if (this.#seenFills.size > REMEMBERED) forgetFirst(this.#seenFills)
     this.#emit(report)
   }
 
@@ -417,16 +431,20 @@ class AlpacaBrokerCore {
     }
   }
 
-  async #orderOfActivity(venueOrderId: string, known: Map<string, WireOrder>): Promise<WireOrder | undefined> {
-    const cached = known.get(venueOrderId)
-    if (cached !== undefined) return cached
+  #remember(order: WireOrder): OrderFacts {
+    const facts = factsOf(order)
+    this.#facts.set(facts.id, facts)
+    if (this.#facts.size > REMEMBERED) forgetFirst(this.#facts)
+    return facts
+  }
+
+  async #factsOf(venueOrderId: string): Promise<OrderFacts | undefined> {
+    const known = this.#facts.get(venueOrderId)
+    if (known !== undefined) return known
     await this.#budget.take(Priority.query)
+    const {orders} = this.#options.client.alpaca.trading
     try {
-      const order = (await this.#options.client.alpaca.trading.orders.getOrderByOrderID({
-        orderId: venueOrderId,
-      })) as WireOrder
-      known.set(venueOrderId, order)
-      return order
+      return this.#remember((await orders.getOrderByOrderID({orderId: venueOrderId})) as WireOrder)
     } catch (error) {
       if (isNotFound(error)) return undefined
       throw error
@@ -471,5 +489,12 @@ class AlpacaBrokerCore {
       scheduler.after(0, () => {
         throw error
       })
+  }
+}
+
+const forgetFirst = (remembered: Set<string> | Map<string, unknown>): void => {
+  for (const key of remembered.keys()) {
+    remembered.delete(key)
+    return
   }
 }

@@ -9,6 +9,28 @@ import {lotsOf, priceText, qtyText, ticksOf} from './wire-numbers.ts'
 /** An order of the wire, as the SDK passes it on: its own fields beside the raw ones. */
 export type WireOrder = trading.Order & Readonly<Record<string, unknown>>
 
+/** What of an order never changes, and a fill needs: a few words to keep instead of the whole object. */
+export interface OrderFacts {
+  readonly id: string
+  readonly clientOrderId: string
+  readonly symbol: string
+  readonly assetClass: string | undefined
+  readonly side: Side
+  readonly type: string
+  readonly qty: string | undefined
+  readonly submittedUs: TsUs
+}
+export const factsOf = (order: WireOrder): OrderFacts => ({
+  id: order.id ?? '',
+  clientOrderId: order.clientOrderId ?? '',
+  symbol: order.symbol ?? '',
+  assetClass: order.assetClass,
+  side: order.side as Side,
+  type: String(order.type),
+  qty: order.qty ?? undefined,
+  submittedUs: timeOf(order['submitted_at'], order.submittedAt),
+})
+
 const STATUS: Readonly<Record<string, OrderStatus>> = {
   new: 'accepted',
   accepted: 'accepted',

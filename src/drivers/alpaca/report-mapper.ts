@@ -2,9 +2,9 @@ import type {trading} from '@alpacahq/alpaca-trade-api'
 import type {InstrumentTable} from '../../domain/instrument.ts'
 import {notionalMicros} from '../../domain/instrument.ts'
 import type {ExecutionReport} from '../../domain/order.ts'
-import {type Lots, micros, type Side, type Ticks, type TsUs, lots as toLots} from '../../domain/units.ts'
+import {type Lots, micros, type Ticks, type TsUs, lots as toLots} from '../../domain/units.ts'
 import type {FeeModel} from '../../exchange/venue.ts'
-import {type instrumentFinder, statusOf, timeOf, type WireOrder} from './order-wire.ts'
+import {type instrumentFinder, type OrderFacts, statusOf, type WireOrder} from './order-wire.ts'
 import {lotsOf, ticksOf} from './wire-numbers.ts'
 
 export type FillReport = Extract<ExecutionReport, {kind: 'fill'}>
@@ -18,7 +18,7 @@ export interface ReportMapperOptions {
 }
 
 interface Execution {
-  readonly order: WireOrder
+  readonly order: OrderFacts
   readonly qty: string
   readonly price: string
   /** Filled quantity of the order after this execution. */
@@ -39,11 +39,11 @@ export class ReportMapper {
 
   fill({order, qty, price, cumulative, atUs}: Execution): FillReport {
     const {instruments, find, fees} = this.#options
-    const instrument = find(order.symbol ?? '', order.assetClass)
+    const instrument = find(order.symbol, order.assetClass)
     const index = instruments.indexOf(instrument.symbol) ?? instruments.add(instrument)
     const lots: Lots = lotsOf(instrument, qty)
     const priceTicks: Ticks = ticksOf(instrument, price)
-    const side = order.side as Side
+    const {side} = order
     const liquidity = this.#liquidity(order, atUs)
     const fee = fees.feeOf({
       instrument: index,
@@ -54,15 +54,15 @@ export class ReportMapper {
       liquidity,
       tsUs: atUs,
     })
-    const total = order.qty == null ? 0 : lotsOf(instrument, order.qty)
+    const total = order.qty === undefined ? 0 : lotsOf(instrument, order.qty)
     return {
       kind: 'fill',
-      venueOrderId: order.id ?? '',
+      venueOrderId: order.id,
       leavesLots: Math.max(0, total - lotsOf(instrument, cumulative)),
       tsUs: atUs,
       fill: {
         fillId: `${order.id}#${cumulative}`,
-        clientOrderId: order.clientOrderId ?? '',
+        clientOrderId: order.clientOrderId,
         instrument: index,
         side,
         lots,
@@ -94,9 +94,8 @@ export class ReportMapper {
     }
   }
 
-  #liquidity(order: WireOrder, atUs: TsUs): 'maker' | 'taker' {
+  #liquidity(order: OrderFacts, atUs: TsUs): 'maker' | 'taker' {
     if (order.type !== 'limit') return 'taker'
-    const arrivedUs = timeOf(order['submitted_at'], order.submittedAt)
-    return atUs - arrivedUs <= this.#options.takerWindowUs ? 'taker' : 'maker'
+    return atUs - order.submittedUs <= this.#options.takerWindowUs ? 'taker' : 'maker'
   }
 }
