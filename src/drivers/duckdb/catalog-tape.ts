@@ -1,3 +1,4 @@
+import type {DuckDBDataChunk} from '@duckdb/node-api'
 import type {CatalogKind, CatalogQuery} from '../../data/catalog.ts'
 import {EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
 import {hashTape} from '../../data/tape-hash.ts'
@@ -103,27 +104,85 @@ async function* readChunks(
   scales: Scales,
   query: CatalogQuery,
 ): AsyncGenerator<TapeChunk> {
-  await using database = await Database.open()
-  if (parts.some(part => part.kind === 'option')) await createContracts(database, instruments)
+  // Two engines take turns: while one window is replayed, the next is read and sorted.
+  await using first = await openReader(parts, instruments)
+  await using second = await openReader(parts, instruments)
+  const readers = [first, second] as const
+  const windows = windowsOf(parts, query)
+  const begin = (n: number): WindowRows | undefined => {
+    const window = windows[n]
+    return window === undefined ? undefined : beginWindow(readers[(n % 2) as 0 | 1], window, instruments, scales)
+  }
   const chunk = emptyChunk(CHUNK_ROWS)
-  for (const window of windowsOf(parts, query)) {
-    for await (const vectors of database.stream(windowSql(window, instruments, scales))) {
+  let current = begin(0)
+  for (let n = 0; current !== undefined; n++) {
+    const {values} = current
+    let vectors = await current.head
+    const next = begin(n + 1)
+    next?.head.catch(() => {}) // reported when it is awaited
+    while (vectors !== undefined) {
       const rows = vectors.rowCount
       if (chunk.count + rows > CHUNK_ROWS) {
         yield chunk
         chunk.count = 0
       }
-      for (const [i, name] of TAPE_COLUMNS.entries()) {
-        const items = (vectors.getColumnVector(i) as unknown as {items: Float64Array}).items
-        chunk[name].set(items.length > rows ? items.subarray(0, rows) : items, chunk.count)
-      }
-      chunk.count += rows
+      copyRows(vectors, values, chunk)
+      vectors = await nextOf(current.rows)
     }
+    current = next
   }
   if (chunk.count > 0) yield chunk
 }
 
-const TAPE_COLUMNS = ['tsUs', 'kind', 'instrument', 'flags', 'v0', 'v1', 'v2', 'v3', 'v4', 'v5'] as const
+const openReader = async (parts: readonly LocatedPart[], instruments: InstrumentTable): Promise<Database> => {
+  const database = await Database.open()
+  if (parts.some(part => part.kind === 'option')) await createContracts(database, instruments)
+  return database
+}
+
+interface WindowRows {
+  /** How many of v0…v5 the window's kinds use. */
+  readonly values: number
+  readonly rows: AsyncIterator<DuckDBDataChunk>
+  readonly head: Promise<DuckDBDataChunk | undefined>
+}
+
+const beginWindow = (database: Database, window: Window, instruments: InstrumentTable, scales: Scales): WindowRows => {
+  const values = Math.max(...window.parts.map(part => TAPE_SQL[part.kind]?.values.length ?? 0))
+  const rows = database.stream(windowSql(window, values, instruments, scales))
+  return {values, rows, head: nextOf(rows)}
+}
+
+const nextOf = async (rows: AsyncIterator<DuckDBDataChunk>): Promise<DuckDBDataChunk | undefined> => {
+  const {done, value} = await rows.next()
+  return done === true ? undefined : value
+}
+
+const VALUE_COLUMNS = ['v0', 'v1', 'v2', 'v3', 'v4', 'v5'] as const
+
+/** Appends a block: time, then kind, flags and instrument in one integer (`kind << 24 | flags << 16 | instrument`), then values. */
+const copyRows = (vectors: DuckDBDataChunk, values: number, chunk: TapeChunk & {count: number}): void => {
+  const rows = vectors.rowCount
+  const at = chunk.count
+  const column = <T>(i: number): T => (vectors.getColumnVector(i) as unknown as {items: T}).items
+  const times = column<Float64Array>(0)
+  chunk.tsUs.set(times.length > rows ? times.subarray(0, rows) : times, at)
+  const packed = column<Int32Array>(1)
+  for (let row = 0; row < rows; row++) {
+    const bits = packed[row] as number
+    chunk.kind[at + row] = bits >>> 24
+    chunk.flags[at + row] = (bits >>> 16) & 0xff
+    chunk.instrument[at + row] = bits & 0xffff
+  }
+  for (const [i, name] of VALUE_COLUMNS.entries()) {
+    if (i >= values) chunk[name].fill(0, at, at + rows)
+    else {
+      const items = column<Float64Array>(2 + i)
+      chunk[name].set(items.length > rows ? items.subarray(0, rows) : items, at)
+    }
+  }
+  chunk.count = at + rows
+}
 
 const createContracts = async (database: Database, instruments: InstrumentTable): Promise<void> => {
   const rows = instruments
@@ -154,9 +213,14 @@ const windowsOf = (parts: readonly LocatedPart[], query: CatalogQuery): Window[]
   return windows
 }
 
-const windowSql = ({fromUs, toUs, parts}: Window, instruments: InstrumentTable, scales: Scales): string => {
-  const selects = parts.map((part, i) => partSql(part, i, {instruments, scales, fromUs, toUs}))
-  const columns = 'ts_us, kind, instrument, flags, v0, v1, v2, v3, v4, v5'
+const windowSql = (
+  {fromUs, toUs, parts}: Window,
+  valueCount: number,
+  instruments: InstrumentTable,
+  scales: Scales,
+): string => {
+  const selects = parts.map((part, i) => partSql(part, i, {instruments, scales, fromUs, toUs, valueCount}))
+  const columns = ['ts_us', 'packed', ...VALUE_COLUMNS.slice(0, valueCount)].join(', ')
   if (selects.length === 1 && parts[0]?.kind !== 'option' && parts[0]?.kind !== 'bar')
     return `SELECT ${columns} FROM (${selects[0]})`
   // Bars of the same close in two files are one bar; the earlier unit's stands.
@@ -180,11 +244,16 @@ const overlappingBars = (parts: readonly LocatedPart[]): boolean => {
 interface PartContext {
   readonly instruments: InstrumentTable
   readonly scales: Scales
+  readonly valueCount: number
   readonly fromUs: number
   readonly toUs: number
 }
 
-const partSql = (part: LocatedPart, nth: number, {instruments, scales, fromUs, toUs}: PartContext): string => {
+const partSql = (
+  part: LocatedPart,
+  nth: number,
+  {instruments, scales, valueCount, fromUs, toUs}: PartContext,
+): string => {
   const tape = TAPE_SQL[part.kind]
   if (tape === undefined) throw new Error(`rows of kind ${part.kind} are not on a tape`)
   const isOption = part.kind === 'option'
@@ -193,7 +262,7 @@ const partSql = (part: LocatedPart, nth: number, {instruments, scales, fromUs, t
     P: 10 ** (scale.priceDecimals - part.instrument.priceDecimals),
     S: 10 ** (scale.sizeDecimals - part.instrument.sizeDecimals),
   }
-  const values = Array.from({length: 6}, (_, i) => {
+  const values = Array.from({length: valueCount}, (_, i) => {
     const [first = '', second] = (tape.values[i] ?? '0').split(' ')
     const factor = second === undefined ? 1 : times[first as 'P' | 'S']
     const name = second ?? first
@@ -206,6 +275,6 @@ const partSql = (part: LocatedPart, nth: number, {instruments, scales, fromUs, t
   const where = inside.length === 0 ? '' : ` WHERE ${inside.join(' AND ')}`
   const instrument = isOption ? 'contracts.instrument' : `${instruments.indexOf(part.symbol)}::USMALLINT`
   const from = `read_parquet(${quoted(part.file)}, hive_partitioning = false)${isOption ? ` AS rows JOIN contracts ON contracts.contract = rows.${identifier('contract')}` : ''}`
-  return `SELECT ts_us::DOUBLE AS ts_us, ${tape.kind}::UTINYINT AS kind, ${instrument} AS instrument, ${tape.flags}::UTINYINT AS flags,
-    ${values}, seq, ${nth} AS part FROM ${from}${where}`
+  return `SELECT ts_us::DOUBLE AS ts_us, (${tape.kind << 24} + (${tape.flags})::INTEGER * 65536 + (${instrument})::INTEGER) AS packed,
+    ${instrument} AS instrument, ${tape.kind}::UTINYINT AS kind, ${values}, seq, ${nth} AS part FROM ${from}${where}`
 }

@@ -1,4 +1,4 @@
-import type {CatalogKind} from '../../data/catalog.ts'
+import {type CatalogKind, finest} from '../../data/catalog.ts'
 import {type Instrument, instrumentOf} from '../../domain/instrument.ts'
 import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE} from '../../domain/units.ts'
 import {type Database, identifier, quoted} from './database.ts'
@@ -107,73 +107,113 @@ const groupsOf = async (
   table: string,
   defects: Record<string, number>,
 ): Promise<RowGroup[]> => {
-  const period = output.kind === 'bar' ? ', period_us' : ''
-  if (kind.unique.length > 0) await dropDuplicates(database, kind, table, defects)
-  const needs = (columns: readonly string[], scale: string, only = '') =>
-    columns.length === 0 ? 'false' : `bool_or(${only}(${columns.map(c => `needs(${c}, ${scale})`).join(' OR ')}))`
-  await database.run(
-    `CREATE OR REPLACE TEMP MACRO needs(x, scale) AS
-       coalesce(abs(x * scale - round(x * scale)) > 0.001 + abs(x * scale) * 4e-16, false)`,
-  )
-  const rows = await database.rows<{
-    symbol: string
-    period_us?: number
-    rows: number
-    from_us: number
-    to_us: number
-    late: number
-    price4: boolean
-    size0: boolean
-  }>(
-    `SELECT symbol${period}, count(*) AS rows, min(ts_us) AS from_us, max(ts_us) AS to_us, count_if(ts_us < previous) AS late,
-       ${needs(kind.prices, '1e4')} AS price4,
-       ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0
-     FROM (SELECT *, ${await previousSql(database, output.kind, table)} AS previous FROM ${table} WHERE defect IS NULL)
-     GROUP BY symbol${period} ORDER BY symbol${period}`,
-  )
-  const late = rows.reduce((sum, row) => sum + row.late, 0)
-  if (late > 0) defects['outOfOrder'] = late
+  const keys = output.kind === 'bar' ? ['symbol', 'period_us'] : ['symbol']
+  const order = await fileOrderOf(database, table, keys)
+  // Rising stamps cannot repeat; contracts and names share theirs.
+  const isRising = order.isGrouped && order.late === 0 && order.repeats === 0
+  if (kind.unique.length > 0 && !(output.kind === 'bar' && isRising))
+    await dropDuplicates(database, kind, table, defects)
+  if (order.late > 0) defects['outOfOrder'] = order.late
   if (output.kind === 'bar') {
-    const {gaps} = await database.one<{gaps: number}>(gapsSql(table))
+    const {gaps} = await database.one<{gaps: number}>(
+      gapsSql(table, isRising ? previousInFile('ts_us', keys) : undefined),
+    )
     if (gaps > 0) defects['gaps'] = gaps
   }
-  const groups: RowGroup[] = []
-  for (const row of rows) {
+  const rows = await database.rows<GroupRow>(
+    `SELECT ${keys}, count(*) AS rows, min(ts_us) AS from_us, max(ts_us) AS to_us,
+       ${needs(kind.prices, '1e4')} AS price4,
+       ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0
+     FROM ${table} WHERE defect IS NULL GROUP BY ${keys} ORDER BY ${keys}`,
+  )
+  const isCoarse = rows.every(row => !row.price4 && !row.size0)
+  const decimals = isCoarse ? new Map<string, Decimals>() : await decimalsOf(database, table, kind, keys)
+  const isOrdered = TICKS.has(output.kind) && order.isGrouped && order.late === 0 && order.unsorted === 0
+  return rows.map(row => {
     const base = output.instrument?.(row.symbol) ?? instrumentOf(row.symbol)
-    const where = `defect IS NULL AND symbol = ${quoted(row.symbol)}${row.period_us === undefined ? '' : ` AND period_us = ${row.period_us}`}`
+    const needed = decimals.get(groupKey(row))
     // Four decimals hold most prices and none most sizes; only where they do not is a finer scale looked for.
-    const priceDecimals =
-      row.price4 && base.priceDecimals < MOST_DECIMALS
-        ? Math.max(base.priceDecimals, await decimalsOf(database, table, kind.prices, where))
-        : base.priceDecimals
-    const sizeDecimals =
-      row.size0 && base.sizeDecimals === 0 ? await decimalsOf(database, table, kind.sizes, where) : base.sizeDecimals
-    groups.push({
+    const priceDecimals = row.price4 ? Math.max(base.priceDecimals, needed?.price ?? 0) : base.priceDecimals
+    const sizeDecimals = row.size0 ? Math.max(base.sizeDecimals, needed?.size ?? 0) : base.sizeDecimals
+    return {
       symbol: row.symbol,
       ...(row.period_us === undefined ? {} : {periodUs: row.period_us}),
       rows: row.rows,
       fromUs: row.from_us,
       toUs: row.to_us,
-      isOrdered: row.late === 0 && TICKS.has(output.kind),
-      instrument: {
-        ...base,
-        priceDecimals,
-        sizeDecimals,
-        // The order increment is a price: it keeps its value when ticks get finer.
-        incrementTicks: base.incrementTicks * 10 ** (priceDecimals - base.priceDecimals),
-        minLots: base.minLots * 10 ** (sizeDecimals - base.sizeDecimals),
-      },
-    })
-  }
-  return groups
+      isOrdered,
+      instrument: finest(base, {...base, priceDecimals, sizeDecimals}),
+    }
+  })
+}
+
+interface GroupRow {
+  readonly symbol: string
+  readonly period_us?: number
+  readonly rows: number
+  readonly from_us: number
+  readonly to_us: number
+  readonly price4: boolean
+  readonly size0: boolean
+}
+
+const groupKey = (row: {readonly symbol: string; readonly period_us?: number}): string =>
+  `${row.symbol}\0${row.period_us ?? ''}`
+
+/** SQL of whether any of the columns has more decimals than the scale holds. */
+const needs = (columns: readonly string[], scale: string, only = ''): string => {
+  const unfit = (x: string) =>
+    `coalesce(abs(${x} * ${scale} - round(${x} * ${scale})) > 0.001 + abs(${x} * ${scale}) * 4e-16, false)`
+  return columns.length === 0 ? 'false' : `bool_or(${only}(${columns.map(unfit).join(' OR ')}))`
+}
+
+interface FileOrder {
+  /** Rows lie in file order, each symbol's in one run. */
+  readonly isGrouped: boolean
+  /** Rows stamped before the row of their symbol that precedes them in the file. */
+  readonly late: number
+  /** Rows with the stamp of the one before; meaningful where grouped. */
+  readonly repeats: number
+  /** Rows of one stamp whose sequence goes back. */
+  readonly unsorted: number
+}
+
+/** The value of the row before, if it is of the same group. A window without an order streams over the table as it lies. */
+const previousInFile = (column: string, keys: readonly string[]): string =>
+  `CASE WHEN ${keys.map(key => `lag(${key}) OVER () = ${key}`).join(' AND ')} THEN lag(${column}) OVER () END`
+
+const fileOrderOf = async (database: Database, table: string, keys: readonly string[]): Promise<FileOrder> => {
+  const streamed = await database.one<{
+    backwards: number
+    starts: number
+    late: number
+    repeats: number
+    unsorted: number
+  }>(
+    `SELECT count_if(line < previous_line) AS backwards, count_if(previous IS NULL) AS starts, count_if(ts_us < previous) AS late,
+       count_if(ts_us = previous) AS repeats, count_if(ts_us = previous AND seq < previous_seq) AS unsorted
+     FROM (SELECT line, ts_us, seq, lag(line) OVER () AS previous_line, ${previousInFile('ts_us', keys)} AS previous,
+       ${previousInFile('seq', keys)} AS previous_seq FROM ${table} WHERE defect IS NULL)`,
+  )
+  const {groups} = await database.one<{groups: number}>(
+    `SELECT count(*) AS groups FROM (SELECT DISTINCT ${keys} FROM ${table} WHERE defect IS NULL)`,
+  )
+  if (streamed.backwards === 0 && streamed.starts === groups) return {isGrouped: true, ...streamed}
+  const {late} = await database.one<{late: number}>(
+    `SELECT count_if(ts_us < previous) AS late FROM
+       (SELECT ts_us, lag(ts_us) OVER (PARTITION BY ${keys} ORDER BY line, seq) AS previous FROM ${table} WHERE defect IS NULL)`,
+  )
+  return {isGrouped: false, late, repeats: 0, unsorted: 0}
 }
 
 /**
  * Places where bars are missing: intraday within one New York day (coins trade through), daily where more than the
  * longest weekend lies between. Ticks have no gaps that could be told from silence.
  */
-const gapsSql = (table: string): string => `SELECT count(*) AS gaps FROM (
-  SELECT *, lag(ts_us) OVER (PARTITION BY symbol, period_us ORDER BY ts_us, seq) AS previous FROM ${table} WHERE defect IS NULL
+const gapsSql = (table: string, previous?: string): string => `SELECT count(*) AS gaps FROM (
+  SELECT symbol, ts_us, period_us,
+    ${previous ?? 'lag(ts_us) OVER (PARTITION BY symbol, period_us ORDER BY ts_us, seq)'} AS previous
+  FROM ${table} WHERE defect IS NULL
 ) WHERE CASE
     WHEN contains(symbol, '/') THEN ts_us - previous > period_us
     WHEN period_us >= ${US_PER_DAY} THEN ts_us - previous > greatest(period_us, 5 * ${US_PER_DAY}) + ${US_PER_HOUR}
@@ -181,17 +221,10 @@ const gapsSql = (table: string): string => `SELECT count(*) AS gaps FROM (
     ELSE ts_us - previous > period_us AND (ts_us - 5 * ${US_PER_HOUR}) // ${US_PER_DAY} = (previous - 5 * ${US_PER_HOUR}) // ${US_PER_DAY}
   END`
 
+/** Kinds whose rows come in such numbers that they are kept in file order where that is time order. */
 const TICKS: ReadonlySet<CatalogKind> = new Set(['quote', 'trade', 'depth', 'order'])
 
-/** `lag` without ordering streams in file order, which is all one symbol's ticks need; the rest need partitions. */
-const previousSql = async (database: Database, kind: CatalogKind, table: string): Promise<string> => {
-  const partition = `lag(ts_us) OVER (PARTITION BY symbol${kind === 'bar' ? ', period_us' : ''} ORDER BY seq)`
-  if (!TICKS.has(kind)) return partition
-  const {symbols} = await database.one<{symbols: number}>(
-    `SELECT approx_count_distinct(symbol) AS symbols FROM ${table}`,
-  )
-  return symbols > 1 ? partition : 'lag(ts_us) OVER ()'
-}
+export const isTickKind = (kind: CatalogKind): boolean => TICKS.has(kind)
 
 const dropDuplicates = async (
   database: Database,
@@ -201,7 +234,8 @@ const dropDuplicates = async (
 ): Promise<void> => {
   const keys = ['symbol', ...kind.unique]
   const {duplicates} = await database.one<{duplicates: number}>(
-    `SELECT count(*) - count(DISTINCT (${keys})) AS duplicates FROM ${table} WHERE defect IS NULL`,
+    `SELECT coalesce(sum(n - 1), 0)::BIGINT AS duplicates FROM
+       (SELECT count(*) AS n FROM ${table} WHERE defect IS NULL GROUP BY ${keys} HAVING count(*) > 1)`,
   )
   if (duplicates === 0) return
   defects['duplicates'] = duplicates
@@ -212,35 +246,46 @@ const dropDuplicates = async (
   )
 }
 
-const MOST_DECIMALS = 8
+interface Decimals {
+  readonly price: number
+  readonly size: number
+}
 
 /** The fewest even decimals that hold every value, at most eight: what is finer is rounded. */
 const decimalsOf = async (
   database: Database,
   table: string,
-  columns: readonly string[],
-  where: string,
-): Promise<number> => {
-  const unfit = await database.one<Record<string, boolean>>(
-    `SELECT ${[2, 4, 6].map(d => `bool_or(${columns.map(c => `needs(${c}, 1e${d})`).join(' OR ')}) AS d${d}`)} FROM ${table} WHERE ${where}`,
+  kind: KindTable,
+  keys: readonly string[],
+): Promise<Map<string, Decimals>> => {
+  const scales = [2, 4, 6]
+  const rows = await database.rows<Record<string, boolean> & {symbol: string; period_us?: number}>(
+    `SELECT ${keys}, ${scales.map(d => `${needs(kind.prices, `1e${d}`)} AS price${d}, ${needs(kind.sizes, `1e${d}`)} AS size${d}`)}
+     FROM ${table} WHERE defect IS NULL GROUP BY ${keys}`,
   )
-  return !unfit['d2'] ? 2 : !unfit['d4'] ? 4 : !unfit['d6'] ? 6 : MOST_DECIMALS
+  const fewest = (row: Record<string, boolean>, name: string) => scales.find(d => !row[`${name}${d}`]) ?? 8
+  return new Map(rows.map(row => [groupKey(row), {price: fewest(row, 'price'), size: fewest(row, 'size')}]))
+}
+
+/** A kind's stored columns, prices and sizes multiplied by SQL scales into ticks and lots. */
+export const scaledColumns = (kind: CatalogKind, priceScale: string, sizeScale: string): string => {
+  const scaled = (sql: string): string =>
+    replaceCalls(
+      replaceCalls(sql, 'P', x => `round((${x}) * ${priceScale})::BIGINT`),
+      'S',
+      x => `round((${x}) * ${sizeScale})::BIGINT`,
+    )
+  return Object.entries(KIND_TABLES[kind].stored)
+    .map(([name, sql]) => `${scaled(sql)} AS ${identifier(name)}`)
+    .join(', ')
 }
 
 /** The SELECT that yields a group's stored columns, in ticks and lots. */
 export const storedSelect = (kind: CatalogKind, table: string, group: RowGroup, range = ''): string => {
-  const {stored} = KIND_TABLES[kind]
   const {priceDecimals, sizeDecimals} = group.instrument
-  const scaled = (sql: string): string =>
-    replaceCalls(
-      replaceCalls(sql, 'P', x => `round((${x}) * 1e${priceDecimals})::BIGINT`),
-      'S',
-      x => `round((${x}) * 1e${sizeDecimals})::BIGINT`,
-    )
-  const columns = Object.entries(stored).map(([name, sql]) => `${scaled(sql)} AS ${identifier(name)}`)
   const period = group.periodUs === undefined ? '' : ` AND period_us = ${group.periodUs}`
   const order = group.isOrdered ? '' : ' ORDER BY ts_us, seq'
-  return `SELECT ts_us, seq::BIGINT AS seq, ${columns} FROM ${table}
+  return `SELECT ts_us, seq::BIGINT AS seq, ${scaledColumns(kind, `1e${priceDecimals}`, `1e${sizeDecimals}`)} FROM ${table}
     WHERE defect IS NULL AND symbol = ${quoted(group.symbol)}${period}${range}${order}`
 }
 

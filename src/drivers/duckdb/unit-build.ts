@@ -5,7 +5,8 @@ import type {Instrument} from '../../domain/instrument.ts'
 import type {Database} from './database.ts'
 import type {IngestOptions, LayoutOutput} from './layouts/layout.ts'
 import {type NormalisedOutput, normaliseOutput} from './normalise.ts'
-import {publishUnit, writeParts} from './unit-writer.ts'
+import {writeParts} from './part-writer.ts'
+import {publishUnit} from './unit-writer.ts'
 
 export interface UnitRequest {
   readonly database: Database

@@ -1,11 +1,7 @@
 import {mkdir, open, readdir, rename, rm, writeFile} from 'node:fs/promises'
 import path from 'node:path'
-import type {CatalogPart, CatalogUnit} from '../../data/catalog.ts'
-import {civilOf, dayOf, formatDay, utcDayOf} from '../../domain/calendar.ts'
+import type {CatalogUnit} from '../../data/catalog.ts'
 import {UserError} from '../../domain/errors.ts'
-import {US_PER_DAY} from '../../domain/units.ts'
-import {type Database, quoted} from './database.ts'
-import {type NormalisedOutput, type RowGroup, storedSelect} from './normalise.ts'
 
 export const unitFolder = (key: string): string => `ingest=${key}`
 const STAGING = '.staging-'
@@ -52,94 +48,6 @@ export const createStaging = async (dir: string, pid: number, label: string): Pr
     throw error
   }
   return staging
-}
-
-/** Writes an output's parts under `folder`, one Parquet file a kind, symbol and date. */
-export const writeParts = async (
-  database: Database,
-  folder: string,
-  output: NormalisedOutput,
-  signal: AbortSignal | undefined,
-): Promise<CatalogPart[]> => {
-  const parts: CatalogPart[] = []
-  for (const group of output.groups) {
-    for (const slice of slicesOf(group)) {
-      signal?.throwIfAborted()
-      const period = group.periodUs === undefined ? '' : `-${group.periodUs / 1_000_000}s`
-      const relative = path.join(
-        `kind=${output.kind}`,
-        `symbol=${encodeURIComponent(group.symbol)}`,
-        `date=${slice.date}`,
-        `part${period}.parquet`,
-      )
-      const file = path.join(folder, relative)
-      await mkdir(path.dirname(file), {recursive: true})
-      const range = slice.range === undefined ? '' : ` AND ts_us >= ${slice.range[0]} AND ts_us < ${slice.range[1]}`
-      const copied = await database.connection.runAndReadAll(
-        `COPY (${storedSelect(output.kind, output.table, group, range)}) TO ${quoted(file)} (FORMAT parquet, RETURN_STATS true)`,
-      )
-      const [stats] = copied.getRowObjectsJS() as {count: bigint; column_statistics: unknown}[]
-      const rows = Number(stats?.count ?? 0)
-      if (rows === 0) {
-        await rm(path.dirname(file), {recursive: true})
-        continue
-      }
-      const bounds =
-        slice.range === undefined
-          ? {from_us: group.fromUs, to_us: group.toUs}
-          : await database.one<{from_us: number; to_us: number}>(
-              `SELECT min(ts_us) AS from_us, max(ts_us) AS to_us FROM read_parquet(${quoted(file)})`,
-            )
-      parts.push({
-        path: relative,
-        kind: output.kind,
-        symbol: group.symbol,
-        date: slice.date,
-        rows,
-        fromUs: bounds.from_us,
-        toUs: bounds.to_us,
-        ...(group.periodUs === undefined ? {} : {periodUs: group.periodUs}),
-      })
-    }
-  }
-  return parts
-}
-
-const ROWS_WORTH_A_PART = 5_000
-
-/** Time slices of about a part's worth of rows: days, months, years or everything, UTC. */
-const slicesOf = (group: RowGroup): {readonly date: string; readonly range?: readonly [number, number]}[] => {
-  const first = utcDayOf(group.fromUs)
-  const last = utcDayOf(group.toUs)
-  const perDay = group.rows / (last - first + 1)
-  const step =
-    perDay >= ROWS_WORTH_A_PART
-      ? 'day'
-      : perDay * 30 >= ROWS_WORTH_A_PART
-        ? 'month'
-        : perDay * 365 >= ROWS_WORTH_A_PART
-          ? 'year'
-          : 'all'
-  if (step === 'all') return [{date: 'all'}]
-  const slices: {date: string; range: [number, number]}[] = []
-  for (let day = first; day <= last; ) {
-    const {year, month} = civilOf(day)
-    const next =
-      step === 'day'
-        ? day + 1
-        : step === 'year'
-          ? dayOf(year + 1, 1, 1)
-          : month === 12
-            ? dayOf(year + 1, 1, 1)
-            : dayOf(year, month + 1, 1)
-    const text = formatDay(day)
-    slices.push({
-      date: step === 'day' ? text : step === 'month' ? text.slice(0, 7) : text.slice(0, 4),
-      range: [day * US_PER_DAY, next * US_PER_DAY],
-    })
-    day = next
-  }
-  return slices.length === 1 && slices[0] !== undefined ? [{date: slices[0].date}] : slices
 }
 
 /** Syncs the staged unit to disk and puts it in place by one rename: before it, nobody sees any of it. */

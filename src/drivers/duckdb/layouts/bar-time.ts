@@ -1,4 +1,11 @@
-import {CALENDAR_FIRST_YEAR, CALENDAR_LAST_YEAR, dayOf, isTradingDay, sessionCloseUs} from '../../../domain/calendar.ts'
+import {
+  CALENDAR_FIRST_YEAR,
+  CALENDAR_LAST_YEAR,
+  dayOf,
+  formatDay,
+  isTradingDay,
+  sessionCloseUs,
+} from '../../../domain/calendar.ts'
 import {UserError} from '../../../domain/errors.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
 import {type Database, identifier} from '../database.ts'
@@ -10,7 +17,6 @@ export interface BarTime {
   /** Epoch microseconds at which the bar was complete. */
   readonly closeUs: string
   readonly periodUs: string
-  readonly join: string
   readonly counts: Readonly<Record<string, string>>
 }
 
@@ -29,46 +35,55 @@ interface BarTimeInput {
 export const barTime = async (context: LayoutContext, input: BarTimeInput): Promise<BarTime> => {
   const {time, symbol} = input
   if (input.periodUs !== undefined) {
-    return {closeUs: time.utcUs, periodUs: identifier(input.periodUs), join: '', counts: {}}
+    return {closeUs: time.utcUs, periodUs: identifier(input.periodUs), counts: {}}
   }
   if (input.timeframe !== undefined) {
     const periodUs = await timeframeSql(context, input.timeframe)
-    return {closeUs: `${time.utcUs} + ${periodUs}`, periodUs, join: '', counts: {}}
+    return {closeUs: `${time.utcUs} + ${periodUs}`, periodUs, counts: {}}
   }
   const periodUs = input.namedPeriodUs ?? (await modalPeriodUs(context, input))
   if (time.date !== undefined && periodUs === US_PER_DAY) {
     await createSessions(context.database)
-    const afternoon = `epoch_us(timezone('${NEW_YORK}', ${time.date} + TIME '16:00:00'))`
     const isPair = `contains(${symbol}, '/')`
     return {
-      closeUs: `CASE WHEN ${isPair} THEN ${time.utcUs} + ${US_PER_DAY} ELSE coalesce(sessions.close_us, ${afternoon}) END`,
+      closeUs: `CASE WHEN ${isPair} THEN ${time.utcUs} + ${US_PER_DAY} ELSE ${dayCloseSql(time.date)} END`,
       periodUs: String(US_PER_DAY),
-      join: `LEFT JOIN sessions ON sessions.day = ${time.date}`,
       counts: {
-        notATradingDay: `SELECT count(*) FROM ${RAW} LEFT JOIN sessions ON sessions.day = ${time.date}
-          WHERE sessions.day IS NULL AND NOT ${isPair} AND ${time.date} IS NOT NULL`,
+        notATradingDay: `SELECT count(*) FROM ${RAW}
+          WHERE ${sessionCloseSql(time.date)} IS NULL AND NOT ${isPair} AND ${time.date} IS NOT NULL`,
       },
     }
   }
   const stamp = context.options.stamp ?? (await detectStamp(context, time.utcUs))
   const closeUs = stamp === 'end' ? time.utcUs : `${time.utcUs} + ${periodUs}`
-  return {closeUs, periodUs: String(periodUs), join: '', counts: {}}
+  return {closeUs, periodUs: String(periodUs), counts: {}}
 }
 
-/** Trading days with the close of each, as a table to join. */
+const VARIABLE = 'session_closes'
+const FIRST_DAY = dayOf(CALENDAR_FIRST_YEAR, 1, 1)
+const LAST_DAY = dayOf(CALENDAR_LAST_YEAR, 12, 31)
+
+/** Makes `sessionCloseUs` work: the close of every day of the calendar as one list, NULL where there is no session. */
 export const createSessions = async (database: Database): Promise<void> => {
-  const [there] = await database.rows<object>("SELECT 1 FROM duckdb_tables() WHERE table_name = 'sessions'")
-  if (there !== undefined) return
+  const {isThere} = await database.one<{isThere: boolean}>(`SELECT getvariable('${VARIABLE}') IS NOT NULL AS "isThere"`)
+  if (isThere) return
   const days = await TableWriter.create(database, 'session_days', ['day_number', 'close_us'])
-  const last = dayOf(CALENDAR_LAST_YEAR, 12, 31)
-  for (let day = dayOf(CALENDAR_FIRST_YEAR, 1, 1); day <= last; day++) {
-    if (isTradingDay(day)) days.write(day, sessionCloseUs(day))
-  }
+  for (let day = FIRST_DAY; day <= LAST_DAY; day++)
+    days.write(day, isTradingDay(day) ? sessionCloseUs(day) : Number.NaN)
   days.close()
   await database.run(
-    `CREATE TEMP TABLE sessions AS SELECT DATE '1970-01-01' + day_number::INTEGER AS day, close_us::BIGINT AS close_us FROM session_days`,
+    `SET VARIABLE ${VARIABLE} = (SELECT list(CASE WHEN isnan(close_us) THEN NULL ELSE close_us::BIGINT END ORDER BY day_number) FROM session_days)`,
   )
 }
+
+/** UTC of the session's close on a day, NULL on other days. A look-up, not a join: a join does not keep the rows' order. */
+export const sessionCloseSql = (date: string): string =>
+  `CASE WHEN ${date} BETWEEN DATE '${formatDay(FIRST_DAY)}' AND DATE '${formatDay(LAST_DAY)}'
+    THEN getvariable('${VARIABLE}')[(${date} - DATE '${formatDay(FIRST_DAY)}') + 1] END`
+
+/** The same, with 16:00 in New York on days without a session. */
+export const dayCloseSql = (date: string): string =>
+  `coalesce(${sessionCloseSql(date)}, epoch_us(timezone('${NEW_YORK}', ${date} + TIME '16:00:00')))`
 
 const timeframeSql = async ({database, fileName}: LayoutContext, column: string): Promise<string> => {
   const frames = await database.rows<{frame: string}>(`SELECT DISTINCT ${identifier(column)} AS frame FROM ${RAW}`)

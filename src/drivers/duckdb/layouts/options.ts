@@ -1,12 +1,7 @@
 import {UserError} from '../../../domain/errors.ts'
-import {createSessions} from './bar-time.ts'
+import {createSessions, dayCloseSql} from './bar-time.ts'
 import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, toUtcUs} from './layout.ts'
 import {occSql} from './lean.ts'
-
-/** UTC of the session's close on the chain's day: a chain of a day is known when the day is over. */
-const closeOf = (date: string): string =>
-  `coalesce(sessions.close_us, ${toUtcUs(`(${date} + TIME '16:00:00')`, NEW_YORK)})`
-const joinSessions = (date: string): string => `LEFT JOIN sessions ON sessions.day = ${date}`
 
 const afterSessions =
   (outputs: (context: LayoutContext) => readonly LayoutOutput[]) =>
@@ -32,9 +27,9 @@ export const cboeChain: Layout = {
   outputs: afterSessions(() => [
     {
       kind: 'option',
-      select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, symbol, ${closeOf('trade_date')} AS ts_us, contract, "right", strike,
+      select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, symbol, ${dayCloseSql('trade_date')} AS ts_us, contract, "right", strike,
         expiration AS expiry, bid, ask, underlying_last AS underlying, volume, open_interest, nullif(implied_vol, 0) AS implied_volatility,
-        delta, gamma FROM ${RAW} ${joinSessions('trade_date')}`,
+        delta, gamma FROM ${RAW}`,
     },
   ]),
 }
@@ -68,9 +63,9 @@ export const spxChain: Layout = {
       kind: 'option',
       select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq,
         ${options.symbol === undefined ? "CASE underlying WHEN 'SPXW' THEN 'SPX' ELSE underlying END" : `'${options.symbol}'`} AS symbol,
-        ${closeOf('quote_date')} AS ts_us, optionroot AS contract, type AS "right", strike, expiration AS expiry, bid, ask,
+        ${dayCloseSql('quote_date')} AS ts_us, optionroot AS contract, type AS "right", strike, expiration AS expiry, bid, ask,
         underlying_last AS underlying, volume, openinterest AS open_interest, nullif(impliedvol, 0) AS implied_volatility, delta, gamma
-        FROM ${RAW} ${joinSessions('quote_date')}`,
+        FROM ${RAW}`,
     },
   ]),
 }
@@ -96,12 +91,12 @@ export const cboeEndOfDay: Layout = {
         ${occSql('root', 'expiration', 'option_type', 'strike')} AS contract, ${right} AS "right", strike, expiration AS expiry,
         bid_${suffix} AS bid, ask_${suffix} AS ask, bid_size_${suffix} AS bid_size, ask_size_${suffix} AS ask_size,
         (underlying_bid_${suffix} + underlying_ask_${suffix}) / 2 AS underlying,
-        ${suffix === 'eod' ? 'trade_volume' : 'NULL::DOUBLE'} AS volume, open_interest FROM ${RAW} ${joinSessions('quote_date')}`
+        ${suffix === 'eod' ? 'trade_volume' : 'NULL::DOUBLE'} AS volume, open_interest FROM ${RAW}`
     const quarterTo = toUtcUs("(quote_date + TIME '15:45:00')", NEW_YORK)
     return [
       {
         kind: 'option',
-        select: `${snapshot('1545', quarterTo, 0)} UNION ALL ${snapshot('eod', closeOf('quote_date'), 1)}`,
+        select: `${snapshot('1545', quarterTo, 0)} UNION ALL ${snapshot('eod', dayCloseSql('quote_date'), 1)}`,
       },
     ]
   }),

@@ -1,10 +1,9 @@
 import {identifier, quoted} from '../database.ts'
-import {createSessions} from './bar-time.ts'
-import {hasColumns, type Layout, NEW_YORK, RAW, toUtcUs} from './layout.ts'
+import {createSessions, dayCloseSql} from './bar-time.ts'
+import {hasColumns, type Layout, RAW} from './layout.ts'
 import {symbolSql} from './lean.ts'
 
-const closeUs = `coalesce(sessions.close_us, ${toUtcUs('("date" + TIME \'16:00:00\')', NEW_YORK)})`
-const sessions = `LEFT JOIN sessions ON sessions.day = "date"`
+const closeUs = dayCloseSql('"date"')
 
 /** A FRED series: a date and one column named after the series, such as VIXCLS (the VIX at the close). */
 export const fredSeries: Layout = {
@@ -19,7 +18,7 @@ export const fredSeries: Layout = {
       {
         kind: 'observation',
         select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, ${quoted(options.symbol ?? series.replace(/CLS$/, ''))} AS symbol, ${closeUs} AS ts_us,
-          'close' AS name, ${identifier(series)} AS value FROM ${RAW} ${sessions}`,
+          'close' AS name, ${identifier(series)} AS value FROM ${RAW}`,
       },
     ]
   },
@@ -38,7 +37,7 @@ export const realisedMeasures: Layout = {
       {
         kind: 'observation',
         select: `SELECT id AS line, id AS seq, ${symbolSql(context)} AS symbol, ts_us, name, value FROM
-          (UNPIVOT (SELECT ${RAW}.rowid AS id, ${closeUs} AS ts_us, ${names.map(identifier)} FROM ${RAW} ${sessions})
+          (UNPIVOT (SELECT ${RAW}.rowid AS id, ${closeUs} AS ts_us, ${names.map(identifier)} FROM ${RAW})
            ON ${names.map(identifier)} INTO NAME name VALUE value)`,
       },
     ]

@@ -241,7 +241,7 @@ const tableOutputs =
           ${adjusted.price(priced ? column('open') : close)} AS open, ${adjusted.price(priced ? column('high') : close)} AS high,
           ${adjusted.price(priced ? column('low') : close)} AS low, ${adjusted.price(close)} AS close,
           ${adjusted.volume(column('volume', '0::DOUBLE'))} AS volume
-          FROM ${RAW} ${bars.join} ${adjusted.join}`,
+          FROM ${RAW} ${adjusted.join}`,
         },
       ]
     }
