@@ -275,6 +275,6 @@ const partSql = (
   const where = inside.length === 0 ? '' : ` WHERE ${inside.join(' AND ')}`
   const instrument = isOption ? 'contracts.instrument' : `${instruments.indexOf(part.symbol)}::USMALLINT`
   const from = `read_parquet(${quoted(part.file)}, hive_partitioning = false)${isOption ? ` AS rows JOIN contracts ON contracts.contract = rows.${identifier('contract')}` : ''}`
-  return `SELECT ts_us::DOUBLE AS ts_us, (${tape.kind << 24} + (${tape.flags})::INTEGER * 65536 + (${instrument})::INTEGER) AS packed,
+  return `SELECT ts_us::DOUBLE AS ts_us, (${tape.kind << 24} + coalesce(${tape.flags}, 0)::INTEGER * 65536 + (${instrument})::INTEGER) AS packed,
     ${instrument} AS instrument, ${tape.kind}::UTINYINT AS kind, ${values}, seq, ${nth} AS part FROM ${from}${where}`
 }

@@ -5,7 +5,7 @@ import type {CatalogKind} from '../../data/catalog.ts'
  * ticks and lots in Parquet).
  */
 export interface KindTable {
-  /** Optional columns of a layout's SELECT and what stands in for them. */
+  /** Optional columns of a layout's SELECT, as typed NULLs. */
   readonly defaults: Readonly<Record<string, string>>
   /** Prices that decide the tick size, and sizes that decide the lot size. */
   readonly prices: readonly string[]
@@ -57,7 +57,7 @@ const QUOTE: KindTable = {
 }
 
 const TRADE: KindTable = {
-  defaults: {aggressor: '0', venue_ts_us: 'NULL::BIGINT'},
+  defaults: {aggressor: 'NULL::INTEGER', venue_ts_us: 'NULL::BIGINT'},
   prices: ['price'],
   sizes: ['size'],
   invalid: [badPrice('price'), badSize('size')],
@@ -68,7 +68,7 @@ const TRADE: KindTable = {
   ],
   noted: [],
   unique: [],
-  stored: {price_ticks: 'P(price)', size_lots: 'S(size)', aggressor: 'aggressor::TINYINT', venue_ts_us: 'venue_ts_us'},
+  stored: {price_ticks: 'P(price)', size_lots: 'S(size)', aggressor: 'coalesce(aggressor, 0)::TINYINT', venue_ts_us: 'venue_ts_us'},
 }
 
 const BAR: KindTable = {
