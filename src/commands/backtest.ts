@@ -59,7 +59,8 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       default: 'us' as const,
     })(),
     queue: Flags.option({
-      description: 'where a resting order stands in its level; fifo-l3 needs single orders in the data',
+      description:
+        'where a resting order stands in its level; fifo-l3 needs single orders in the data and replays depth and orders',
       options: ['conservative', 'probabilistic', 'fifo-l3', 'none'] as const,
       default: 'conservative' as const,
     })(),
@@ -112,7 +113,11 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       ...(flags.start === undefined ? {} : {fromUs: parseTimeUs(flags.start, 'start')}),
       ...(flags.end === undefined ? {} : {toUs: parseTimeUs(flags.end, 'end')}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
-      ...(flags.kinds === undefined ? {} : {kinds: flags.kinds}),
+      ...(flags.kinds !== undefined
+        ? {kinds: flags.kinds}
+        : flags.queue === 'fifo-l3'
+          ? {kinds: ['depth', 'order']}
+          : {}),
     }
     const searches = flags.sweep !== undefined || flags['walk-forward']
     if (searches && flags.from === '-')

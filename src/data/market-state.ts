@@ -96,7 +96,13 @@ export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): voi
 const bookOf = (state: MarketState, i: number): OrderBook => (state.books[i] ??= new OrderBook())
 
 const setQuote = (state: MarketState, i: number, book: OrderBook, at: number): void => {
-  if (book.bidLevels() > 0 && book.askLevels() > 0 && book.bidTicks(0) >= book.askTicks(0)) return
+  if (book.bidLevels() > 0 && book.askLevels() > 0 && book.bidTicks(0) >= book.askTicks(0)) {
+    // Crossed by order rows: there is no market to quote until they sort themselves out.
+    state.bidLots[i] = 0
+    state.askLots[i] = 0
+    state.quotedUs[i] = at
+    return
+  }
   state.bidTicks[i] = book.bidTicks(0)
   state.bidLots[i] = book.bidLots(0)
   state.askTicks[i] = book.askTicks(0)

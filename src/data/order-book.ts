@@ -43,6 +43,16 @@ class BookSide {
     return dropped
   }
 
+  /** Removes every level nearer to the touch than a price; returns how many. */
+  dropBetter(priceTicks: number): number {
+    let dropped = 0
+    while (this.count > 0 && (this.prices[this.count - 1]! - priceTicks) * this.#direction > 0) {
+      this.count--
+      dropped++
+    }
+    return dropped
+  }
+
   /** First index whose price is not further from the touch than the one asked for: linear near the touch, then bisection. */
   #find(priceTicks: number): number {
     const {prices} = this
@@ -82,6 +92,9 @@ class BookSide {
   }
 }
 
+/** How long order rows may leave a book crossed. */
+const CROSSED_US = 100_000
+
 const grown = (column: Float64Array): Float64Array<ArrayBuffer> => {
   const next = new Float64Array(column.length * 2)
   next.set(column)
@@ -111,6 +124,12 @@ export class OrderBook {
   /** Levels dropped because newer information crossed them. */
   uncrossed = 0
   halted = false
+  /** Whether depth rows, order rows have been seen. */
+  hasDepth = false
+  hasOrders = false
+  /** Time since which order rows have left the book crossed; 0 while they have not. */
+  #crossedUs = 0
+  #newestIsAsk = false
   /** Order taken by the last reduce, delete or execute row; undefined when it was there before the feed began. */
   touched: MarketOrder | undefined
 
@@ -142,6 +161,7 @@ export class OrderBook {
 
   applyDepth(chunk: TapeChunk, row: number): void {
     const flags = chunk.flags[row]!
+    this.hasDepth = true
     if ((flags & Depth.clear) !== 0) this.clear()
     this.#set((flags & Depth.ask) !== 0, chunk.v0[row]!, chunk.v1[row]!)
   }
@@ -153,16 +173,32 @@ export class OrderBook {
     const lots = chunk.v1[row]!
     const id = chunk.v2[row]!
     this.touched = undefined
-    switch (flags >> 1) {
+    this.hasOrders = true
+    this.#applyAction(flags >> 1, ask, ticks, lots, id)
+    if (!this.hasDepth) this.#uncrossOrders(chunk.tsUs[row]!)
+  }
+
+  /** Order rows have crossed the book for a moment: nothing in it can be traded with. */
+  isCrossed(): boolean {
+    return this.#bids.count > 0 && this.#asks.count > 0 && this.bidTicks(0) >= this.askTicks(0)
+  }
+
+  #applyAction(action: number, ask: boolean, ticks: number, lots: number, id: number): void {
+    switch (action) {
       case OrderAction.add: {
         const arrival = this.#arrivals++
         this.#orders.set(id, {ask, ticks, lots, arrival})
-        ;(ask ? this.#asks : this.#bids).add(ticks, lots)
+        this.#newestIsAsk = ask
+        this.#change(ask, ticks, lots)
         return
       }
       case OrderAction.reduce:
+        this.#take(id, ask, ticks, lots)
+        return
       case OrderAction.execute:
         this.#take(id, ask, ticks, lots)
+        // A better price would have traded first: what stands before an execution is not there any more.
+        if (!this.hasDepth) this.uncrossed += (ask ? this.#asks : this.#bids).dropBetter(this.touched?.ticks ?? ticks)
         return
       case OrderAction.delete:
         this.#take(id, ask, ticks, this.#orders.get(id)?.lots ?? lots)
@@ -197,6 +233,28 @@ export class OrderBook {
       order.lots -= lots
       if (order.lots <= 0) this.#orders.delete(id)
     }
-    ;(ask ? this.#asks : this.#bids).add(order?.ticks ?? ticks, -lots)
+    this.#change(ask, order?.ticks ?? ticks, -lots)
+  }
+
+  /** Depth rows, where there are any, are the truth about totals. */
+  #change(ask: boolean, ticks: number, lots: number): void {
+    if (!this.hasDepth) (ask ? this.#asks : this.#bids).add(ticks, lots)
+  }
+
+  /**
+   * A feed of the top levels does not tell when an order that left them is cancelled, so old orders linger. A taker's own
+   * order crosses for an instant only: what is still crossed a moment later is stale on the older side.
+   */
+  #uncrossOrders(atUs: number): void {
+    if (this.#bids.count === 0 || this.#asks.count === 0 || this.bidTicks(0) < this.askTicks(0)) {
+      this.#crossedUs = 0
+      return
+    }
+    if (this.#crossedUs === 0) this.#crossedUs = atUs
+    if (atUs - this.#crossedUs < CROSSED_US) return
+    this.uncrossed += this.#newestIsAsk
+      ? this.#bids.dropThrough(this.askTicks(0))
+      : this.#asks.dropThrough(this.bidTicks(0))
+    this.#crossedUs = 0
   }
 }

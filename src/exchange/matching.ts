@@ -360,6 +360,8 @@ class VenueCore {
         if ((flags & Depth.last) !== 0) this.#onQuote(i, atUs)
         return
       case EventKind.trade:
+        // Where single orders are known, their executions are the trades: a print would be the same trade again.
+        if (this.#market.books[i]?.hasOrders === true) return
         this.#onTrade(i, chunk.v0[row]!, chunk.v1[row]!, flags, atUs)
         return
       case EventKind.order:
@@ -527,7 +529,7 @@ class VenueCore {
     const {instrument: i, isBuy, limitTicks} = working
     const market = this.#market
     const book = market.books[i]
-    if (book?.halted === true) return
+    if (book !== undefined && (book.halted || book.isCrossed())) return
     const consumed = this.#consumed[i]!
     const levels = book === undefined ? 1 : isBuy ? book.askLevels() : book.bidLevels()
     for (let level = 0; level < levels; level++) {

@@ -126,12 +126,42 @@ describe('order rows', () => {
     expect(bids).toEqual([])
   })
 
-  test('a book crossed for a moment keeps its last quote', () => {
-    const {state} = apply([
-      {at: 1, order: ['add', 'bid', 1, 99, 5]},
-      {at: 1, order: ['add', 'ask', 2, 101, 5]},
-      {at: 2, order: ['add', 'bid', 3, 101, 2]},
+  const crossed: Row[] = [
+    {at: 1, order: ['add', 'bid', 1, 99, 5]},
+    {at: 1, order: ['add', 'ask', 2, 101, 5]},
+    {at: 2, order: ['add', 'bid', 3, 101, 2]},
+  ]
+  test('crossed for a moment, by a taker, it shows no market', () => {
+    const {state, book} = apply(crossed)
+    expect([state.bidLots[0], state.askLots[0], book.isCrossed()]).toEqual([0, 0, true])
+    const after = apply([
+      ...crossed,
+      {at: 3, order: ['execute', 'ask', 2, 101, 2]},
+      {at: 3, order: ['delete', 'bid', 3, 101, 2]},
     ])
-    expect([state.bidTicks[0], state.askTicks[0]]).toEqual([99, 101])
+    expect([after.bids, after.asks]).toEqual([[[99, 5]], [[101, 3]]])
+    expect([after.state.bidTicks[0], after.state.askTicks[0]]).toEqual([99, 101])
+  })
+
+  test('crossed for longer, the older side is stale', () => {
+    const {bids, asks, book} = apply([...crossed, {at: 200_000, order: ['add', 'bid', 4, 98, 1]}])
+    expect([bids[0], asks, book.uncrossed]).toEqual([[101, 2], [], 1])
+  })
+
+  test('an execution removes the better prices that would have traded first', () => {
+    const {asks} = apply([
+      ...crossed.slice(0, 2),
+      {at: 3, order: ['add', 'ask', 5, 103, 4]},
+      {at: 4, order: ['execute', 'ask', 5, 103, 1]},
+    ])
+    expect(asks).toEqual([[103, 3]])
+  })
+
+  test('where depth rows are there too, they alone make the levels', () => {
+    const {bids, book} = apply([
+      {at: 1, depth: ['bid', 99, 5], clear: true},
+      {at: 2, order: ['add', 'bid', 1, 99, 7]},
+    ])
+    expect([bids, book.hasOrders, book.arrivals()]).toEqual([[[99, 5]], true, 1])
   })
 })
