@@ -3,6 +3,7 @@ import process from 'node:process'
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
 import type {IngestSummary} from '../core/ingest.ts'
+import {UserError} from '../domain/errors.ts'
 
 export default class Ingest extends BaseCommand {
   static override summary = 'normalise market data into a catalog, or into NDJSON on stdout'
@@ -64,6 +65,11 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
 
   async run(): Promise<IngestSummary> {
     const {args, argv, flags} = await this.parse(Ingest)
+    if (flags.out === '-' && this.jsonEnabled()) {
+      throw new UserError('TWO_OUTPUTS', '--json and --out - would both write to stdout', {
+        hints: ['leave --json out, or name a folder with --out DIR'],
+      })
+    }
     const {ingest, ingestToNdjson} = await import('../core/ingest.ts')
     const {alpacaRequest, ingestOptions} = await import('../core/ingest-options.ts')
     const {config} = await this.loadConfig(flags)
@@ -97,7 +103,7 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
   #describe(summary: IngestSummary): void {
     const defects = Object.entries(summary.defects).map(([name, count]) => `${name} ${count}`)
     this.note(
-      `${summary.rows} rows from ${summary.files} files (${summary.unchanged} unchanged), ${summary.from} to ${summary.to}` +
+      `${summary.rows} rows from ${summary.files} ${summary.files === 1 ? 'unit' : 'units'} (${summary.unchanged} unchanged), ${summary.from} to ${summary.to}` +
         `${defects.length === 0 ? '' : `; ${defects.join(', ')}`}`,
     )
   }
