@@ -10,7 +10,8 @@ export default class Train extends BaseCommand {
     `The model, its card and a checkpoint are written to --out. The card holds the metrics of a purged, embargoed
 test stretch beside the majority, persistence and linear baselines, and says so where the model does not beat them.
 Ctrl-C ends after the current step with everything written; --resume goes on from there, bit for bit.
-Models on bars: signal, lstm, cnn, hybrid, transformer, linear. On order books: book, ctabl, deeplob, mixer, logistic-ofi.`
+Models on bars: signal, lstm, cnn, hybrid, transformer, ensemble, linear. On order books: book, ctabl, deeplob, mixer,
+logistic-ofi (give --window 32 --horizon 50 --barrier 0.5). On option chains: embedder (--folds 1 adds an ablation).`
   static override examples = [
     '<%= config.bin %> <%= command.id %> signal --data data --out models',
     '<%= config.bin %> <%= command.id %> lstm --data data --size medium --max-steps 4000 --json',

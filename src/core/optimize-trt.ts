@@ -58,6 +58,8 @@ export interface OptimizeResult {
     readonly inputs: 'real' | 'synthetic'
   }
   readonly quantisedProducts: number
+  /** Products left in float because converting them moved the answers most. */
+  readonly keptFloat: readonly string[]
   readonly accepted: boolean
   readonly reasons: readonly string[]
   /** Null when the result was refused: nothing is written then. */
@@ -72,13 +74,12 @@ export const optimizeModel = async (loaded: LoadedModel, request: OptimizeReques
       hints: ['start from the float32 model'],
     })
   }
-  const {model, quantised} = convert(onnx, request.precision)
   const changed: ModelDescription = {...description, precision: request.precision}
-  const bytes = writeOnnx({...model, metadata: {...model.metadata, ...metadataOf(changed)}})
   const {device, skipped} = chooseDevice(loaded.bytes, request.devices)
   const before = openOrtSession(loaded.bytes, {threads: 1, device})
-  const after = openOrtSession(bytes, {threads: 1, device})
   const {windows, inputs} = await windowsFor(description, request)
+  const {bytes, quantised, keptFloat} = convert(onnx, changed, before, windows, request)
+  const after = openOrtSession(bytes, {threads: 1, device})
   const timings = time(before, after, windows, description, request.runs)
   const drift = driftOf(before, after, windows, description)
   before.dispose()
@@ -107,17 +108,62 @@ export const optimizeModel = async (loaded: LoadedModel, request: OptimizeReques
     reduction,
     drift: {...drift, inputs},
     quantisedProducts: quantised,
+    keptFloat,
     accepted: reasons.length === 0,
     reasons,
   }
   return {...result, output: result.accepted ? write(loaded, request.out, bytes, changed, result) : null}
 }
 
-const convert = (onnx: OnnxModel, precision: Precision): {readonly model: OnnxModel; readonly quantised: number} => {
-  if (precision === 'int8') return quantiseInt8(onnx)
-  const model = storeAsHalf(onnx)
-  return {model, quantised: model.nodes.length - onnx.nodes.length}
+interface Converted {
+  readonly bytes: Uint8Array
+  readonly quantised: number
+  /** Products left in float because converting them moved the answers most. */
+  readonly keptFloat: readonly string[]
 }
+
+/**
+ * int8 for all products; where that drifts too far, the ones whose conversion alone moves the answers most go back to
+ * float, a few more each time, until the rest holds or half of them are back.
+ */
+const convert = (
+  onnx: OnnxModel,
+  description: ModelDescription,
+  before: GraphSession,
+  windows: Float32Array,
+  {precision, maxDrift}: OptimizeRequest,
+): Converted => {
+  const bytesOf = (model: OnnxModel): Uint8Array =>
+    writeOnnx({...model, metadata: {...model.metadata, ...metadataOf(description)}})
+  if (precision === 'float16') {
+    const model = storeAsHalf(onnx)
+    return {bytes: bytesOf(model), quantised: model.nodes.length - onnx.nodes.length, keptFloat: []}
+  }
+  const all = quantiseInt8(onnx)
+  const driftWith = (keep: ReadonlySet<string>, sample: Float32Array) => {
+    const session = openOrtSession(bytesOf(quantiseInt8(onnx, {keep}).model), {threads: 1})
+    const drift = driftOf(before, session, sample, description)
+    session.dispose()
+    return drift
+  }
+  let kept: readonly string[] = []
+  if (all.quantised > 1 && driftWith(new Set(), windows).decisionFlips > maxDrift) {
+    const sample = windows.subarray(0, SENSITIVITY_WINDOWS * description.window * description.width)
+    const sensitivity = all.names.map(name => {
+      const others = new Set(all.names.filter(other => other !== name))
+      return {name, moved: driftWith(others, sample).maxAbs}
+    })
+    const ranked = sensitivity.sort((a, b) => b.moved - a.moved).map(({name}) => name)
+    for (let count = 1; count <= ranked.length / 2; count += Math.ceil(count / 2)) {
+      kept = ranked.slice(0, count)
+      if (driftWith(new Set(kept), windows).decisionFlips <= maxDrift) break
+    }
+  }
+  const {model, quantised} = quantiseInt8(onnx, {keep: new Set(kept)})
+  return {bytes: bytesOf(model), quantised, keptFloat: kept}
+}
+
+const SENSITIVITY_WINDOWS = 100
 
 /** The first device that loads the model, with what the runtime said of those before it. */
 const chooseDevice = (bytes: Uint8Array, devices: readonly Device[]) => {

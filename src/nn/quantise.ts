@@ -4,12 +4,16 @@ import {floatsOf, MICROSOFT_DOMAIN, type OnnxModel, type OnnxNode, type OnnxTens
 export interface QuantiseOptions {
   /** Products with fewer weights than this stay float: quantising their input would cost more than it saves. */
   readonly minWeights?: number
+  /** Weights (by name) that stay float. */
+  readonly keep?: ReadonlySet<string>
 }
 
 export interface Quantised {
   readonly model: OnnxModel
   /** Products that became int8. */
   readonly quantised: number
+  /** Weights that were quantised, by name. */
+  readonly names: readonly string[]
   /** Weights left in float32. */
   readonly kept: number
 }
@@ -19,7 +23,10 @@ export interface Quantised {
  * as they come (`DynamicQuantizeMatMul` of com.microsoft, one scale a tensor). Nothing else changes. A pure function of
  * the model.
  */
-export const quantiseInt8 = (model: OnnxModel, {minWeights = 1024}: QuantiseOptions = {}): Quantised => {
+export const quantiseInt8 = (
+  model: OnnxModel,
+  {minWeights = 1024, keep = new Set()}: QuantiseOptions = {},
+): Quantised => {
   const weights = new Map(model.initializers.map(tensor => [tensor.name, tensor]))
   const added: OnnxTensor[] = []
   const removed = new Set<string>()
@@ -28,7 +35,7 @@ export const quantiseInt8 = (model: OnnxModel, {minWeights = 1024}: QuantiseOpti
   const nodes = model.nodes.map(node => {
     const weight = weights.get(node.inputs[1] ?? '')
     if (!isPlainProduct(node) || weight?.type !== 'float32' || weight.dims.length !== 2) return node
-    if (sizeOfTensor(weight) < minWeights || uses.get(weight.name) !== 1) return node
+    if (keep.has(weight.name) || sizeOfTensor(weight) < minWeights || uses.get(weight.name) !== 1) return node
     const parts = quantiseColumns(weight, isTransposed(node))
     added.push(parts.values, parts.scales, parts.zeros)
     removed.add(weight.name)
@@ -45,6 +52,7 @@ export const quantiseInt8 = (model: OnnxModel, {minWeights = 1024}: QuantiseOpti
   return {
     model: {...model, nodes, initializers: [...kept, ...added]},
     quantised,
+    names: [...removed],
     kept: kept.filter(({type}) => type === 'float32').reduce((sum, tensor) => sum + sizeOfTensor(tensor), 0),
   }
 }
