@@ -44,7 +44,15 @@ export default class Kill extends BaseCommand {
     const {killHome, killVenues, runKill} = await import('../core/kill.ts')
     const {fileLatch} = await import('../drivers/files/file-latch.ts')
     const home = killHome(flags.home, flags.config ?? [])
-    const latch = fileLatch(home)
+    const {ensureFolder} = await import('../core/run-folder.ts')
+    const onDisk = fileLatch(home)
+    const latch = {
+      engage: (reason: string) => {
+        ensureFolder(home)
+        onDisk.engage(reason)
+      },
+      release: () => onDisk.release(),
+    }
     if (flags.release) return this.#release(latch.release(), home)
 
     const {parseDurationMs} = await import('../core/system-clock.ts')

@@ -1,7 +1,8 @@
-import {mkdirSync, readdirSync, rmSync, writeFileSync} from 'node:fs'
+import {readdirSync, rmSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import {isAlive} from './lock.ts'
+import {ensureFolder} from './run-folder.ts'
 
 /**
  * `HOME/kills/PID` while a kill is at work, so that a node with an exchange of its own keeps it open until the kill has
@@ -11,7 +12,7 @@ export const markKill = (home: string): (() => void) => {
   const folder = path.join(home, 'kills')
   const file = path.join(folder, String(process.pid))
   try {
-    mkdirSync(folder, {recursive: true})
+    ensureFolder(folder)
     writeFileSync(file, '')
   } catch {
     // A courtesy to nodes that own their exchange; a full or read-only disk must not stop a kill.

@@ -1,7 +1,8 @@
-import {mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
+import {readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import {isAlive} from './lock.ts'
+import {ensureFolder} from './run-folder.ts'
 
 /**
  * What a running trading node leaves on disk so that another process finds it: `HOME/nodes/RUN.json`. It names where
@@ -35,7 +36,7 @@ export const nodesFolder = (home: string): string => path.join(home, 'nodes')
 /** Writes the record whole or not at all; returns the function that removes it. */
 export const writeNodeFile = (home: string, node: Omit<NodeRecord, 'pid' | 'pidStart'>): (() => void) => {
   const folder = nodesFolder(home)
-  mkdirSync(folder, {recursive: true})
+  ensureFolder(folder)
   const file = path.join(folder, `${node.runId}.json`)
   const pidStart = kernelView(process.pid)?.start
   const record: NodeRecord = {...node, pid: process.pid, ...(pidStart === undefined ? {} : {pidStart})}

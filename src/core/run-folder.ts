@@ -1,13 +1,30 @@
-import {mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs'
+import {mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 
 /** What a run leaves: `HOME/runs/RUN/` with its journal, its last known state and, once it has ended, its summary. */
 export const runFolder = (home: string, runId: string): string => path.join(home, 'runs', runId)
 
+/**
+ * Makes a folder and those above it. Not `mkdir` with `recursive`: where the system answers ENOENT to making a folder in
+ * one that is there (as in /proc), Node tries for ever.
+ */
+export const ensureFolder = (folder: string): void => {
+  const isThere = (): boolean => statSync(folder, {throwIfNoEntry: false})?.isDirectory() === true
+  if (isThere()) return
+  const parent = path.dirname(path.resolve(folder))
+  if (parent !== path.resolve(folder)) ensureFolder(parent)
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    // Another process may have been first.
+    if (!isThere()) throw error
+  }
+}
+
 /** Replaces a JSON file as a whole, so that a reader never sees half of one. */
 export const writeWhole = (file: string, value: unknown): void => {
-  mkdirSync(path.dirname(file), {recursive: true})
+  ensureFolder(path.dirname(file))
   const partial = `${file}.${process.pid}.tmp`
   writeFileSync(partial, `${JSON.stringify(value, undefined, 2)}\n`)
   renameSync(partial, file)

@@ -1,5 +1,7 @@
+import {existsSync} from 'node:fs'
 import path from 'node:path'
 import {fileLatch} from '../drivers/files/file-latch.ts'
+import type {LatchState} from '../engine/kill-latch.ts'
 import {killAtWork} from './kill-marker.ts'
 import {type FoundNode, findNodes} from './node-file.ts'
 import {listRuns, readWhole, runFolder} from './run-folder.ts'
@@ -24,7 +26,8 @@ export interface Status {
 
 /** What runs in a home, whether it may trade, and how the last run ended. Reads only. */
 export const readStatus = (home: string): Status => {
-  const latch = fileLatch(home).check()
+  // A home that is not there yet has nothing to latch; a node would make it before it looks.
+  const latch: LatchState = existsSync(home) ? fileLatch(home).check() : {latched: false}
   const {nodes, unreadable} = findNodes(home)
   const withRisk = nodes.map(
     ({file: _, ...node}): NodeStatus => ({

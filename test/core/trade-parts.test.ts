@@ -305,6 +305,7 @@ describe('the journal behind a thread', () => {
 test('status tells the latch and the last run, and reads an empty home', () => {
   mkdirSync(home, {recursive: true})
   expect(readStatus(home)).toMatchObject({latched: false, nodes: [], stale: [], killing: false})
+  expect(readStatus(path.join(home, 'not-there'))).toMatchObject({latched: false, nodes: []})
   fileLatch(home).engage('by hand')
   writeWhole(path.join(home, 'runs', '20250101-000000-aaaa', 'summary.json'), {runId: 'older'})
   writeWhole(path.join(home, 'runs', '20250102-000000-aaaa', 'summary.json'), {runId: 'newer'})
