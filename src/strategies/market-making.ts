@@ -29,7 +29,7 @@ export const MarketMakingParams = z.strictObject({
     .describe('distance a resting quote may be from the ideal one'),
   volatilityPause: z.number().positive().default(3).describe('fast over slow volatility that pulls both quotes'),
   toxicityPause: z.number().positive().max(1).default(0.9).describe('aggressor balance that pulls the side being hit'),
-  markoutSeconds: z.number().positive().default(5).describe('time after a fill at which its adverse move is measured'),
+  markoutSeconds: z.number().positive().default(5).describe('time after a fill at which its worth is measured'),
   pauseSeconds: z.number().nonnegative().default(5).describe('least length of a pause'),
 })
 export type MarketMakingParams = z.output<typeof MarketMakingParams>
@@ -132,8 +132,15 @@ class Maker {
       nowUs,
     )
     if (hasChanged && this.touch.isTwoSided) this.profit.mark(this.touch.mid, this.#microsPerTickLot)
-    this.markouts.settle(this.touch.mid, nowUs)
+    if (this.markouts.isDue(nowUs)) this.markouts.settle(this.touch.mid, nowUs, this.#mostWideningBps())
     if (hasChanged || this.#isDirty || nowUs >= this.#pausedUntilUs) this.#requote(context)
+  }
+
+  /** Two average spreads and two deviations of the mid over the time fills are judged by. */
+  #mostWideningBps(): number {
+    const {averageSpread, volatility, increment, mid} = this.touch
+    const move = volatility * increment * Math.sqrt(this.#params.markoutSeconds)
+    return mid > 0 ? (2e4 * (averageSpread + move)) / mid : 0
   }
 
   onFill(context: StrategyContext, fill: Fill): void {
@@ -146,7 +153,8 @@ class Maker {
     if (notional > 0 && fill.liquidity === 'maker') this.#feeFraction = fee / notional
     if (fill.side === 'buy') this.#bidLots = Math.max(0, this.#bidLots - fill.lots)
     else this.#askLots = Math.max(0, this.#askLots - fill.lots)
-    this.markouts.onFill(sign(fill.side), mid, context.nowUs)
+    const feeBps = notional > 0 ? (1e4 * fee) / notional : 0
+    this.markouts.onFill(sign(fill.side), fill.priceTicks, mid, feeBps, context.nowUs)
     this.#isDirty = true
   }
 
@@ -170,10 +178,11 @@ class Maker {
     }
     if (nowUs < this.#nextRequoteUs && !this.#isDirty) return
 
-    const lots = this.#quoteLots(context.capitalMicros, params.quoteFraction)
+    const most = this.#quoteLots(context.capitalMicros, params.inventoryFraction)
+    // A single lot may be worth more than a quote should be, as long as the inventory limit holds it.
+    const lots = Math.min(most, Math.max(this.#minLots, this.#quoteLots(context.capitalMicros, params.quoteFraction)))
     if (lots < this.#minLots) return
     const held = context.positionLots(this.#index)
-    const most = Math.max(lots, this.#quoteLots(context.capitalMicros, params.inventoryFraction))
     const fair = touch.fairTicks()
     const step = touch.increment
     const half = this.#halfSpread(nowUs, held / lots)
@@ -199,11 +208,10 @@ class Maker {
     })
     const step = touch.increment
     const most = Math.max((params.maxHalfSpreads * touch.averageSpread) / 2, step)
-    // A fill must pay for the venue's fee and for the move against it that fills have met.
     const fees = touch.mid * Math.max(0, this.#feeFraction)
-    const breakEven = fees + (touch.mid * this.markouts.adverseBps) / 1e4
-    const modelled = Math.max(Math.min(halfSpread * step, most), params.minHalfSpreadIncrements * step) + fees
-    const distance = Math.max(modelled, breakEven) + (touch.mid * params.edgeBps) / 1e4
+    const modelled = Math.max(Math.min(halfSpread * step, most), params.minHalfSpreadIncrements * step)
+    // Beyond the model: the fee, and what the last fills have lost.
+    const distance = modelled + fees + (touch.mid * (this.markouts.widenBps + params.edgeBps)) / 1e4
     const shift = Math.max(-most, Math.min(most, skew * step * inventory))
     return {bid: distance + shift, ask: distance - shift}
   }
@@ -254,6 +262,7 @@ const reportOf = (makers: readonly Maker[]): Record<string, number | string> => 
     netMicros: Math.round(net),
     netWithoutRebateMicros: Math.round(net - sum(m => m.profit.rebateMicros)),
     netBpsOfTurnover: turnover > 0 ? (1e4 * net) / turnover : 0,
+    edgeBps: fills > 0 ? sum(m => m.markouts.edgeBps * m.profit.fills) / fills : 0,
     markoutBps: fills > 0 ? sum(m => m.markouts.meanBps * m.profit.fills) / fills : 0,
   }
 }

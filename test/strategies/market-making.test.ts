@@ -2,6 +2,7 @@ import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {glftQuote} from '../../src/strategies/market-making/glft.ts'
 import {TradeIntensity} from '../../src/strategies/market-making/intensity.ts'
+import {Markouts} from '../../src/strategies/market-making/markouts.ts'
 import {MicroPrice, orderFlowImbalance} from '../../src/strategies/market-making/micro-price.ts'
 import {ProfitSplit} from '../../src/strategies/market-making/profit-split.ts'
 import {SignalWeights} from '../../src/strategies/market-making/signal-weights.ts'
@@ -76,6 +77,35 @@ describe('learning', () => {
   })
 })
 
+describe('Markouts', () => {
+  test('values each fill once, after its time, and widens while fills lose', () => {
+    const markouts = new Markouts(1_000)
+    for (let k = 0; k < 20; k++) {
+      markouts.onFill(1, 10_000, 10_001, 0.5, k * 10_000)
+      markouts.settle(10_001, k * 10_000 + 999, 50)
+      expect(markouts.count).toBe(k)
+      markouts.settle(9_990, k * 10_000 + 1_000, 50)
+    }
+    // Each fill lost 10 bp against its price and 0.5 bp of fee; the mid moved 11 ticks against it.
+    expect(markouts.edgeBps).toBeCloseTo(-10.5, 9)
+    expect(markouts.meanBps).toBeCloseTo((-11 / 10_001) * 1e4, 9)
+    expect(markouts.widenBps).toBeCloseTo(10.5, 9)
+    for (let k = 0; k < 200; k++) {
+      markouts.onFill(-1, 10_000, 10_000, 0, 1e6 + k * 10_000)
+      markouts.settle(9_990, 1e6 + k * 10_000 + 1_000, 50)
+    }
+    expect(markouts.widenBps).toBe(0)
+  })
+  test('never widens beyond its bound', () => {
+    const markouts = new Markouts(1)
+    for (let k = 0; k < 500; k++) {
+      markouts.onFill(1, 10_000, 10_000, 0, k * 10)
+      markouts.settle(9_900, k * 10 + 1, 7)
+    }
+    expect(markouts.widenBps).toBe(7)
+  })
+})
+
 describe('ProfitSplit', () => {
   test('its parts add up to cash plus position at mid', () => {
     const rng = createRng(3)
@@ -131,6 +161,10 @@ describe('market-making', () => {
     expect(positions[0]).toBe(held)
     expect(report['fills']).toBe(fills.length)
     expect(Math.abs((report['netMicros'] as number) - profitMicros)).toBeLessThan(10)
+  })
+  test('quotes one lot where a quote’s share of capital is less than a lot, and none where the limit is', () => {
+    expect(run({}, {capitalMicros: 5_000e6}).quotes[0]?.bidLots).toBe(1)
+    expect(run({}, {capitalMicros: 1_000e6}).quotes).toEqual([])
   })
   test('learns the venue’s fee and then quotes at least that far away', () => {
     const free = run()
