@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
 import path from 'node:path'
+import type {LatchState} from '../broker/kill-latch.ts'
 import {fileLatch} from '../drivers/files/file-latch.ts'
-import type {LatchState} from '../engine/kill-latch.ts'
 import {killAtWork} from './kill-marker.ts'
 import {type FoundNode, findNodes} from './node-file.ts'
 import {listRuns, readWhole, runFolder} from './run-folder.ts'
