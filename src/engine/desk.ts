@@ -38,6 +38,9 @@ export interface DeskOptions {
   readonly retryUs?: number
 }
 
+/** Alpaca takes no smaller crypto buy; it refuses them with "cost basis must be >= minimal amount of order 10". */
+const LEAST_COIN_ORDER_MICROS = 10_000_000
+
 /** Slots looked at in one instant: more means that sending and refusing chase each other. */
 const MAX_SETTLE = 100_000
 
@@ -257,6 +260,7 @@ export class OrderDesk {
       this.#retryLater(i, this.#blockedUs[slot]!)
       return
     }
+    if (this.#isDust(i, slot, need)) return
     const side: Side = need > 0 ? 'buy' : 'sell'
     const lots = this.#withoutFlip(i, need)
     const purpose: OrderPurpose = this.#forced[slot] === 1 ? 'exit' : 'target'
@@ -264,6 +268,17 @@ export class OrderDesk {
     if (this.#send(slot, purpose, side, lots, priced, nowUs)) return
     this.#blockedUs[slot] = nowUs + this.#retryUs
     this.#retryLater(i, this.#blockedUs[slot]!)
+  }
+
+  /**
+   * A fee taken in coin leaves a buy a little short of its target; what is missing is worth less than a venue takes, and
+   * buying it would leave the next, smaller rest.
+   */
+  #isDust(i: number, slot: number, need: number): boolean {
+    const held = this.#o.ledger.tradedLots[slot]!
+    if (held === 0 || need < 0 === held > 0 || this.#o.instruments.at(i).kind !== 'crypto') return false
+    const {microsPerTickLot} = this.#o.risk.snapshot
+    return Math.abs(need) * midTicks(this.#o.market, i) * microsPerTickLot[i]! < LEAST_COIN_ORDER_MICROS
   }
 
   /** Opening and closing may not be one order: what would pass zero stops at zero first. */

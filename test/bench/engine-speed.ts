@@ -15,7 +15,7 @@ import {feeSchedule} from '../../src/exchange/fees.ts'
 import {constantLatency} from '../../src/exchange/latency.ts'
 import {riskLimits} from '../../src/risk/limits.ts'
 import type {Strategy} from '../../src/strategies/strategy.ts'
-import {depthTape, quoteTape} from './engine-tapes.ts'
+import {barTape, depthTape, orderTape, quoteTape} from './engine-tapes.ts'
 
 const SYMBOLS = ['BTC/USD', 'ETH/USD', 'SOL/USD', 'LTC/USD', 'XRP/USD', 'ADA/USD', 'DOT/USD', 'UNI/USD']
 
@@ -54,7 +54,27 @@ const quoter = (): Strategy => {
   }
 }
 
-const simulation = (symbols: readonly string[], strategy: Strategy): Simulation => {
+/** Two averages of bar closes; long while the fast one is above. */
+const barCross = (): Strategy => {
+  const fast = new Float64Array(SYMBOLS.length)
+  const slow = new Float64Array(SYMBOLS.length)
+  return {
+    name: 'bar-cross',
+    onEvent(context, chunk, row) {
+      const i = chunk.instrument[row] as number
+      const close = context.market.close[i] as number
+      fast[i] = fast[i] === 0 ? close : (fast[i] as number) + ((close - (fast[i] as number)) * 2) / 101
+      slow[i] = slow[i] === 0 ? close : (slow[i] as number) + ((close - (slow[i] as number)) * 2) / 1001
+      context.target(i, (fast[i] as number) > (slow[i] as number) ? 20_000_000 : 0)
+    },
+  }
+}
+
+const simulation = (
+  symbols: readonly string[],
+  strategy: Strategy,
+  queue: 'conservative' | 'fifo-l3' = 'conservative',
+): Simulation => {
   const instruments = InstrumentTable.of(symbols)
   return new Simulation({
     runId: 'bench',
@@ -69,12 +89,17 @@ const simulation = (symbols: readonly string[], strategy: Strategy): Simulation 
     cashMicros: 1e12,
     latency: constantLatency(500),
     fees: feeSchedule('us', instruments),
-    queue: 'conservative',
+    queue,
   })
 }
 
-const engineRun = (tape: readonly TapeChunk[], symbols: readonly string[], strategy: () => Strategy) => {
-  const run = simulation(symbols, strategy())
+const engineRun = (
+  tape: readonly TapeChunk[],
+  symbols: readonly string[],
+  strategy: () => Strategy,
+  queue?: 'conservative' | 'fifo-l3',
+) => {
+  const run = simulation(symbols, strategy(), queue)
   for (const chunk of tape) run.play(chunk)
   run.finish()
   const {ledger, desk} = run.engine
@@ -175,4 +200,14 @@ const depth = depthTape(millions * 1e6)
 compare('L2 changes, 1 symbol, resting quotes', millions * 1e6, {
   engine: () => engineRun(depth, ['BTC/USD'], quoter),
   'bare scan': () => scan(depth),
+})
+const orders = orderTape(millions * 1e6)
+compare('L3 orders, 1 symbol, exact queue', millions * 1e6, {
+  engine: () => engineRun(orders, ['BTC/USD'], quoter, 'fifo-l3'),
+  'bare scan': () => scan(orders),
+})
+const bars = barTape(millions * 1e6, SYMBOLS.length)
+compare('minute bars, 8 symbols', millions * 1e6, {
+  engine: () => engineRun(bars, SYMBOLS, barCross),
+  'bare scan': () => scan(bars),
 })

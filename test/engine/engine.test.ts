@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest'
-import {flatFees} from '../../src/exchange/fees.ts'
+import {InstrumentTable} from '../../src/domain/instrument.ts'
+import {feeSchedule, flatFees} from '../../src/exchange/fees.ts'
 import {constantLatency} from '../../src/exchange/latency.ts'
 import type {Row} from '../support/rows.ts'
 import {scripted, simulate} from './engine-rig.ts'
@@ -74,6 +75,16 @@ describe('a target', () => {
     )
     expect(heard).toEqual([500])
   })
+})
+
+test('a coin short of its target by the fee is not bought again and again', () => {
+  const {engine, ledger} = simulate(
+    [scripted('s', (_, context) => context.target(0, COIN))],
+    quotes(100, 100, 100, 100, 100),
+    {fees: feeSchedule('us', InstrumentTable.of(['BTC/USD']))},
+  )
+  expect(engine.desk.sent).toBe(1)
+  expect(ledger.tradedLots[0]).toBe(0.9975 * COIN)
 })
 
 describe('netting', () => {
