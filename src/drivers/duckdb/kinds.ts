@@ -68,7 +68,12 @@ const TRADE: KindTable = {
   ],
   noted: [],
   unique: [],
-  stored: {price_ticks: 'P(price)', size_lots: 'S(size)', aggressor: 'coalesce(aggressor, 0)::TINYINT', venue_ts_us: 'venue_ts_us'},
+  stored: {
+    price_ticks: 'P(price)',
+    size_lots: 'S(size)',
+    aggressor: 'coalesce(aggressor, 0)::TINYINT',
+    venue_ts_us: 'venue_ts_us',
+  },
 }
 
 const BAR: KindTable = {

@@ -108,7 +108,7 @@ const groupsOf = async (
   defects: Record<string, number>,
 ): Promise<RowGroup[]> => {
   const keys = output.kind === 'bar' ? ['symbol', 'period_us'] : ['symbol']
-  const order = await fileOrderOf(database, table, keys)
+  const order = await fileOrderOf(database, table, keys, kind)
   // Rising stamps cannot repeat; contracts and names share theirs.
   const isRising = order.isGrouped && order.late === 0 && order.repeats === 0
   if (kind.unique.length > 0 && !(output.kind === 'bar' && isRising))
@@ -182,7 +182,12 @@ interface FileOrder {
 const previousInFile = (column: string, keys: readonly string[]): string =>
   `CASE WHEN ${keys.map(key => `lag(${key}) OVER () = ${key}`).join(' AND ')} THEN lag(${column}) OVER () END`
 
-const fileOrderOf = async (database: Database, table: string, keys: readonly string[]): Promise<FileOrder> => {
+const fileOrderOf = async (
+  database: Database,
+  table: string,
+  keys: readonly string[],
+  kind: KindTable,
+): Promise<FileOrder> => {
   const streamed = await database.one<{
     backwards: number
     starts: number
@@ -198,10 +203,13 @@ const fileOrderOf = async (database: Database, table: string, keys: readonly str
   const {groups} = await database.one<{groups: number}>(
     `SELECT count(*) AS groups FROM (SELECT DISTINCT ${keys} FROM ${table} WHERE defect IS NULL)`,
   )
-  if (streamed.backwards === 0 && streamed.starts === groups) return {isGrouped: true, ...streamed}
+  // Contracts and names of one symbol take turns in a file: each has an order of its own.
+  const series = [...keys, ...kind.unique.filter(name => name !== 'ts_us' && !keys.includes(name))]
+  const isPlain = series.length === keys.length || streamed.late === 0
+  if (streamed.backwards === 0 && streamed.starts === groups && isPlain) return {isGrouped: true, ...streamed}
   const {late} = await database.one<{late: number}>(
     `SELECT count_if(ts_us < previous) AS late FROM
-       (SELECT ts_us, lag(ts_us) OVER (PARTITION BY ${keys} ORDER BY line, seq) AS previous FROM ${table} WHERE defect IS NULL)`,
+       (SELECT ts_us, lag(ts_us) OVER (PARTITION BY ${series} ORDER BY line, seq) AS previous FROM ${table} WHERE defect IS NULL)`,
   )
   return {isGrouped: false, late, repeats: 0, unsorted: 0}
 }

@@ -2,7 +2,6 @@ import {createHash, type Hash} from 'node:crypto'
 import {createReadStream, createWriteStream} from 'node:fs'
 import {open, stat} from 'node:fs/promises'
 import path from 'node:path'
-import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {createGunzip} from 'node:zlib'
 import {ExitCode, UserError} from '../../domain/errors.ts'
@@ -57,8 +56,7 @@ export const unpackSource = async (file: string, scratch: string): Promise<Sourc
       createWriteStream(plainPath, {highWaterMark: 1 << 20}),
     )
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'Z_BUF_ERROR' && code !== 'Z_DATA_ERROR') throw error
+    if (!isBrokenGzip(error)) throw error
     truncated = true
     await salvage(file, plainPath)
   }
@@ -80,15 +78,28 @@ export const hashSource = async (file: string): Promise<SourceFile> => {
 /** Writes everything that decompresses before the break, up to the last whole line. */
 const salvage = async (file: string, plainPath: string): Promise<void> => {
   const gunzip = createGunzip()
-  const kept: Buffer[] = []
   createReadStream(file).pipe(gunzip)
+  await pipeline(wholeLines(gunzip), createWriteStream(plainPath))
+}
+
+async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest = Buffer.alloc(0)
   try {
-    for await (const chunk of gunzip) kept.push(chunk as Buffer)
-  } catch {
-    // The break itself, which the caller has already seen and reports.
+    for await (const chunk of chunks) {
+      const all = Buffer.concat([rest, chunk])
+      const end = all.lastIndexOf(10) + 1
+      rest = all.subarray(end)
+      if (end > 0) yield all.subarray(0, end)
+    }
+  } catch (error) {
+    // The break itself, which the caller has already seen and reports; what came before stands.
+    if (!isBrokenGzip(error)) throw error
   }
-  const all = Buffer.concat(kept)
-  await pipeline(Readable.from([all.subarray(0, all.lastIndexOf(10) + 1)]), createWriteStream(plainPath))
+}
+
+const isBrokenGzip = (error: unknown): boolean => {
+  const {code} = error as NodeJS.ErrnoException
+  return code === 'Z_BUF_ERROR' || code === 'Z_DATA_ERROR'
 }
 
 const digestOf = async (file: string): Promise<string> => {
