@@ -31,7 +31,7 @@ export const openTape = async (parts: readonly LocatedPart[], query: CatalogQuer
     ...[...scales.values()].filter(({symbol}) => plain.has(symbol)),
     ...(optionParts.length === 0 ? [] : await contractsOf(optionParts, scales)),
   ])
-  const exact = query.fromUs === undefined && query.toUs === undefined
+  const exact = query.fromUs === undefined && query.toUs === undefined && !overlappingBars(tapeParts)
   const chunks = () => readChunks(tapeParts, instruments, scales, query)
   let hash: Promise<string> | undefined
   return {
