@@ -48,6 +48,18 @@ describe('a target', () => {
     expect(ledger.cashMicros - ledger.initialCashMicros).toBe(-97e6)
   })
 
+  test('that grows leaves the order on its way where it stands, one that shrinks recalls it', () => {
+    const sent = (sizes: readonly number[]) =>
+      kinds(
+        simulate(
+          [scripted('s', (row, context) => context.target(0, (sizes[row] ?? 0) * COIN, {limitTicks: 98 * DOLLAR}))],
+          quotes(...sizes.map(() => 100)),
+        ).entries,
+      ).filter(kind => kind === 'intent' || kind === 'cancel')
+    expect(sent([1, 1, 2, 3])).toEqual(['intent'])
+    expect(sent([3, 3, 2])).toEqual(['intent', 'cancel', 'intent'])
+  })
+
   test('does not flip through zero in one order', () => {
     const {entries, ledger} = simulate(
       [scripted('s', (row, context) => context.target(0, row === 0 ? COIN : -COIN))],
