@@ -35,6 +35,11 @@ export interface BrokerAccount {
  */
 export interface Broker extends AsyncDisposable {
   readonly name: string
+  /**
+   * The venue refuses an order that would open a position against an open order of the other side, and one that would
+   * pass from long to short (Alpaca's rule for shares). The engine then quotes only the side that may rest.
+   */
+  readonly separatesSides?: boolean
   readonly onReport: (listener: (report: ExecutionReport) => void) => void
   /** Throws `UnclearOutcome` when the venue may or may not have the order. A refusal is a `rejected` report, not an exception. */
   readonly submit: (order: ApprovedOrder) => Promise<void>

@@ -1,5 +1,6 @@
 import type {Broker} from '../broker/broker.ts'
 import type {Journal, JournalEntry} from '../broker/journal.ts'
+import type {KillLatch} from '../broker/kill-latch.ts'
 import type {TapeChunk} from '../data/tape.ts'
 import type {ExecutionReport, Fill} from '../domain/order.ts'
 import {tsUs} from '../domain/units.ts'
@@ -95,6 +96,7 @@ const bookable = (report: FillReport, runId: string): FillReport =>
 /** Everything a broker does, as an object that can be spread over. */
 const forwarded = (broker: Broker): Broker => ({
   name: broker.name,
+  separatesSides: broker.separatesSides ?? false,
   onReport: listener => broker.onReport(listener),
   submit: order => broker.submit(order),
   cancel: clientOrderId => broker.cancel(clientOrderId),
@@ -112,11 +114,20 @@ export interface Syncable {
   readonly sync: () => Promise<void>
 }
 
+export interface JournaledBrokerOptions {
+  readonly journal: Syncable
+  readonly latch: KillLatch
+  /** Called with each order as it is handed over. */
+  readonly onSent: (clientOrderId: string) => void
+}
+
 /**
  * The same broker behind a group commit: an order leaves only after the journal has been synced, once for all orders of
- * one instant. `onSent` is called with each order as it is handed over. A sync that fails keeps its orders here.
+ * one instant. A sync that fails keeps its orders here, and so does a latch that closed while they waited for the disk:
+ * those come back as rejected, never sent.
  */
-export const journaledBroker = (broker: Broker, journal: Syncable, onSent: (clientOrderId: string) => void): Broker => {
+export const journaledBroker = (broker: Broker, {journal, latch, onSent}: JournaledBrokerOptions): Broker => {
+  const listeners: ((report: ExecutionReport) => void)[] = []
   let pending: Promise<void> | undefined
   const synced = (): Promise<void> => {
     pending ??= Promise.resolve().then(() => {
@@ -127,8 +138,25 @@ export const journaledBroker = (broker: Broker, journal: Syncable, onSent: (clie
   }
   return {
     ...forwarded(broker),
+    onReport(listener) {
+      listeners.push(listener)
+      broker.onReport(listener)
+    },
     async submit(order) {
       await synced()
+      const state = latch.check()
+      if (state.latched) {
+        const {clientOrderId, decidedUs} = order
+        const report = {
+          kind: 'rejected',
+          clientOrderId,
+          tsUs: decidedUs,
+          code: 'latched',
+          reason: state.reason,
+        } as const
+        for (const listener of listeners) listener(report)
+        return
+      }
       onSent(order.clientOrderId)
       return broker.submit(order)
     },

@@ -152,6 +152,7 @@ class TradingNode {
       }),
       journal: options.journal,
       latch: options.latch,
+      separatesSides: options.broker.separatesSides ?? false,
       outbox: {submit: order => this.#submit(order), cancel: id => this.#cancel(id)},
       rng: createRng(options.seed, 'node'),
       cashMicros,

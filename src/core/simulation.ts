@@ -35,6 +35,8 @@ export interface SimulationOptions {
   readonly impact?: ImpactModel
   readonly bars?: BarMatching
   readonly listener?: EngineListener
+  /** As a venue that keeps the sides apart would have it; see `Broker`. */
+  readonly separatesSides?: boolean
   readonly sampleUs?: number
   /** False leaves every instrument open round the clock. */
   readonly sessions?: boolean
@@ -91,6 +93,7 @@ export class Simulation {
       }),
       journal: options.journal,
       latch: openLatch,
+      separatesSides: options.separatesSides ?? false,
       outbox: {
         submit: (order, nowUs) => this.venue.submit(order, nowUs),
         cancel: (clientOrderId, nowUs) => this.venue.cancel(clientOrderId, nowUs),

@@ -107,7 +107,11 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     seed: config.seed,
     configHash,
     feed,
-    broker: journaledBroker(books.broker, books.journal, id => monitor.onSent(id)),
+    broker: journaledBroker(books.broker, {
+      journal: books.journal,
+      latch: site.latch,
+      onSent: id => monitor.onSent(id),
+    }),
     strategies: running,
     allocator: allocatorOf(config, names, run.cashMicros),
     limits: riskLimits(config.risk),

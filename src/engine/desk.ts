@@ -34,6 +34,8 @@ export interface DeskOptions {
   readonly outbox: Outbox
   readonly record: RunRecord
   readonly listener?: DeskListener
+  /** See `Broker.separatesSides`. */
+  readonly separatesSides?: boolean
   /** Market time before an order that was refused is tried again; 1 s by default. */
   readonly retryUs?: number
 }
@@ -298,29 +300,44 @@ export class OrderDesk {
   ): void {
     const i = quote.slot % this.#n
     const orderSide: Side = side === 'bid' ? 'buy' : 'sell'
+    const room = this.#admissible(i, orderSide, lots, resting?.leavesLots ?? 0)
     const wanted = lots > 0 ? this.#onIncrement(i, ticks, orderSide) : 0
     const price = lots > 0 ? this.#behindFarTouch(i, wanted, orderSide) : 0
     if (resting !== undefined) {
       const {limitTicks} = resting.intent
       // Its place in the queue is worth more than a few lots.
       const keeps =
-        lots > 0 &&
+        room > 0 &&
         (limitTicks === wanted || limitTicks === price) &&
-        resting.leavesLots <= lots &&
-        resting.leavesLots * 2 >= lots
+        resting.leavesLots <= room &&
+        resting.leavesLots * 2 >= room
       if (!keeps) this.#cancel(resting, nowUs)
       return
     }
     if (this.admits !== 'all') return
     const at = quote.slot * 2 + (side === 'bid' ? 0 : 1)
-    if (lots < this.#o.instruments.at(i).minLots || lots <= 0) return
+    if (room < this.#o.instruments.at(i).minLots || room <= 0) return
     if (nowUs < this.#quoteBlockedUs[at]!) {
       this.#retryLater(i, this.#quoteBlockedUs[at]!)
       return
     }
-    if (this.#send(quote.slot, side, orderSide, lots, price, nowUs)) return
+    if (this.#send(quote.slot, side, orderSide, room, price, nowUs)) return
     this.#quoteBlockedUs[at] = nowUs + this.#retryUs
     this.#retryLater(i, this.#quoteBlockedUs[at]!)
+  }
+
+  /**
+   * Lots of a quote that a venue which keeps the sides apart lets rest: what closes the position, or, with none to close,
+   * all of it unless an order of the other side is working. `own` lots are already resting in this very quote.
+   */
+  #admissible(i: number, side: Side, lots: number, own: number): number {
+    if (this.#o.separatesSides !== true || this.#o.instruments.at(i).kind === 'crypto') return lots
+    const {workingBuyLots, workingSellLots} = this.#o.risk.snapshot
+    const held = this.#o.ledger.account.lots[this.#o.ledger.settlement.home[i]!]!
+    const [same, other] = side === 'buy' ? [workingBuyLots, workingSellLots] : [workingSellLots, workingBuyLots]
+    const closable = side === 'buy' ? -held : held
+    if (closable > 0) return Math.max(0, Math.min(lots, closable - (same[i]! - own)))
+    return other[i]! > 0 ? 0 : lots
   }
 
   /** A quote must not take: one that the market has come to since it was wanted slides behind the far side. */
@@ -679,16 +696,18 @@ export class OrderDesk {
           : 'target'
     this.#register(intent, slot, purpose, nowUs)
     this.sent++
-    const match = /-([0-9a-z]+)-([0-9a-z]+)$/.exec(intent.clientOrderId)
-    const sequence = Number.parseInt(match?.[2] ?? '0', 36)
-    if (strategy >= 0) this.#sequence[strategy] = Math.max(this.#sequence[strategy]!, sequence)
+    this.#passSequence(intent.clientOrderId)
   }
   restoreVerdict(clientOrderId: string, verdict: 'accept' | 'resize' | 'reject'): void {
     if (verdict === 'reject') this.rejected++
+    this.#passSequence(clientOrderId)
+  }
+  /** Ids of a former life are never given again, whichever strategy has their number now. */
+  #passSequence(clientOrderId: string): void {
     const match = /-([0-9a-z]+)-([0-9a-z]+)$/.exec(clientOrderId)
     const strategy = Number.parseInt(match?.[1] ?? '', 36)
     const sequence = Number.parseInt(match?.[2] ?? '0', 36)
-    if (strategy < this.#o.strategies.length) this.#sequence[strategy] = Math.max(this.#sequence[strategy]!, sequence)
+    if (strategy < this.#sequence.length) this.#sequence[strategy] = Math.max(this.#sequence[strategy]!, sequence)
   }
   restoreCross(
     instrument: number,

@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly outbox: Outbox
   readonly rng: Rng
   readonly cashMicros: number
+  /** See `Broker.separatesSides`. */
+  readonly separatesSides?: boolean
   readonly exits?: ExitRules
   readonly listener?: EngineListener
   /** Market time after a forced exit in which the same strategy may not go the same way in that instrument; 10 min by default. */

@@ -4,6 +4,7 @@ import path from 'node:path'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import type {ApprovedOrder} from '../../src/broker/broker.ts'
 import type {JournalEntry} from '../../src/broker/journal.ts'
+import {openLatch} from '../../src/broker/kill-latch.ts'
 import {memoryJournal} from '../../src/broker/memory-journal.ts'
 import {adoptForeignFills, openAccountRun} from '../../src/core/account-journal.ts'
 import {EventQueue} from '../../src/core/event-queue.ts'
@@ -17,7 +18,7 @@ import {readStatus} from '../../src/core/status.ts'
 import {parseDurationMs} from '../../src/core/system-clock.ts'
 import {targetOf, tradingUrlOf} from '../../src/core/trade-target.ts'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
-import type {Fill} from '../../src/domain/order.ts'
+import type {ExecutionReport, Fill} from '../../src/domain/order.ts'
 import {ManualClock} from '../../src/domain/time.ts'
 import {lots, micros, ticks, tsUs} from '../../src/domain/units.ts'
 import {fileLatch} from '../../src/drivers/files/file-latch.ts'
@@ -198,25 +199,47 @@ describe('the wrapped broker', () => {
   test('an order leaves only after the journal is on the disk, once for all orders of an instant', async () => {
     const broker = new FakeBroker(instruments)
     const log: string[] = []
-    const wrapped = journaledBroker(
-      broker,
-      {
+    const wrapped = journaledBroker(broker, {
+      journal: {
         sync: async () => {
           await new Promise(resolve => setImmediate(resolve))
           log.push(`synced, ${broker.submitted.length} sent before`)
         },
       },
-      id => log.push(`sent ${id}`),
-    )
+      latch: openLatch,
+      onSent: id => log.push(`sent ${id}`),
+    })
     await Promise.all([wrapped.submit(anOrder('a')), wrapped.submit(anOrder('b'))])
     await wrapped.submit(anOrder('c'))
     expect(log).toEqual(['synced, 0 sent before', 'sent a', 'sent b', 'synced, 2 sent before', 'sent c'])
   })
   test('what cannot be journaled is not sent', async () => {
     const broker = new FakeBroker(instruments)
-    const wrapped = journaledBroker(broker, {sync: () => Promise.reject(new Error('disk full'))}, () => {})
+    const wrapped = journaledBroker(broker, {
+      journal: {sync: () => Promise.reject(new Error('disk full'))},
+      latch: openLatch,
+      onSent: () => {},
+    })
     await expect(wrapped.submit(anOrder('a'))).rejects.toThrow('disk full')
     expect(broker.submitted).toEqual([])
+  })
+  test('an order whose latch closed while it waited for the disk comes back rejected, never sent', async () => {
+    const broker = new FakeBroker(instruments)
+    let latched = false
+    const wrapped = journaledBroker(broker, {
+      journal: {
+        sync: async () => {
+          latched = true
+        },
+      },
+      latch: {...openLatch, check: () => (latched ? {latched, reason: 'killed'} : {latched: false})},
+      onSent: () => {},
+    })
+    const reports: ExecutionReport[] = []
+    wrapped.onReport(report => reports.push(report))
+    await wrapped.submit(anOrder('a'))
+    expect(broker.submitted).toEqual([])
+    expect(reports).toMatchObject([{kind: 'rejected', clientOrderId: 'a', code: 'latched', reason: 'killed'}])
   })
   test('questions wait for a kill at work; cancels do not', async () => {
     const broker = new FakeBroker(instruments)

@@ -61,6 +61,7 @@ export const createAlpacaBroker = async (options: AlpacaBrokerOptions): Promise<
   const core = new AlpacaBrokerCore(options)
   await core.connect()
   return {
+    separatesSides: true,
     name: options.client.target.kind === 'local' ? 'local exchange' : `alpaca ${options.client.target.kind}`,
     isConnected: () => core.connected,
     onReport: listener => core.onReport(listener),
