@@ -30,6 +30,9 @@ export type ExchangeAnswer =
       readonly exitCode: number
     }
 
+/** Requests a wall minute: the budget is the market's, and an accelerated market's minutes are shorter. */
+export const requestsPerMinute = (speed: number): number => Math.ceil(10_000 * Math.max(1, speed))
+
 export interface ExchangeThread extends AsyncDisposable {
   readonly url: string
   readonly streamUrl: string

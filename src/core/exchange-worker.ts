@@ -3,7 +3,7 @@ import {UserError} from '../domain/errors.ts'
 import {openCatalog} from '../drivers/duckdb/catalog.ts'
 import {startLocalExchange} from '../drivers/exchange-server/local-exchange.ts'
 import {createReplayMarket} from '../exchange/replay-market.ts'
-import type {ExchangeAnswer, ExchangeRequest} from './exchange-thread.ts'
+import {type ExchangeAnswer, type ExchangeRequest, requestsPerMinute} from './exchange-thread.ts'
 import {inDollars} from './replay-source.ts'
 import {systemClock, systemScheduler} from './system-clock.ts'
 
@@ -28,6 +28,7 @@ try {
   const exchange = await startLocalExchange({
     seed,
     speed,
+    requestsPerMinute: requestsPerMinute(speed),
     clock: systemClock(),
     scheduler: systemScheduler(),
     port: wanted,

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import {performance} from 'node:perf_hooks'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {ExitCode, UserError} from '../domain/errors.ts'
 import type {FileLatch} from '../drivers/files/file-latch.ts'
 import type {ExchangeThread} from './exchange-thread.ts'
 import {killAtWork} from './kill-marker.ts'
@@ -11,6 +12,8 @@ import type {TradeMonitor} from './trade-monitor.ts'
 
 /** How long a latched node waits for the kill that latched it to see what it must see. */
 const KILL_PATIENCE_MS = 45_000
+/** A kill's patience and a graceful stop, with room to spare. */
+const LEAVE_MS = KILL_PATIENCE_MS + 30_000
 const STATE_EVERY_MS = 1_000
 /** Rows still in sockets when a replay has ended. */
 const DRAIN_MS = 400
@@ -36,6 +39,37 @@ export const stopper = ({signal, durationMs}: TradeOptions, exchange: ExchangeTh
       clearTimeout(timer)
       signal.removeEventListener('abort', onSignal)
     },
+  }
+}
+
+/**
+ * The run's own result, or UserError STOP_TIMEOUT when it has not left long after it was told to: a broker that never
+ * answers must not keep a stopped node for ever.
+ */
+export const leavingInTime = async <T>(stop: AbortSignal, run: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    stop.addEventListener(
+      'abort',
+      () => {
+        timer = setTimeout(
+          () =>
+            reject(
+              new UserError('STOP_TIMEOUT', `the node did not leave within ${LEAVE_MS / 1_000} s of being stopped`, {
+                hints: ['gpi kill --flatten cancels and closes what it may have left'],
+                exitCode: ExitCode.timeout,
+              }),
+            ),
+          LEAVE_MS,
+        )
+      },
+      {once: true},
+    )
+  })
+  try {
+    return await Promise.race([run, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -12,7 +12,7 @@ import {type AlpacaClient, type AlpacaTarget, createAlpacaClient} from '../drive
 import {type FileLatch, fileLatch} from '../drivers/files/file-latch.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {adoptForeignFills} from './account-journal.ts'
-import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
+import {type ExchangeThread, requestsPerMinute, startExchangeThread} from './exchange-thread.ts'
 import {type FeedClock, feedClock} from './feed-clock.ts'
 import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
 import {MarketWindow} from './market-window.ts'
@@ -23,7 +23,7 @@ import {runFolder, writeWhole} from './run-folder.ts'
 import {type NodeSummary, runNode} from './run-node.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
-import {fanOut, quietAfter, stopper} from './trade-control.ts'
+import {fanOut, leavingInTime, quietAfter, stopper} from './trade-control.ts'
 import type {TradeEvent} from './trade-events.ts'
 import {type LoopDelay, TradeMonitor} from './trade-monitor.ts'
 import {
@@ -102,31 +102,35 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   stack.defer(events.start())
   monitor.restart()
 
-  const summary = await runNode({
-    runId: run.runId,
-    seed: config.seed,
-    configHash,
-    feed,
-    broker: journaledBroker(books.broker, {
-      journal: books.journal,
+  const summary = await leavingInTime(
+    stop.signal,
+    runNode({
+      runId: run.runId,
+      seed: config.seed,
+      configHash,
+      feed,
+      broker: journaledBroker(books.broker, {
+        journal: books.journal,
+        latch: site.latch,
+        onSent: id => monitor.onSent(id),
+      }),
+      strategies: running,
+      allocator: allocatorOf(config, names, run.cashMicros),
+      limits: riskLimits(config.risk),
+      exits: exitRulesOf(config),
+      journal: observedJournal(books.journal, (strategy, fill) => memory.onFill(strategy, fill)),
       latch: site.latch,
-      onSent: id => monitor.onSent(id),
+      clock: site.feedClock ?? site.wall.clock,
+      scheduler:
+        site.feedClock === undefined ? site.wall.scheduler : scaledScheduler(site.wall.scheduler, options.speed),
+      cashMicros: run.cashMicros,
+      onEvent: events.publish,
+      signal: stop.signal,
+      flattenOnStop: options.flattenOnStop,
+      speed: options.speed,
+      idle,
     }),
-    strategies: running,
-    allocator: allocatorOf(config, names, run.cashMicros),
-    limits: riskLimits(config.risk),
-    exits: exitRulesOf(config),
-    journal: observedJournal(books.journal, (strategy, fill) => memory.onFill(strategy, fill)),
-    latch: site.latch,
-    clock: site.feedClock ?? site.wall.clock,
-    scheduler: site.feedClock === undefined ? site.wall.scheduler : scaledScheduler(site.wall.scheduler, options.speed),
-    cashMicros: run.cashMicros,
-    onEvent: events.publish,
-    signal: stop.signal,
-    flattenOnStop: options.flattenOnStop,
-    speed: options.speed,
-    idle,
-  })
+  )
   books.requireWholeJournal()
   const result: TradeSummary = {
     ...summary,
@@ -225,7 +229,15 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
   const {config} = resolved
   const {client, instruments, wall, latch} = site
   const monitor = stack.use(new TradeMonitor())
-  const venue = stack.use(await createAlpacaBroker({client, instruments, ...wall, onBug: rethrow}))
+  const venue = stack.use(
+    await createAlpacaBroker({
+      client,
+      instruments,
+      ...wall,
+      onBug: rethrow,
+      ...(site.exchange === undefined ? {} : {requestsPerMinute: requestsPerMinute(options.speed)}),
+    }),
+  )
   const run = await openRun(options, venue, site.accountNumber, site.exchange !== undefined)
   if (run.resumed) onNote(`continues run ${run.runId} of this account`)
   const broken = new AbortController()

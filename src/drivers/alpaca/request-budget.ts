@@ -49,9 +49,13 @@ export class RequestBudget {
 
   /** True when a token was free: nothing to wait for. */
   tryTake(priority: Priority): boolean {
+    return !this.#waiting.some(waiter => waiter.priority <= priority) && this.#spend(priority)
+  }
+
+  /** Takes a token if there is one for this priority, whoever else waits. */
+  #spend(priority: Priority): boolean {
     this.#refill()
     if (this.#clock.nowUs() < this.#blockedUntilUs && priority !== Priority.cancel) return false
-    if (this.#waiting.some(waiter => waiter.priority <= priority)) return false
     const floor = priority === Priority.cancel ? 0 : this.#capacity * RESERVE
     if (this.#tokens - 1 < floor) return false
     this.#tokens--
@@ -94,12 +98,9 @@ export class RequestBudget {
   }
 
   #release(): void {
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+    // The first of the queue has waited longest of the most urgent: nobody else's turn comes before.
+    for (let next = this.#waiting[0]; next !== undefined && this.#spend(next.priority); next = this.#waiting[0]) {
       this.#waiting.shift()
-      if (!this.tryTake(next.priority)) {
-        this.#waiting.unshift(next)
-        break
-      }
       next.proceed()
     }
     if (this.#waiting.length > 0) this.#arm()
