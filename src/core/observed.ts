@@ -6,14 +6,20 @@ import type {ExecutionReport, Fill} from '../domain/order.ts'
 import {tsUs} from '../domain/units.ts'
 import type {Feed} from '../feed/feed.ts'
 
-/** The same feed under a name of the caller's, told of to `observe` before the node sees each chunk. */
-export const observedFeed = (feed: Feed, name: string, observe: (chunk: TapeChunk) => void): Feed => ({
+/** The same feed under a name of the caller's; `observe` sees each chunk before the node does, `taken` when it has taken it. */
+export const observedFeed = (
+  feed: Feed,
+  name: string,
+  observe: (chunk: TapeChunk) => void,
+  taken: () => void,
+): Feed => ({
   name,
   instruments: feed.instruments,
   async *chunks() {
     for await (const chunk of feed.chunks()) {
       observe(chunk)
       yield chunk
+      taken()
     }
   },
   [Symbol.asyncDispose]: () => feed[Symbol.asyncDispose](),

@@ -34,10 +34,14 @@ export class TradeMonitor implements Disposable {
     this.#arrivedMs = performance.now()
     this.#events += rows
   }
+  /** The chunk has been handled: what is sent from here on was caused by a timer or a report, and is not measured. */
+  onTaken(): void {
+    this.#arrivedMs = 0
+  }
   onEvent(event: TradeEvent): void {
     if (event.kind !== 'order') return
     if (event.status === 'submitted') {
-      this.#caused.set(event.clientOrderId, this.#arrivedMs)
+      if (this.#arrivedMs > 0) this.#caused.set(event.clientOrderId, this.#arrivedMs)
       return
     }
     const causedMs = this.#caused.get(event.clientOrderId)

@@ -286,7 +286,10 @@ const openFeed = async (options: TradeOptions, site: Site, {monitor, sidecars}: 
     sidecars.signals?.onChunk(chunk)
   }
   const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall}))
-  return {feed: observedFeed(feed, feedName(options, site, feed.name), observe), memory: sidecars.tradeMemory(window)}
+  return {
+    feed: observedFeed(feed, feedName(options, site, feed.name), observe, () => monitor.onTaken()),
+    memory: sidecars.tradeMemory(window),
+  }
 }
 
 /** What the rows are, where the node knows it; else whose stream they come from. */

@@ -37,7 +37,7 @@ test('what the bank learned is in the store when the writer has closed, and a la
   }
   await using again = await openMemory({config})
   expect(again.bank.count).toBe(2)
-  expect(again.bank.patterns().find(({id}) => id === 'a')?.observations).toEqual([{atUs: 5, pnlBps: 12}])
+  expect([...again.bank.patterns()].find(({id}) => id === 'a')?.observations).toEqual([{atUs: 5, pnlBps: 12}])
 })
 
 test('changes made while a batch is under way go with the next one, none twice and none lost', async () => {
