@@ -118,3 +118,20 @@ export const midTicks = (state: MarketState, i: number): number =>
   (state.bidLots[i] as number) > 0 && (state.askLots[i] as number) > 0
     ? ((state.bidTicks[i] as number) + (state.askTicks[i] as number)) / 2
     : (state.lastTicks[i] as number)
+
+/** A quote wider than this fraction of its mid says little about value: stub quotes, an empty book. */
+const TRUSTED_SPREAD = 0.1
+
+/**
+ * What a position is worth, in ticks: the mid, or, where the quote is too wide to mean anything, the last price brought
+ * inside it. Marking at the mid of stub quotes would halt trading on a loss that nobody has.
+ */
+export const markTicks = (state: MarketState, i: number): number => {
+  const mid = midTicks(state, i)
+  const last = state.lastTicks[i] as number
+  const bid = state.bidTicks[i] as number
+  const ask = state.askTicks[i] as number
+  const isTwoSided = (state.bidLots[i] as number) > 0 && (state.askLots[i] as number) > 0
+  if (!isTwoSided || last <= 0 || ask - bid <= TRUSTED_SPREAD * mid) return mid
+  return Math.min(Math.max(last, bid), ask)
+}

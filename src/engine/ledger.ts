@@ -1,4 +1,4 @@
-import {type MarketState, midTicks} from '../data/market-state.ts'
+import {type MarketState, markTicks} from '../data/market-state.ts'
 import {type InstrumentTable, mulDivRounded, notionalMicros, scaledProduct} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {isAccountCurrency} from '../risk/gate.ts'
@@ -160,11 +160,11 @@ export class Ledger {
     }
   }
 
-  /** Market value of a signed position in micros at the mid (last price without a quote); its cost while it has no price. */
+  /** Market value of a signed position in micros at the mark (`markTicks`); its cost while it has no price. */
   markMicros(book: PositionBook, slot: number, instrument: number): number {
     const lots = book.lots[slot]!
     if (lots === 0) return 0
-    const price = midTicks(this.#options.market, instrument)
+    const price = markTicks(this.#options.market, instrument)
     return price > 0 ? Math.round(lots * price * this.#options.microsPerTickLot[instrument]!) : book.costMicros[slot]!
   }
 
@@ -224,7 +224,7 @@ export class Ledger {
 
   #value(home: number, units: number): number {
     const {market, microsPerTickLot} = this.#options
-    return Math.round(units * midTicks(market, home) * microsPerTickLot[home]!)
+    return Math.round(units * markTicks(market, home) * microsPerTickLot[home]!)
   }
 
   #remember(fillId: string): void {
