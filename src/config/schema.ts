@@ -100,7 +100,11 @@ export const RiskConfig = z.strictObject({
     .describe('market-clock age of a quote after which no opening order is sent'),
   stopLoss: fraction(0.02).describe('adverse move of a position that closes it'),
   takeProfit: fraction(0.05).describe('favourable move of a position that closes it'),
-  maxHoldingMinutes: z.int().positive().default(390).describe('age of a position that closes it'),
+  maxHoldingMinutes: z
+    .int()
+    .positive()
+    .default(43_200)
+    .describe('age of a position that closes it; 30 days, so that daily bars can be held'),
   restricted: z.array(z.string()).default([]).describe('symbols never traded'),
   allowShort: z.boolean().default(true).describe('whether short positions may be opened'),
 })
