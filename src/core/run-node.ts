@@ -116,6 +116,8 @@ class TradingNode {
   readonly #stop = new AbortController()
   readonly #wall: Scheduler
   readonly #sinceUs: number
+  /** Five wall seconds: an order may be on its way that long, however fast the market's clock runs. */
+  readonly #graceUs: number
   #eventMs = 0
   #stoppedBy: StoppedBy | undefined
   #failure: unknown
@@ -161,6 +163,7 @@ class TradingNode {
       ...(options.onEvent === undefined ? {} : {listener: this.#events.listener}),
     })
     this.#sinceUs = options.clock.nowUs()
+    this.#graceUs = 5 * US_PER_SECOND * Math.max(1, options.speed ?? 1)
   }
 
   async run(): Promise<NodeSummary> {
@@ -326,7 +329,7 @@ class TradingNode {
 
   // --- the broker's view ---------------------------------------------------------------------------------------
 
-  #reconcile(graceUs = this.#lastReconcileUs === 0 ? 0 : 5 * US_PER_SECOND): Promise<Reconciliation> {
+  #reconcile(graceUs = this.#lastReconcileUs === 0 ? 0 : this.#graceUs): Promise<Reconciliation> {
     const {broker, clock, feed, runId} = this.#o
     this.#lastReconcileUs = clock.nowUs()
     this.#reconciling ??= reconcile({
