@@ -8,6 +8,5 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     testTimeout: 30_000,
-    benchmark: {include: ['test/bench/**/*.bench.ts']},
   },
 })

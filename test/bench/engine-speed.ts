@@ -15,7 +15,7 @@ import {feeSchedule} from '../../src/exchange/fees.ts'
 import {constantLatency} from '../../src/exchange/latency.ts'
 import {riskLimits} from '../../src/risk/limits.ts'
 import type {Strategy} from '../../src/strategies/strategy.ts'
-import {barTape, depthTape, orderTape, quoteTape} from './engine-tapes.ts'
+import {barTape, depthTape, orderTape, quoteTape} from '../support/engine-tapes.ts'
 
 const SYMBOLS = ['BTC/USD', 'ETH/USD', 'SOL/USD', 'LTC/USD', 'XRP/USD', 'ADA/USD', 'DOT/USD', 'UNI/USD']
 
