@@ -11,7 +11,7 @@ import {checkLookahead} from '../../src/core/backtest-lookahead.ts'
 import {type BacktestRequest, backtestSetup} from '../../src/core/backtest-setup.ts'
 import {openSource} from '../../src/core/backtest-source.ts'
 import {openSqliteJournal} from '../../src/drivers/sqlite/journal.ts'
-import {quoteTape} from '../bench/engine-tapes.ts'
+import {quoteTape} from '../support/engine-tapes.ts'
 import {memoryTape} from '../support/memory-tape.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
