@@ -68,7 +68,8 @@ export const notionalMicros = (instrument: Instrument, priceTicks: number, sizeL
  * a whole part of `b` is taken out, and what is left is small.
  */
 export const scaledProduct = (a: number, b: number, decimals: number): number => {
-  if (decimals <= 0) return a * b * pow10(-decimals)
+  // Adding 0 takes the sign off a negative zero, which would change a journal's bytes.
+  if (decimals <= 0) return a * b * pow10(-decimals) + 0
   const divisor = pow10(decimals)
   const product = a * b
   if (product <= Number.MAX_SAFE_INTEGER && product >= -Number.MAX_SAFE_INTEGER) return divideRounded(product, divisor)

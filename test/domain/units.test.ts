@@ -74,7 +74,7 @@ describe('conversion between decimals and integers', () => {
           expect(notionalMicros(i, t, n)).toBe(Number(expected))
         },
       ),
-      {numRuns: 500},
+      {numRuns: 500, examples: [[equity('AAPL'), -1, 0]]},
     )
   })
   test('one bitcoin at 61,234.56 is 61,234.56 dollars', () => {
