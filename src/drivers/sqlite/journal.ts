@@ -4,6 +4,7 @@ import {DatabaseSync, type StatementSync} from 'node:sqlite'
 import type {Journal, JournalEntry} from '../../broker/journal.ts'
 import {JournalHash} from '../../broker/journal-hash.ts'
 import {ExitCode, UserError} from '../../domain/errors.ts'
+import {writeAhead} from './write-ahead.ts'
 
 export interface SqliteJournalOptions {
   /**
@@ -98,7 +99,7 @@ const openDatabase = (file: string, durable: 'each' | 'sync' | 'end', readOnly: 
     const id = (database.prepare('PRAGMA application_id').get() as {application_id: number}).application_id
     const tables = (database.prepare('SELECT count(*) AS n FROM sqlite_master').get() as {n: number}).n
     if (tables > 0 && id !== APPLICATION_ID) throw new Error('it is a database of another kind')
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durable === 'end' ? 'OFF' : 'FULL'}`)
+    writeAhead(database, durable === 'end' ? 'OFF' : 'FULL')
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
     database.exec(SCHEMA)
     return database

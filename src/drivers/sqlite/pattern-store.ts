@@ -6,6 +6,7 @@ import {observationChecksum, patternChecksum, vectorBytes} from '../../memory/pa
 import type {ChangeBatch, PatternStore, StoreReport} from '../../memory/pattern-store.ts'
 import {CorruptRowError, observationOf, patternOfRow, type Row, stateOf} from './pattern-row.ts'
 import {explained} from './sqlite-errors.ts'
+import {writeAhead} from './write-ahead.ts'
 
 const BATCH = 1_000
 /** Milliseconds a writer waits for another process's transaction. */
@@ -57,7 +58,7 @@ class SqlitePatternStore implements PatternStore {
     this.#file = file
     this.#db = explained(file, () => new DatabaseSync(file, {timeout: BUSY_TIMEOUT_MS}))
     try {
-      explained(file, () => this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'))
+      explained(file, () => writeAhead(this.#db, 'FULL'))
       this.#inode = statSync(file).ino
       this.#transaction(() => this.#db.exec(SCHEMA))
       this.#sql = prepare(this.#db)

@@ -3,6 +3,7 @@ import path from 'node:path'
 import {DatabaseSync} from 'node:sqlite'
 import {crc32} from 'node:zlib'
 import type {Cache} from '../../data/cache.ts'
+import {writeAhead} from './write-ahead.ts'
 
 export interface SqliteCacheOptions {
   readonly file: string
@@ -25,7 +26,8 @@ const SCHEMA = `
 export const openSqliteCache = ({file, maxEntries}: SqliteCacheOptions): Cache => {
   mkdirSync(path.dirname(file), {recursive: true})
   const db = new DatabaseSync(file, {timeout: 5_000})
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${SCHEMA}`)
+  writeAhead(db, 'NORMAL')
+  db.exec(SCHEMA)
   const get = db.prepare('SELECT value, checksum FROM entry WHERE key = ?')
   const set = db.prepare('INSERT INTO entry (key, value, checksum) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING')
   const remove = db.prepare('DELETE FROM entry WHERE key = ?')
