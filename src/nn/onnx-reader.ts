@@ -22,16 +22,17 @@ const typeNames = new Map<number, OnnxTypeName>(
 export const readOnnx = (bytes: Uint8Array): OnnxModel => {
   let producer = ''
   let graph: Uint8Array | undefined
-  const opsets: Record<string, number> = {}
-  const metadata: Record<string, string> = {}
+  const opsets: [string, number][] = []
+  const metadata: [string, string][] = []
   for (const field of protobufFields(bytes)) {
     if (field.field === 2) producer = text(field.bytes)
     else if (field.field === 7) graph = field.bytes
-    else if (field.field === 8) Object.assign(opsets, readOpset(field.bytes))
-    else if (field.field === 14) Object.assign(metadata, readEntry(field.bytes))
+    else if (field.field === 8) opsets.push(readOpset(field.bytes))
+    else if (field.field === 14) metadata.push(readEntry(field.bytes))
   }
   if (graph === undefined) throw new RangeError('the file holds no ONNX graph')
-  return {producer, opsets, metadata, ...readGraph(graph)}
+  // From entries, because a key of a foreign file may be `__proto__`.
+  return {producer, opsets: Object.fromEntries(opsets), metadata: Object.fromEntries(metadata), ...readGraph(graph)}
 }
 
 const readGraph = (bytes: Uint8Array) => {
@@ -49,24 +50,24 @@ const readGraph = (bytes: Uint8Array) => {
   return {nodes, initializers, inputs: inputs.filter(input => !constants.has(input.name)), outputs}
 }
 
-const readOpset = (bytes: Uint8Array): Record<string, number> => {
+const readOpset = (bytes: Uint8Array): [string, number] => {
   let domain = ''
   let version = 0
   for (const field of protobufFields(bytes)) {
     if (field.field === 1) domain = text(field.bytes)
     else if (field.field === 2) version = Number(field.integer)
   }
-  return {[domain]: version}
+  return [domain, version]
 }
 
-const readEntry = (bytes: Uint8Array): Record<string, string> => {
+const readEntry = (bytes: Uint8Array): [string, string] => {
   let key = ''
   let value = ''
   for (const field of protobufFields(bytes)) {
     if (field.field === 1) key = text(field.bytes)
     else if (field.field === 2) value = text(field.bytes)
   }
-  return {[key]: value}
+  return [key, value]
 }
 
 const readNode = (bytes: Uint8Array): OnnxNode => {
