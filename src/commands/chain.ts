@@ -1,6 +1,3 @@
-import {createWriteStream} from 'node:fs'
-import {rename} from 'node:fs/promises'
-import process from 'node:process'
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
 import type {ChainSummary} from '../core/chain.ts'
@@ -61,22 +58,12 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
       ...(flags.plot === undefined ? {} : {plot: flags.plot}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
     })
-    if (flags.out !== '-') await writeFile(flags.out, records)
+    if (flags.out !== '-') await (await import('../cli/ndjson.ts')).writeNdjsonFile(flags.out, records)
     else if (this.jsonEnabled()) for await (const _record of records);
     else await this.stream(records)
     this.note(describe(summary))
     return summary
   }
-}
-
-/** Beside the file and then into place, so that a stopped run leaves no half file. */
-const writeFile = async (file: string, records: AsyncIterable<unknown>): Promise<void> => {
-  const {writeNdjson} = await import('../cli/ndjson.ts')
-  const beside = `${file}.${process.pid}.tmp`
-  const out = createWriteStream(beside)
-  await writeNdjson(out, records)
-  await new Promise<void>((resolve, reject) => out.once('error', reject).end(resolve))
-  await rename(beside, file)
 }
 
 const describe = (summary: ChainSummary): string => {

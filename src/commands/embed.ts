@@ -1,5 +1,3 @@
-import {createWriteStream} from 'node:fs'
-import {rename} from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
 import {Flags} from '@oclif/core'
@@ -58,7 +56,7 @@ model has embedded before comes from the cache.`
       skipInvalid: flags['skip-invalid'],
       signal: this.stopSignal,
     })
-    if (flags.out !== '-') await writeFile(flags.out, records)
+    if (flags.out !== '-') await (await import('../cli/ndjson.ts')).writeNdjsonFile(flags.out, records)
     else if (this.jsonEnabled()) for await (const _record of records);
     else await this.stream(records)
     const {chains, cached, unusable, p50Ms} = summary
@@ -67,14 +65,4 @@ model has embedded before comes from the cache.`
     )
     return summary
   }
-}
-
-/** Beside the file and then into place, so that a stopped run leaves no half file. */
-const writeFile = async (file: string, records: AsyncIterable<unknown>): Promise<void> => {
-  const {writeNdjson} = await import('../cli/ndjson.ts')
-  const beside = `${file}.${process.pid}.tmp`
-  const out = createWriteStream(beside)
-  await writeNdjson(out, records)
-  await new Promise<void>((resolve, reject) => out.once('error', reject).end(resolve))
-  await rename(beside, file)
 }

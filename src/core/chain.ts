@@ -1,8 +1,5 @@
-import {closeSync, createReadStream, existsSync, openSync, writeFileSync, writeSync} from 'node:fs'
-import process from 'node:process'
-import {createGunzip} from 'node:zlib'
+import {closeSync, openSync, writeFileSync, writeSync} from 'node:fs'
 import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
-import {UserError} from '../domain/errors.ts'
 import {americanChainGreeks} from '../options/american-chain.ts'
 import {buildChain} from '../options/chain.ts'
 import {chainFeatures} from '../options/chain-features.ts'
@@ -12,6 +9,7 @@ import type {OptionQuote, QuoteStatus} from '../options/option-quote.ts'
 import {fitSurface, type SmileFit, type Surface} from '../options/smile.ts'
 import {smileSvg} from '../options/smile-svg.ts'
 import {findViolations, type Violation} from '../options/violations.ts'
+import {openInput} from './open-input.ts'
 
 export interface ChainRequest {
   /** NDJSON file (gzip by its name), `-` for standard input. */
@@ -191,11 +189,4 @@ async function* chainsOf(
     }
   }
   for (const {quotes} of open.values()) yield quotes
-}
-
-const openInput = (from: string): AsyncIterable<Uint8Array> => {
-  if (from !== '-' && !existsSync(from))
-    throw new UserError('FILE_NOT_FOUND', `no such file: ${from}`, {hints: ['check the path, or - for standard input']})
-  const raw = from === '-' ? process.stdin : createReadStream(from)
-  return from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw
 }

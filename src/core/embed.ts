@@ -1,7 +1,5 @@
-import {closeSync, createReadStream, existsSync, openSync, writeSync} from 'node:fs'
+import {closeSync, openSync, writeSync} from 'node:fs'
 import {performance} from 'node:perf_hooks'
-import process from 'node:process'
-import {createGunzip} from 'node:zlib'
 import type {Cache} from '../data/cache.ts'
 import {Rejects, readNdjson} from '../data/ndjson.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
@@ -16,6 +14,7 @@ import {chainGreeks} from '../options/chain-greeks.ts'
 import {chainTensor} from '../options/chain-tensor.ts'
 import type {OptionQuote} from '../options/option-quote.ts'
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
+import {openInput} from './open-input.ts'
 import {CHAIN_LAYOUT} from './train-embedder.ts'
 
 export interface EmbeddingRecord {
@@ -218,11 +217,7 @@ const keyOf = (modelHash: string, chain: readonly OptionQuote[]): string =>
   )
 
 async function* readQuotes(from: string, rejects: Rejects, summary: EmbedSummary): AsyncGenerator<OptionQuote> {
-  if (from !== '-' && !existsSync(from)) {
-    throw new UserError('FILE_NOT_FOUND', `no such file: ${from}`, {hints: ['check the path, or - for standard input']})
-  }
-  const raw = from === '-' ? process.stdin : createReadStream(from)
-  for await (const {record} of readNdjson(from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw, rejects)) {
+  for await (const {record} of readNdjson(openInput(from), rejects)) {
     if (record.kind === 'option-quote') yield record as OptionQuote
     else summary.otherRecords++
   }

@@ -1,23 +1,14 @@
-import {closeSync, createReadStream, createWriteStream, existsSync, openSync, renameSync, writeSync} from 'node:fs'
+import {closeSync, createWriteStream, existsSync, openSync, renameSync, writeSync} from 'node:fs'
 import process from 'node:process'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
-import {createGunzip} from 'node:zlib'
 import {z} from 'zod'
 import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
 import {Pattern as PatternRecord} from '../data/records.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {MemoryBank} from '../memory/memory.ts'
 import {patternOfRecord, recordOfPattern} from '../memory/pattern-records.ts'
-
-/** The bytes of a file (gzip by its name) or of standard input for `-`. */
-const openInput = (from: string): AsyncIterable<Uint8Array> => {
-  if (from !== '-' && !existsSync(from)) {
-    throw new UserError('FILE_NOT_FOUND', `no such file: ${from}`, {hints: ['check the path, or - for standard input']})
-  }
-  const raw = from === '-' ? process.stdin : createReadStream(from)
-  return from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw
-}
+import {openInput} from './open-input.ts'
 
 export interface AddOptions {
   readonly from: string
