@@ -1,5 +1,5 @@
 import {Worker} from 'node:worker_threads'
-import {type ExitCode, UserError} from '../domain/errors.ts'
+import {errorOfRefusal, type Refusal} from './refusal.ts'
 
 export interface ExchangeRequest {
   readonly seed: number
@@ -22,13 +22,7 @@ export type ExchangeAnswer =
     }
   | {readonly kind: 'ended'}
   | {readonly kind: 'stopped'}
-  | {
-      readonly kind: 'refused'
-      readonly code: string
-      readonly message: string
-      readonly hints: readonly string[]
-      readonly exitCode: number
-    }
+  | Refusal
 
 /** Requests a wall minute: the budget is the market's, and an accelerated market's minutes are shorter. */
 export const requestsPerMinute = (speed: number): number => Math.ceil(10_000 * Math.max(1, speed))
@@ -62,8 +56,7 @@ export const startExchangeThread = async (request: ExchangeRequest): Promise<Exc
           onEnded()
           return
         case 'refused': {
-          const {code, message, hints, exitCode} = answer
-          reject(new UserError(code, message, {hints, exitCode: exitCode as ExitCode}))
+          reject(errorOfRefusal(answer))
           return
         }
         default:

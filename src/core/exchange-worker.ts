@@ -1,9 +1,9 @@
 import {parentPort, workerData} from 'node:worker_threads'
-import {UserError} from '../domain/errors.ts'
 import {openCatalog} from '../drivers/duckdb/catalog.ts'
 import {startLocalExchange} from '../drivers/exchange-server/local-exchange.ts'
 import {createReplayMarket} from '../exchange/replay-market.ts'
 import {type ExchangeAnswer, type ExchangeRequest, requestsPerMinute} from './exchange-thread.ts'
+import {refusalOf} from './refusal.ts'
 import {inDollars} from './replay-source.ts'
 import {systemClock, systemScheduler} from './system-clock.ts'
 
@@ -48,7 +48,5 @@ try {
     symbols: exchange.exchange.instruments.all().map(({symbol}) => symbol),
   })
 } catch (error) {
-  if (!(error instanceof UserError)) throw error
-  const {code, message, hints, exitCode} = error
-  tell({kind: 'refused', code, message, hints, exitCode})
+  tell(refusalOf(error))
 }

@@ -2,9 +2,10 @@ import {createHash} from 'node:crypto'
 import {availableParallelism} from 'node:os'
 import {Worker} from 'node:worker_threads'
 import type {ResolvedConfig} from '../config/resolve.ts'
-import {type ExitCode, UserError} from '../domain/errors.ts'
+import {UserError} from '../domain/errors.ts'
 import type {Scenario} from '../exchange/scenarios/scenario.ts'
 import {scenariosNamed} from '../exchange/scenarios/scenarios.ts'
+import {errorOfRefusal} from './refusal.ts'
 import type {PathRequest, PathResult} from './stress-path.ts'
 import {reportScenario, type ScenarioReport} from './stress-report.ts'
 import type {StressRunOptions} from './stress-run.ts'
@@ -104,8 +105,7 @@ const runAll = (requests: readonly PathRequest[], {run, threads, signal, onProgr
       worker.on('error', reject)
       worker.on('message', (answer: StressAnswer) => {
         if (answer.kind === 'refused') {
-          const {code, message, hints, exitCode} = answer
-          reject(new UserError(code, message, {hints, exitCode: exitCode as ExitCode}))
+          reject(errorOfRefusal(answer))
           return
         }
         results[answer.number] = answer.result

@@ -1,5 +1,5 @@
 import {parentPort, workerData} from 'node:worker_threads'
-import {UserError} from '../domain/errors.ts'
+import {refusalOf} from './refusal.ts'
 import {runEmbedderTraining} from './train-embedder.ts'
 import type {TrainHooks, TrainRequest} from './train-parts.ts'
 import {runTraining} from './train-run.ts'
@@ -18,7 +18,5 @@ try {
     request.model === 'embedder' ? await runEmbedderTraining(request, hooks) : await runTraining(request, hooks)
   port.postMessage({kind: 'done', result})
 } catch (error) {
-  if (!(error instanceof UserError)) throw error
-  const {code, message, hints, exitCode} = error
-  port.postMessage({kind: 'refused', code, message, hints, exitCode})
+  port.postMessage(refusalOf(error))
 }

@@ -1,19 +1,13 @@
 import {Worker} from 'node:worker_threads'
-import {type ExitCode, UserError} from '../domain/errors.ts'
 import {knownModel} from '../models/catalogue.ts'
+import {errorOfRefusal, type Refusal} from './refusal.ts'
 import type {TrainProgress, TrainRequest} from './train-parts.ts'
 import type {TrainResult} from './train-run.ts'
 
 type Message =
   | {readonly kind: 'progress'; readonly progress: TrainProgress}
   | {readonly kind: 'done'; readonly result: TrainResult}
-  | {
-      readonly kind: 'refused'
-      readonly code: string
-      readonly message: string
-      readonly hints: string[]
-      readonly exitCode: ExitCode
-    }
+  | Refusal
 
 export interface TrainOptions {
   readonly onProgress?: (progress: TrainProgress) => void
@@ -40,7 +34,7 @@ export const train = async (request: TrainRequest, {onProgress, signal}: TrainOp
           resolve(message.result)
           break
         case 'refused':
-          reject(new UserError(message.code, message.message, message))
+          reject(errorOfRefusal(message))
           break
         default:
           message satisfies never

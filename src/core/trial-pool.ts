@@ -1,6 +1,6 @@
 import {availableParallelism} from 'node:os'
 import {Worker} from 'node:worker_threads'
-import {type ExitCode, UserError} from '../domain/errors.ts'
+import {errorOfRefusal} from './refusal.ts'
 import type {TrialRequest, TrialResult} from './trial.ts'
 import type {TrialAnswer, TrialJob} from './trial-worker.ts'
 
@@ -52,8 +52,7 @@ export const openTrialPool = (threads = availableParallelism()): TrialPool => {
           worker.on('message', (answer: TrialAnswer) => {
             busy--
             if (answer.kind === 'refused') {
-              const {code, message, hints, exitCode} = answer
-              reject(new UserError(code, message, {hints, exitCode: exitCode as ExitCode}))
+              reject(errorOfRefusal(answer))
               return
             }
             results[answer.number] = answer.result
