@@ -9,7 +9,7 @@ import type {OptionQuote, QuoteStatus} from '../options/option-quote.ts'
 import {fitSurface, type SmileFit, type Surface} from '../options/smile.ts'
 import {smileSvg} from '../options/smile-svg.ts'
 import {findViolations, type Violation} from '../options/violations.ts'
-import {openInput} from './open-input.ts'
+import {inputName, openInput} from './open-input.ts'
 
 export interface ChainRequest {
   /** NDJSON file (gzip by its name), `-` for standard input. */
@@ -117,7 +117,7 @@ async function* recordsOf(request: ChainRequest, summary: ChainSummary): AsyncGe
     }
     summary.rejected = rejects.count
     if (request.plot !== undefined && plot !== undefined) writeFileSync(request.plot, plot)
-    if (!request.skipInvalid) rejects.throwIfAny(request.from === '-' ? 'stdin' : request.from)
+    if (!request.skipInvalid) rejects.throwIfAny(inputName(request.from))
   } finally {
     if (rejectsFile !== undefined) closeSync(rejectsFile)
   }

@@ -14,7 +14,7 @@ import {chainGreeks} from '../options/chain-greeks.ts'
 import {chainTensor} from '../options/chain-tensor.ts'
 import type {OptionQuote} from '../options/option-quote.ts'
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
-import {openInput} from './open-input.ts'
+import {inputName, openInput} from './open-input.ts'
 import {CHAIN_LAYOUT} from './train-embedder.ts'
 
 export interface EmbeddingRecord {
@@ -168,7 +168,7 @@ async function* recordsOf(
     summary.p99Ms = times[Math.floor(0.99 * times.length)] ?? null
     summary.rejected = rejects.count
   }
-  if (!request.skipInvalid) rejects.throwIfAny(request.from ?? '-')
+  if (!request.skipInvalid) rejects.throwIfAny(inputName(request.from ?? '-'))
   if (summary.chains === 0 && request.signal?.aborted !== true) {
     throw new UserError('NO_CHAIN', 'the input holds no option quotes', {
       hints: ['feed option-quote records: gpi ingest spx FILE --out - | gpi embed --from -'],

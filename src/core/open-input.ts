@@ -10,3 +10,6 @@ export const openInput = (from: string): AsyncIterable<Uint8Array> => {
   const raw = from === '-' ? process.stdin : createReadStream(from)
   return from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw
 }
+
+/** What messages call it. */
+export const inputName = (from: string): string => (from === '-' ? 'stdin' : from)
