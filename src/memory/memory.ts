@@ -6,7 +6,10 @@ import {defaultPruneOptions, type PrunePlan, planPrune} from './prune.ts'
 import type {VectorIndex} from './vector-index.ts'
 
 export interface MemoryOptions extends EvidenceOptions, OutcomeAssumptions {
-  /** Patterns kept hot. The bank prunes itself when an addition takes it 2 % beyond. */
+  /**
+   * Patterns kept hot. The bank prunes itself when an addition takes it beyond by 2 % of all it holds, hot and cold, and
+   * by a tenth at most: a prune looks at all of them, so its cost stays in proportion to what was added since.
+   */
   readonly capacity: number
   readonly defaultK: number
 }
@@ -139,7 +142,9 @@ export class MemoryBank implements Disposable {
       ...{observations: sorted, tier, lastUseUs, uses},
     }
     this.#write({op: 'add', pattern: stored})
-    if (this.#index.size > this.options.capacity * 1.02 + 1) this.#pruneAt(tsUs)
+    const {capacity} = this.options
+    const slack = Math.min(0.1 * capacity, 0.02 * this.#documents.size)
+    if (this.#index.size > capacity + slack + 1) this.#pruneAt(tsUs)
     return 'added'
   }
 

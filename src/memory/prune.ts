@@ -151,16 +151,16 @@ const rank = (items: readonly Judged[], options: PruneOptions, out: PruneDecisio
   const ranked = items.toSorted(
     (a, b) => b.bound - a.bound || b.lastSignUs - a.lastSignUs || (a.pattern.id < b.pattern.id ? -1 : 1),
   )
+  const {capacity, coldCapacity} = options
   for (const [place, {pattern, bound}] of ranked.entries()) {
-    const detail = `place ${place + 1} of ${ranked.length} by lower bound (${bps(bound)}), room for ${options.capacity}`
+    const tier = place < capacity ? 'hot' : place < capacity + coldCapacity ? 'cold' : 'gone'
+    // Nearly all stay where they are; a bank that prunes itself should not pay for words about them.
+    if (tier === pattern.tier) continue
+    const detail = `place ${place + 1} of ${ranked.length} by lower bound (${bps(bound)}), room for ${capacity}`
     const of = {id: pattern.id, lowerBoundBps: bound, reason: 'capacity'} as const
-    if (place < options.capacity) {
-      if (pattern.tier === 'cold') out.push({...of, action: 'promote', detail})
-    } else if (place < options.capacity + options.coldCapacity) {
-      if (pattern.tier === 'hot') out.push({...of, action: 'demote', detail})
-    } else {
-      out.push({...of, action: 'evict', detail: `${detail} hot and ${options.coldCapacity} cold`})
-    }
+    if (tier === 'hot') out.push({...of, action: 'promote', detail})
+    else if (tier === 'cold') out.push({...of, action: 'demote', detail})
+    else out.push({...of, action: 'evict', detail: `${detail} hot and ${coldCapacity} cold`})
   }
 }
 
