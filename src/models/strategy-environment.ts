@@ -1,6 +1,6 @@
 // Return columns are indexed inside their bounds, hence the `!`.
 import type {Rng} from '../domain/rng.ts'
-import type {Environment} from './ppo.ts'
+import type {Environment} from './policy-rollout.ts'
 
 export interface StrategyReturns {
   readonly strategies: readonly string[]

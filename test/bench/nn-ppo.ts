@@ -1,7 +1,9 @@
 import {performance} from 'node:perf_hooks'
 import {createRng} from '../../src/domain/rng.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
-import {type Environment, PolicyRunner, PPO_DEFAULTS, trainPolicy} from '../../src/models/ppo.ts'
+import {PolicyRunner} from '../../src/models/policy-network.ts'
+import type {Environment} from '../../src/models/policy-rollout.ts'
+import {PPO_DEFAULTS, trainPolicy} from '../../src/models/ppo.ts'
 import {acrobot, cartPole} from '../support/control.ts'
 
 /** Mean return over a hundred fresh episodes of the trained policy, each action drawn as the most likely one. */

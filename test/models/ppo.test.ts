@@ -1,16 +1,9 @@
 import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
-import {
-  advantagesOf,
-  type Environment,
-  PolicyRunner,
-  type PolicySpec,
-  PPO_DEFAULTS,
-  policyNetwork,
-  ppoObjective,
-  trainPolicy,
-} from '../../src/models/ppo.ts'
+import {PolicyRunner, type PolicySpec, policyNetwork} from '../../src/models/policy-network.ts'
+import {advantagesOf, type Environment} from '../../src/models/policy-rollout.ts'
+import {PPO_DEFAULTS, ppoObjective, trainPolicy} from '../../src/models/ppo.ts'
 import {
   allocate,
   allocationBaselines,

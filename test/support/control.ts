@@ -1,5 +1,5 @@
 import type {Rng} from '../../src/domain/rng.ts'
-import type {Environment} from '../../src/models/ppo.ts'
+import type {Environment} from '../../src/models/policy-rollout.ts'
 
 /** CartPole-v1 (Barto, Sutton and Anderson 1983, as in Gymnasium): balance a pole, 1 a step, 500 steps at most. */
 export const cartPole = (): Environment => {
