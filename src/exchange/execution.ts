@@ -1,0 +1,143 @@
+import {type Instrument, notionalMicros} from '../domain/instrument.ts'
+import type {ExecutionReport} from '../domain/order.ts'
+import {lots as toLots, micros as toMicros, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
+import type {ShownMarket} from './shown-market.ts'
+import type {VenueOptions} from './venue.ts'
+import type {WorkingOrder} from './working-order.ts'
+
+// Columns are indexed by instrument numbers that the table has handed out, so they are read under `!`.
+
+export type Outcome = {readonly kind: 'cancelled'; readonly reason: string} | {readonly kind: 'expired'}
+
+/** What follows from executions, decided by whoever keeps the orders. */
+export interface ExecutionHooks {
+  readonly report: (report: ExecutionReport, atUs: number) => void
+  /** The order's numbers have moved; it may be complete. */
+  readonly filled: (working: WorkingOrder, lots: number, atUs: number) => void
+  readonly end: (working: WorkingOrder, outcome: Outcome, atUs: number) => void
+  /** Our own orders have taken from what an instrument shows. */
+  readonly consumed: (instrument: number) => void
+}
+
+/** Turns liquidity into fills: at which price, how many lots, for what fee. */
+export class Execution {
+  readonly #options: VenueOptions
+  readonly #shown: ShownMarket
+  readonly #hooks: ExecutionHooks
+  /** Signed lots held, for reduce-only. */
+  readonly #held: Float64Array
+
+  constructor(options: VenueOptions, shown: ShownMarket, hooks: ExecutionHooks) {
+    this.#options = options
+    this.#shown = shown
+    this.#hooks = hooks
+    this.#held = Float64Array.from({length: options.instruments.size}, (_, i) => options.initialLots?.(i) ?? 0)
+  }
+
+  /** Takes what the market shows within the limit, level by level. */
+  take(working: WorkingOrder, atUs: number): void {
+    let wanted = this.#firstPart(working)
+    this.#shown.walk(working, (ticks, available, shown) => {
+      const taken = this.fill(
+        working,
+        Math.min(available, wanted),
+        this.#withImpact(working, ticks, shown, wanted),
+        'taker',
+        atUs,
+      )
+      if (taken > 0 && this.#options.respectSize) this.#consume(working.instrument, working.isBuy, ticks, shown, taken)
+      wanted -= taken
+      return taken > 0 && wanted > 0 && working.state === 'live'
+    })
+  }
+
+  /** The market came to a resting order: it is filled as the maker, at its own price. */
+  meetCrossing(working: WorkingOrder, atUs: number): void {
+    this.#shown.walk(working, (ticks, available, shown) => {
+      const taken = this.fill(working, Math.min(available, working.leavesLots), working.limitTicks, 'maker', atUs)
+      if (taken > 0 && this.#options.respectSize) this.#consume(working.instrument, working.isBuy, ticks, shown, taken)
+      return taken > 0 && working.state === 'live'
+    })
+  }
+
+  /** How much a marketable order may take at its first try; all of it, unless chance says partial. */
+  #firstPart(working: WorkingOrder): number {
+    const {partialFillProbability, rng} = this.#options
+    const firstTry = !working.partialDrawn
+    working.partialDrawn = true
+    if (partialFillProbability <= 0 || !firstTry || working.leavesLots < 2 || working.order.timeInForce === 'fok')
+      return working.leavesLots
+    if (rng.uniform() >= partialFillProbability) return working.leavesLots
+    return 1 + rng.below(working.leavesLots - 1)
+  }
+
+  #withImpact(working: WorkingOrder, ticks: number, shownLots: number, lots: number): number {
+    const impact =
+      this.#options.impact?.ticks({instrument: working.instrument, lots, shownLots, priceTicks: ticks}) ?? 0
+    return working.isBuy
+      ? Math.min(ticks + impact, working.limitTicks)
+      : Math.max(ticks - impact, working.limitTicks, Math.min(ticks, 1))
+  }
+
+  /** Returns the lots filled: fewer than asked for when reduce-only shrinks the order. */
+  fill(working: WorkingOrder, wantedLots: number, ticks: number, liquidity: 'maker' | 'taker', atUs: number): number {
+    const {instrument: i, order, isBuy} = working
+    let filled = wantedLots
+    if (order.reduceOnly === true) {
+      const room = isBuy ? Math.max(0, -this.#held[i]!) : Math.max(0, this.#held[i]!)
+      filled = Math.min(filled, room)
+      if (room === 0) {
+        this.#hooks.end(working, {kind: 'cancelled', reason: 'reduce-only with nothing left to reduce'}, atUs)
+        return 0
+      }
+    }
+    if (!(filled > 0)) return 0
+    working.leavesLots -= filled
+    working.filledLots += filled
+    this.#held[i]! += isBuy ? filled : -filled
+    const fee = this.#feeOf(working, this.#options.instruments.at(i), filled, ticks, liquidity, atUs)
+    const fill = {
+      fillId: `${working.venueOrderId}-${++working.fills}`,
+      clientOrderId: order.clientOrderId,
+      instrument: i,
+      side: order.side,
+      lots: toLots(filled),
+      priceTicks: toTicks(ticks),
+      feeMicros: toMicros(fee.feeMicros),
+      ...(fee.feeLots === undefined || fee.feeLots === 0 ? {} : {feeLots: toLots(fee.feeLots)}),
+      liquidity,
+      tsUs: toTsUs(atUs),
+    }
+    if (fee.feeLots !== undefined) this.#held[i]! -= isBuy ? fee.feeLots : 0
+    this.#hooks.report(
+      {kind: 'fill', fill, venueOrderId: working.venueOrderId, leavesLots: working.leavesLots, tsUs: toTsUs(atUs)},
+      atUs,
+    )
+    this.#hooks.filled(working, filled, atUs)
+    return filled
+  }
+
+  #feeOf(
+    working: WorkingOrder,
+    instrument: Instrument,
+    lots: number,
+    ticks: number,
+    liquidity: 'maker' | 'taker',
+    atUs: number,
+  ) {
+    return this.#options.fees.feeOf({
+      instrument: working.instrument,
+      side: working.order.side,
+      lots,
+      priceTicks: ticks,
+      notionalMicros: notionalMicros(instrument, ticks, lots),
+      liquidity,
+      tsUs: atUs,
+    })
+  }
+
+  #consume(i: number, ask: boolean, ticks: number, shown: number, lots: number): void {
+    this.#shown.consume(i, ask, ticks, shown, lots)
+    this.#hooks.consumed(i)
+  }
+}

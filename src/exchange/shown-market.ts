@@ -1,0 +1,89 @@
+import type {MarketState} from '../data/market-state.ts'
+import {ConsumedLiquidity} from './liquidity.ts'
+import type {WorkingOrder} from './working-order.ts'
+
+// Columns are indexed by instrument numbers that the table has handed out, so they are read under `!`.
+
+/** What the market shows an order, less what our own orders have taken from it. */
+export class ShownMarket {
+  readonly market: MarketState
+  readonly #respectSize: boolean
+  readonly #consumed: ConsumedLiquidity[]
+
+  constructor(market: MarketState, instruments: number, respectSize: boolean) {
+    this.market = market
+    this.#respectSize = respectSize
+    this.#consumed = Array.from({length: instruments}, () => new ConsumedLiquidity())
+  }
+
+  /** Lots the market shows at a price; NaN where it cannot be seen (deeper than a top-of-book quote). */
+  shownAt(i: number, ask: boolean, ticks: number): number {
+    const book = this.market.books[i]
+    if (book !== undefined) return book.lotsAt(ask, ticks)
+    const lots = ask ? this.market.askLots[i]! : this.market.bidLots[i]!
+    if (!(lots > 0)) return this.market.quotedUs[i]! > 0 ? 0 : Number.NaN
+    const best = ask ? this.market.askTicks[i]! : this.market.bidTicks[i]!
+    if (ticks === best) return lots
+    return (ask ? ticks < best : ticks > best) ? 0 : Number.NaN
+  }
+
+  wouldTake(working: WorkingOrder): boolean {
+    const {instrument: i, isBuy, limitTicks} = working
+    if (isBuy) return this.market.askLots[i]! > 0 && this.market.askTicks[i]! <= limitTicks
+    return this.market.bidLots[i]! > 0 && this.market.bidTicks[i]! >= limitTicks
+  }
+
+  /** Lots within the limit right now. */
+  takeable(working: WorkingOrder): number {
+    let total = 0
+    this.walk(working, (_ticks, available) => {
+      total += available
+      return total < working.leavesLots
+    })
+    return total
+  }
+
+  /** Visits the levels that the order may take, best first, until `visit` returns false. */
+  walk(working: WorkingOrder, visit: (ticks: number, available: number, shown: number) => boolean): void {
+    const {instrument: i, isBuy, limitTicks} = working
+    const {market} = this
+    const book = market.books[i]
+    if (book !== undefined && (book.halted || book.isCrossed())) return
+    const consumed = this.#consumed[i]!
+    const levels = book === undefined ? 1 : isBuy ? book.askLevels() : book.bidLevels()
+    for (let level = 0; level < levels; level++) {
+      const ticks =
+        book === undefined
+          ? isBuy
+            ? market.askTicks[i]!
+            : market.bidTicks[i]!
+          : isBuy
+            ? book.askTicks(level)
+            : book.bidTicks(level)
+      const shown =
+        book === undefined
+          ? isBuy
+            ? market.askLots[i]!
+            : market.bidLots[i]!
+          : isBuy
+            ? book.askLots(level)
+            : book.bidLots(level)
+      if (!(shown > 0) || (isBuy ? ticks > limitTicks : ticks < limitTicks)) return
+      const available = this.#respectSize ? Math.floor(consumed.available(isBuy, ticks, shown)) : Infinity
+      if (available > 0 && !visit(ticks, available, shown)) return
+    }
+  }
+
+  /** Our orders took these lots of a level. */
+  consume(i: number, ask: boolean, ticks: number, shown: number, lots: number): void {
+    this.#consumed[i]!.take(ask, ticks, shown, lots)
+  }
+  /** The market of an instrument changed. */
+  refresh(i: number): void {
+    const consumed = this.#consumed[i]!
+    if (!consumed.isEmpty()) consumed.refresh((ask, ticks) => this.shownAt(i, ask, ticks))
+  }
+  isUntouched(i: number): boolean {
+    return this.#consumed[i]!.isEmpty()
+  }
+}
