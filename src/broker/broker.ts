@@ -28,6 +28,22 @@ export interface BrokerAccount {
   readonly buyingPowerMicros: Micros
 }
 
+/** How much of the venue's request limit is used. An order above it is refused before it leaves, with rule `request-budget`. */
+export interface RequestUse {
+  /** What the venue allows in a minute. */
+  readonly perMinute: number
+  /** Requests of the last 60 s. */
+  readonly lastMinute: number
+  /** Opening orders that could go at once; cancels, reductions and questions have more. */
+  readonly available: number
+  /** Requests that wait for their turn. */
+  readonly waiting: number
+  /** Opening orders given up because nothing came free in time. */
+  readonly denied: number
+  /** Times the venue itself said that it was too much (429). */
+  readonly throttled: number
+}
+
 /**
  * The way to a market. Commands return as soon as they are handed over; everything the venue says comes back through
  * `onReport`, each report at least once and possibly again after a reconnect (fills carry ids, so applying is idempotent).
@@ -40,6 +56,8 @@ export interface Broker extends AsyncDisposable {
    * pass from long to short (Alpaca's rule for shares). The engine then quotes only the side that may rest.
    */
   readonly separatesSides?: boolean
+  /** Absent where the venue sets no limit. */
+  readonly requestUse?: () => RequestUse
   readonly onReport: (listener: (report: ExecutionReport) => void) => void
   /** Throws `UnclearOutcome` when the venue may or may not have the order. A refusal is a `rejected` report, not an exception. */
   readonly submit: (order: ApprovedOrder) => Promise<void>

@@ -21,6 +21,12 @@ export default class Exchange extends BaseCommand {
     symbols: Flags.string({description: 'instruments, separated by commas', helpValue: 'A,B'}),
     data: Flags.string({description: 'replay this catalog instead of simulating', helpValue: 'DIR'}),
     cash: Flags.integer({description: 'dollars in the account at the start', min: 1, default: 100_000}),
+    'rate-limit': Flags.integer({
+      description: 'requests a minute for trading, and as many for data; of market time where --speed is above 1',
+      min: 1,
+      default: 200,
+      helpValue: 'N',
+    }),
     events: Flags.boolean({description: 'requests and order updates as NDJSON on stdout', exclusive: ['json']}),
   }
 
@@ -35,6 +41,7 @@ export default class Exchange extends BaseCommand {
         speed: Number(flags.speed),
         symbols: (flags.symbols ?? '').split(',').filter(symbol => symbol !== ''),
         cash: flags.cash,
+        requestsPerMinute: flags['rate-limit'],
         environment: process.env,
         ...(flags.at === undefined ? {} : {at: flags.at}),
         ...(flags.data === undefined ? {} : {data: flags.data}),

@@ -1,7 +1,7 @@
 /** Above this many waiting, records that the next one of their kind replaces are left out. */
 const CROWDED = 5_000
 /** Kinds that describe a moment: whoever is late loses nothing by missing some. */
-const MOMENTARY: ReadonlySet<string> = new Set(['position', 'risk', 'latency'])
+const MOMENTARY: ReadonlySet<string> = new Set(['position', 'risk', 'latency', 'requests'])
 
 /** Events from a producer that must never wait to one reader that may be slow; ends when closed. */
 export class EventQueue<T extends {readonly kind: string}> {

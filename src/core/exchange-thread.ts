@@ -1,4 +1,5 @@
 import {Worker} from 'node:worker_threads'
+import {requestsPerMinute} from '../drivers/exchange-server/rate-window.ts'
 import {errorOfRefusal, type Refusal} from './refusal.ts'
 
 export interface ExchangeRequest {
@@ -9,6 +10,8 @@ export interface ExchangeRequest {
   readonly symbols: readonly string[]
   readonly port: number
   readonly startUs?: number
+  /** Requests a market minute that the exchange takes; 200, as at Alpaca, by default. */
+  readonly requestsPerMinute?: number
   /** A catalog to replay instead of simulating. */
   readonly data?: string
 }
@@ -24,8 +27,7 @@ export type ExchangeAnswer =
   | {readonly kind: 'stopped'}
   | Refusal
 
-/** Requests a wall minute: the budget is the market's, and an accelerated market's minutes are shorter. */
-export const requestsPerMinute = (speed: number): number => Math.ceil(10_000 * Math.max(1, speed))
+export {requestsPerMinute}
 
 export interface ExchangeThread extends AsyncDisposable {
   readonly url: string

@@ -2,7 +2,7 @@ import {parentPort, workerData} from 'node:worker_threads'
 import {openCatalog} from '../drivers/duckdb/catalog.ts'
 import {startLocalExchange} from '../drivers/exchange-server/local-exchange.ts'
 import {createReplayMarket} from '../exchange/replay-market.ts'
-import {type ExchangeAnswer, type ExchangeRequest, requestsPerMinute} from './exchange-thread.ts'
+import type {ExchangeAnswer, ExchangeRequest} from './exchange-thread.ts'
 import {refusalOf} from './refusal.ts'
 import {inDollars} from './replay-source.ts'
 import {systemClock, systemScheduler} from './system-clock.ts'
@@ -13,7 +13,7 @@ if (port === null) throw new Error('exchange-worker must run as a worker thread'
 const tell = (answer: ExchangeAnswer): void => port.postMessage(answer)
 
 try {
-  const {seed, speed, symbols, port: wanted, startUs, data} = workerData as ExchangeRequest
+  const {seed, speed, symbols, port: wanted, startUs, data, requestsPerMinute} = workerData as ExchangeRequest
   const replay =
     data === undefined
       ? undefined
@@ -28,7 +28,7 @@ try {
   const exchange = await startLocalExchange({
     seed,
     speed,
-    requestsPerMinute: requestsPerMinute(speed),
+    ...(requestsPerMinute === undefined ? {} : {requestsPerMinute}),
     clock: systemClock(),
     scheduler: systemScheduler(),
     port: wanted,

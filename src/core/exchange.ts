@@ -17,6 +17,8 @@ export interface ExchangeSettings {
   /** Catalog to replay instead of simulating. */
   readonly data?: string
   readonly cash?: number
+  /** Requests a market minute, for trading and for data; 200, as at Alpaca, by default. */
+  readonly requestsPerMinute?: number
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
@@ -72,6 +74,7 @@ export const serveExchange = async (
     scheduler: systemScheduler(),
     credentials: credentialsOf(environment),
     ...(cash === undefined ? {} : {startingCash: cash}),
+    ...(settings.requestsPerMinute === undefined ? {} : {requestsPerMinute: settings.requestsPerMinute}),
     ...(replay === undefined ? (symbols.length === 0 ? {} : {symbols}) : {market: replay.market}),
     onRequest: request => onEvent({kind: 'request', tsUs: exchange.exchange.nowUs, ...request}),
   })

@@ -1,4 +1,11 @@
-import {type KillVenue, type OpenOrder, type OpenPosition, VenueRefused, VenueUnreachable} from './kill-venue.ts'
+import {
+  type KillVenue,
+  type OpenOrder,
+  type OpenPosition,
+  VenueRefused,
+  VenueThrottled,
+  VenueUnreachable,
+} from './kill-venue.ts'
 
 export interface KillFlowOptions {
   readonly flatten: boolean
@@ -21,6 +28,9 @@ export interface VenueOutcome {
 
 const POLL_MS = 50
 const SLOWEST_POLL_MS = 400
+/** Three requests a step at this pace stay well within 200 a minute, for a kill that takes long. */
+const PATIENT_POLL_MS = 1_500
+const PATIENT_AFTER_MS = 8_000
 /** Consecutive clean answers before a venue counts as confirmed: an order in flight may land after the first. */
 const CONFIRMATIONS = 2
 /** A liquidation that has not moved for this long is taken back and sent anew. */
@@ -48,6 +58,9 @@ export const killAtVenue = async (venue: KillVenue, options: KillFlowOptions): P
   let first = true
   let known = false
   let detail: string | undefined
+
+  const startedMs = nowMs()
+  const slowestMs = (): number => (nowMs() - startedMs > PATIENT_AFTER_MS ? PATIENT_POLL_MS : SLOWEST_POLL_MS)
 
   const outcome = (state: VenueOutcome['state']): VenueOutcome => ({
     venue: venue.name,
@@ -121,13 +134,13 @@ export const killAtVenue = async (venue: KillVenue, options: KillFlowOptions): P
         refusals++
         if (refusals >= REFUSALS) return outcome('unreachable')
       }
-      pollMs = Math.min(pollMs * 2, SLOWEST_POLL_MS)
+      pollMs = error instanceof VenueThrottled ? PATIENT_POLL_MS : Math.min(pollMs * 2, slowestMs())
       onProgress?.(`${venue.name}: ${detail}`)
     }
     if (known && clean >= CONFIRMATIONS) return outcome('confirmed')
     if (nowMs() >= deadlineMs) return outcome('timeout')
     await sleep(clean > 0 ? POLL_MS : Math.min(pollMs, Math.max(0, deadlineMs - nowMs())))
-    if (clean === 0) pollMs = Math.min(pollMs * 1.5, SLOWEST_POLL_MS)
+    if (clean === 0) pollMs = Math.min(pollMs * 1.5, slowestMs())
   }
 }
 

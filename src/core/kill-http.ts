@@ -1,6 +1,13 @@
 import http from 'node:http'
 import https from 'node:https'
-import {type KillVenue, type OpenOrder, type OpenPosition, VenueRefused, VenueUnreachable} from './kill-venue.ts'
+import {
+  type KillVenue,
+  type OpenOrder,
+  type OpenPosition,
+  VenueRefused,
+  VenueThrottled,
+  VenueUnreachable,
+} from './kill-venue.ts'
 
 export interface HttpVenueOptions {
   readonly name: string
@@ -42,7 +49,8 @@ export const httpKillVenue = ({name, baseUrl, keyId, secret, timeoutMs}: HttpVen
     if (status === 401 || status === 403)
       if (!path.startsWith('/v2/positions/'))
         throw new VenueRefused(`${name} answered ${status}: ${text.slice(0, 200)}`)
-    if (status >= 500 || status === 429) throw new Error(`${name} answered ${status}: ${text.slice(0, 200)}`)
+    if (status === 429) throw new VenueThrottled(`${name} answered 429: its limit of requests a minute is used up`)
+    if (status >= 500) throw new Error(`${name} answered ${status}: ${text.slice(0, 200)}`)
     return {status, body: text === '' ? undefined : JSON.parse(text)}
   }
 

@@ -22,6 +22,10 @@ export interface KillVenue {
   readonly closePosition: (symbol: string) => Promise<string | undefined>
 }
 
+/** The account's requests of this minute are used up: nothing was looked at, and asking at once only makes it worse. */
+export class VenueThrottled extends Error {
+  override readonly name = 'VenueThrottled'
+}
 /** Nothing listens at the venue's address. */
 export class VenueUnreachable extends Error {
   override readonly name = 'VenueUnreachable'

@@ -1,3 +1,4 @@
+import type {RequestUse} from '../broker/broker.ts'
 import {midTicks} from '../data/market-state.ts'
 import {lotsToSize, ticksToPrice} from '../domain/instrument.ts'
 import type {OrderIntent} from '../domain/order.ts'
@@ -12,10 +13,11 @@ export interface NodeEventOptions {
   readonly limits: RiskLimits
   readonly engine: () => Engine
   readonly onEvent: (event: TradeEvent) => void
+  readonly requestUse?: () => RequestUse
 }
 
 /** The engine's listener that speaks in symbols and decimals, and the periodic records that nobody triggers. */
-export const nodeEvents = ({instruments, strategies, limits, engine, onEvent}: NodeEventOptions) => {
+export const nodeEvents = ({instruments, strategies, limits, engine, onEvent, requestUse}: NodeEventOptions) => {
   const price = (i: number, ticks: number): number => ticksToPrice(instruments.at(i), ticks)
   const size = (i: number, lots: number): number => lotsToSize(instruments.at(i), lots)
   const symbolOf = (i: number): string => instruments.at(i).symbol
@@ -96,9 +98,10 @@ export const nodeEvents = ({instruments, strategies, limits, engine, onEvent}: N
   }
   return {
     listener,
-    /** Account and open positions as they are now. */
+    /** Account, request budget and open positions as they are now. */
     publish: (nowUs: number): void => {
       onEvent(risk(nowUs))
+      if (requestUse !== undefined) onEvent({kind: 'requests', tsUs: nowUs, ...requestUse()})
       const {lots} = engine().ledger.account
       for (let i = 0; i < lots.length; i++) if (lots[i] !== 0) onEvent(position(i, nowUs))
     },

@@ -103,6 +103,7 @@ const bookable = (report: FillReport, runId: string): FillReport =>
 const forwarded = (broker: Broker): Broker => ({
   name: broker.name,
   separatesSides: broker.separatesSides ?? false,
+  ...(broker.requestUse === undefined ? {} : {requestUse: broker.requestUse}),
   onReport: listener => broker.onReport(listener),
   submit: order => broker.submit(order),
   cancel: clientOrderId => broker.cancel(clientOrderId),
@@ -135,6 +136,9 @@ export interface JournaledBrokerOptions {
 export const journaledBroker = (broker: Broker, {journal, latch, onSent}: JournaledBrokerOptions): Broker => {
   const listeners: ((report: ExecutionReport) => void)[] = []
   let pending: Promise<void> | undefined
+  /** Orders that wait for the disk: each will take a request that the broker still counts as free. */
+  let unsent = 0
+  const {requestUse} = broker
   const synced = (): Promise<void> => {
     pending ??= Promise.resolve().then(() => {
       pending = undefined
@@ -144,12 +148,25 @@ export const journaledBroker = (broker: Broker, {journal, latch, onSent}: Journa
   }
   return {
     ...forwarded(broker),
+    ...(requestUse === undefined
+      ? {}
+      : {
+          requestUse: () => {
+            const use = requestUse()
+            return {...use, available: Math.max(0, use.available - unsent)}
+          },
+        }),
     onReport(listener) {
       listeners.push(listener)
       broker.onReport(listener)
     },
     async submit(order) {
-      await synced()
+      unsent++
+      try {
+        await synced()
+      } finally {
+        unsent--
+      }
       const state = latch.check()
       if (state.latched) {
         const {clientOrderId, decidedUs} = order

@@ -1,6 +1,6 @@
 import {performance} from 'node:perf_hooks'
 import {build, type Histogram} from 'hdr-histogram-js'
-import type {ApprovedOrder, Broker} from '../broker/broker.ts'
+import type {ApprovedOrder, Broker, RequestUse} from '../broker/broker.ts'
 import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {applyRow, createMarketState} from '../data/market-state.ts'
@@ -12,11 +12,12 @@ import {Engine} from '../engine/engine.ts'
 import type {Allocator} from '../engine/ports.ts'
 import {type Reconciliation, reconcile, reconcileSince} from '../engine/reconcile.ts'
 import type {Feed} from '../feed/feed.ts'
-import {createRiskGate} from '../risk/gate.ts'
+import {createRiskGate, standardRules} from '../risk/gate.ts'
 import type {RiskLimits} from '../risk/limits.ts'
 import type {ExitRules} from '../risk/position-exit.ts'
 import type {RiskRule} from '../risk/risk.ts'
 import type {Strategy} from '../strategies/strategy.ts'
+import {requestBudget} from './budget-rule.ts'
 import {nodeEvents} from './node-events.ts'
 import {systemScheduler} from './system-clock.ts'
 import type {StoppedBy, TradeEvent} from './trade-events.ts'
@@ -77,6 +78,8 @@ export interface NodeSummary {
   readonly openOrders: number
   readonly reconciliation: Reconciliation
   readonly latched: boolean
+  /** Requests against the venue's limit at the end; absent where there is none. */
+  readonly requests?: RequestUse
   readonly strategies: readonly {
     readonly name: string
     readonly profitMicros: number
@@ -125,8 +128,10 @@ class TradingNode {
   #reconciling: Promise<Reconciliation> | undefined
 
   constructor(options: NodeOptions, cashMicros: number) {
-    const {feed, limits, strategies} = options
+    const {broker, feed, limits, strategies} = options
     const {instruments} = feed
+    const {requestUse} = broker
+    const rules = options.rules ?? standardRules(limits)
     const market = createMarketState(instruments.size)
     this.#o = options
     this.#wall = options.wallScheduler ?? systemScheduler()
@@ -136,6 +141,7 @@ class TradingNode {
       strategies: strategies.map(strategy => strategy.name),
       engine: () => this.#engine,
       onEvent: event => options.onEvent?.(event),
+      ...(requestUse === undefined ? {} : {requestUse}),
     })
     this.#engine = new Engine({
       runId: options.runId,
@@ -150,7 +156,7 @@ class TradingNode {
         instruments,
         market,
         equityMicros: cashMicros,
-        ...(options.rules === undefined ? {} : {rules: options.rules}),
+        rules: requestUse === undefined ? rules : [...rules, requestBudget(requestUse)],
       }),
       journal: options.journal,
       latch: options.latch,
@@ -416,6 +422,7 @@ class TradingNode {
       openOrders,
       reconciliation,
       latched: desk.latched,
+      ...(broker.requestUse === undefined ? {} : {requests: broker.requestUse()}),
       strategies: strategies.map((strategy, k) => ({
         name: strategy.name,
         profitMicros: ledger.profitMicros(k),

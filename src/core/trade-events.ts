@@ -1,3 +1,4 @@
+import type {RequestUse} from '../broker/broker.ts'
 import type {Side} from '../domain/units.ts'
 
 /**
@@ -14,6 +15,7 @@ export type TradeEvent =
   | PositionEvent
   | RiskEvent
   | LatencyEvent
+  | RequestsEvent
   | LogEvent
 
 export interface RunStarted {
@@ -126,6 +128,11 @@ export interface LatencyEvent {
   readonly loopDelayMs: {readonly p50: number; readonly p99: number; readonly max: number}
   readonly events: number
   readonly eventsPerSecond: number
+}
+/** How much of the venue's request limit the node uses; counts of a minute of wall time. */
+export interface RequestsEvent extends RequestUse {
+  readonly kind: 'requests'
+  readonly tsUs: number
 }
 export interface LogEvent {
   readonly kind: 'log'

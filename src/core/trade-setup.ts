@@ -18,6 +18,7 @@ export const exchangeRequest = ({resolved, speed, symbols, port, data}: TradeOpt
   speed,
   symbols,
   port,
+  requestsPerMinute: resolved.config.api.requestsPerMinute,
   ...(data === undefined ? {} : {data}),
 })
 

@@ -243,6 +243,7 @@ export const PositionRecord = z.looseObject({
 })
 export const RiskRecord = z.looseObject({kind: z.literal('risk'), tsUs: time})
 export const LatencyRecord = z.looseObject({kind: z.literal('latency'), tsUs: time})
+export const RequestsRecord = z.looseObject({kind: z.literal('requests'), tsUs: time})
 export const LogRecord = z.looseObject({
   kind: z.literal('log'),
   tsUs: time,
@@ -286,6 +287,7 @@ export const GpiRecord = z.discriminatedUnion('kind', [
   RiskRecord,
   RunRecord,
   LatencyRecord,
+  RequestsRecord,
   LogRecord,
 ])
 export type MarketRecord = z.output<typeof MarketRecord>

@@ -13,6 +13,7 @@ export const RULES = {
   'duplicate-id': 'the client order id has been used',
   'duplicate-order': 'an identical order was sent a moment ago and is still working',
   'order-rate': 'too many orders in the last second',
+  'request-budget': 'the venue takes no more requests this minute; what closes a position still goes',
   reducing: 'only orders that bring the position nearer to zero are admitted',
   'minimum-capital': 'equity is below the least capital to trade with',
   'daily-loss': 'the loss of the day has reached its limit',

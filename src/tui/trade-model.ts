@@ -3,6 +3,7 @@ import type {
   LatencyEvent,
   LogEvent,
   PositionEvent,
+  RequestsEvent,
   RiskEvent,
   RunStarted,
   SignalEvent,
@@ -20,6 +21,7 @@ export interface TradeModel {
   readonly positions: ReadonlyMap<string, PositionEvent>
   readonly risk: RiskEvent | undefined
   readonly latency: LatencyEvent | undefined
+  readonly requests: RequestsEvent | undefined
   /** Latest first, by strategy and symbol. */
   readonly signals: readonly SignalEvent[]
   /** Latest first. */
@@ -50,6 +52,7 @@ export const emptyTradeModel: TradeModel = {
   positions: new Map(),
   risk: undefined,
   latency: undefined,
+  requests: undefined,
   signals: [],
   fills: [],
   log: [],
@@ -96,6 +99,8 @@ export const reduceTrade = (model: TradeModel, event: TradeEvent): TradeModel =>
       return {...next, risk: event, equity: [...model.equity, event.equityMicros].slice(-KEPT_EQUITY)}
     case 'latency':
       return {...next, latency: event}
+    case 'requests':
+      return {...next, requests: event}
     case 'log':
       return {...next, log: [...model.log, {...event, id: (model.log.at(-1)?.id ?? 0) + 1}].slice(-KEPT_LOG)}
     default:

@@ -190,7 +190,7 @@ const Risk = ({model, width, rows}: PanelProps): ReactNode => {
             {`  fees ${dollars(risk.feesMicros)}`}
           </Text>,
           <Text key="drawdown" wrap="truncate">
-            {`drawdown ${percent(risk.drawdown)} of ${percent(risk.limits.maxDrawdown, 0)}  gross $${dollars(risk.grossMicros, 0)}  open orders ${risk.openOrders}`}
+            {`drawdown ${percent(risk.drawdown)} of ${percent(risk.limits.maxDrawdown, 0)}  gross $${dollars(risk.grossMicros, 0)}  open orders ${risk.openOrders}${requestsOf(model)}`}
           </Text>,
           <Text key="latency" wrap="truncate">
             {measured === undefined
@@ -208,6 +208,10 @@ const Risk = ({model, width, rows}: PanelProps): ReactNode => {
         ]
   return <Panel title="risk">{padded(lines, rows)}</Panel>
 }
+
+/** Of the minute that ends now; absent where the venue sets no limit. */
+const requestsOf = ({requests}: TradeModel): string =>
+  requests === undefined ? '' : `  requests ${requests.lastMinute}/${requests.perMinute}`
 
 const Signals = ({model, width, rows}: PanelProps): ReactNode => (
   <Panel title="last signals">

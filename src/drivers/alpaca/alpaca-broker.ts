@@ -1,5 +1,12 @@
 import type {streaming} from '@alpacahq/alpaca-trade-api'
-import type {ApprovedOrder, Broker, BrokerAccount, BrokerOrder, BrokerPosition} from '../../broker/broker.ts'
+import type {
+  ApprovedOrder,
+  Broker,
+  BrokerAccount,
+  BrokerOrder,
+  BrokerPosition,
+  RequestUse,
+} from '../../broker/broker.ts'
 import {ExitCode, UserError} from '../../domain/errors.ts'
 import type {InstrumentTable} from '../../domain/instrument.ts'
 import {type ExecutionReport, isTerminal} from '../../domain/order.ts'
@@ -19,7 +26,7 @@ import {
   type WireOrder,
 } from './order-wire.ts'
 import {type FillReport, ReportMapper} from './report-mapper.ts'
-import {BudgetClosed, Priority, RequestBudget} from './request-budget.ts'
+import {BudgetClosed, BudgetExhausted, Priority, RequestBudget} from './request-budget.ts'
 import {microsOf, signedLotsOf} from './wire-numbers.ts'
 
 export interface AlpacaBrokerOptions {
@@ -28,7 +35,7 @@ export interface AlpacaBrokerOptions {
   /** Wall clock and wall timers: they pace requests and wait for the stream. */
   readonly clock: Clock
   readonly scheduler: Scheduler
-  /** 180 at Alpaca, where 200 are allowed; 10,000 at the local exchange. */
+  /** What the venue allows an account in a minute: 200 by default. Its own headers may lower it. */
   readonly requestsPerMinute?: number
   readonly stream?: StreamTuning
   /** The order stream was lost (false) or is whole again, with everything missed delivered (true). */
@@ -47,6 +54,12 @@ const CONNECT_TIMEOUT_US = 15 * US_PER_SECOND
 const OVERLAP_US = 2 * US_PER_SECOND
 const CANCEL_ATTEMPTS = 3
 const PAGE = 100
+/** The venue counts by the minute, so its own word for longer is a clock that differs from ours. */
+const LONGEST_BLOCK_US = 60 * US_PER_SECOND
+/** Alpaca's limit for an account's trading requests. */
+const ALLOWED_PER_MINUTE = 200
+/** An opening order that has waited longer was decided on another market. */
+const OPENING_PATIENCE_US = 250 * US_PER_MS
 /** Fills and orders remembered, so that neither is asked for twice; the oldest are forgotten. */
 const REMEMBERED = 20_000
 
@@ -64,6 +77,7 @@ export const createAlpacaBroker = async (options: AlpacaBrokerOptions): Promise<
     separatesSides: true,
     name: options.client.target.kind === 'local' ? 'local exchange' : `alpaca ${options.client.target.kind}`,
     isConnected: () => core.connected,
+    requestUse: () => core.requestUse(),
     onReport: listener => core.onReport(listener),
     submit: order => core.submit(order),
     cancel: clientOrderId => core.cancel(clientOrderId),
@@ -107,7 +121,8 @@ class AlpacaBrokerCore {
       fees: feeSchedule(client.target.kind === 'live' ? 'us' : 'alpaca-paper', instruments),
       takerWindowUs: local ? 0 : 250 * US_PER_MS,
     })
-    this.#budget = new RequestBudget({clock, scheduler, perMinute: options.requestsPerMinute ?? (local ? 10_000 : 180)})
+    this.#budget = new RequestBudget({clock, scheduler, perMinute: options.requestsPerMinute ?? ALLOWED_PER_MINUTE})
+    client.onRate(rate => this.#budget.learn(rate))
     this.#stream = client.tradingStream(options.stream)
   }
 
@@ -150,13 +165,19 @@ class AlpacaBrokerCore {
     this.#listeners.push(listener)
   }
 
+  requestUse(): RequestUse {
+    return this.#budget.use()
+  }
+
   async submit(order: ApprovedOrder): Promise<void> {
     const {client, instruments} = this.#options
     const instrument = instruments.at(order.instrument)
     const tracked: Tracked = {venueOrderId: undefined, accepted: false}
     this.#tracked.set(order.clientOrderId, tracked)
     try {
-      if (!this.#budget.tryTake(Priority.submit)) await this.#budget.take(Priority.submit)
+      const reduces = order.reduceOnly === true
+      const priority = reduces ? Priority.reduce : Priority.submit
+      if (!this.#budget.tryTake(priority)) await this.#budget.take(priority, reduces ? Infinity : OPENING_PATIENCE_US)
       const post = client.alpaca.trading.orders.postOrder({postOrderRequest: orderBody(order, instrument)})
       this.#inFlight.add(post)
       try {
@@ -166,6 +187,7 @@ class AlpacaBrokerCore {
       }
     } catch (error) {
       if (error instanceof BudgetClosed) this.#refuseOrder(order, 'not_sent', error.message)
+      else if (error instanceof BudgetExhausted) this.#refuseOrder(order, 'request-budget', error.message)
       else if (isRefusal(error)) {
         if (isRateLimited(error)) this.#slowDown(error.retryAfterMs)
         this.#refuseOrder(order, String(error.code ?? error.status), error.message)
@@ -185,19 +207,23 @@ class AlpacaBrokerCore {
       this.#refuseCancel(clientOrderId, 'the venue does not know the order')
       return
     }
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; ; ) {
       if (!this.#budget.tryTake(Priority.cancel)) await this.#budget.take(Priority.cancel)
       try {
         await this.#options.client.alpaca.trading.orders.deleteOrderByOrderID({orderId: venueOrderId})
         return
       } catch (error) {
-        if (isRateLimited(error)) this.#slowDown(error.retryAfterMs)
-        else if (isRefusal(error)) {
+        if (isRateLimited(error)) {
+          // It waits for its turn in the budget, which knows how long; the venue never looked at it.
+          this.#slowDown(error.retryAfterMs)
+          continue
+        }
+        if (isRefusal(error)) {
           this.#refuseCancel(clientOrderId, error.message)
           return
         }
         // Cancelling twice is cancelling once, so unlike a submit it may be sent again.
-        if (attempt === CANCEL_ATTEMPTS) throw unclear(`the cancel of ${clientOrderId} was not confirmed`, error)
+        if (attempt++ === CANCEL_ATTEMPTS) throw unclear(`the cancel of ${clientOrderId} was not confirmed`, error)
         await this.#sleep(50 * US_PER_MS * 2 ** attempt)
       }
     }
@@ -462,7 +488,7 @@ class AlpacaBrokerCore {
   }
 
   #slowDown(retryAfterMs: number | undefined): void {
-    this.#budget.block((retryAfterMs ?? 1_000) * US_PER_MS)
+    this.#budget.block(Math.min(LONGEST_BLOCK_US, (retryAfterMs ?? 1_000) * US_PER_MS))
   }
 
   #sleep(delayUs: number): Promise<void> {

@@ -1,5 +1,7 @@
 import type {Alpaca, streaming} from '@alpacahq/alpaca-trade-api'
 import {UserError} from '../../domain/errors.ts'
+import {US_PER_SECOND} from '../../domain/units.ts'
+import type {RateHeaders} from './request-budget.ts'
 
 /**
  * Where orders go. `local` is the exchange on this machine; `paper` and `live` are Alpaca's hosts. `live` is refused
@@ -26,6 +28,8 @@ export interface StreamTuning {
 export interface AlpacaClient {
   readonly target: AlpacaTarget
   readonly alpaca: Alpaca
+  /** Told of the count that each trading answer carries, where it carries one. */
+  readonly onRate: (listener: (rate: RateHeaders) => void) => void
   readonly tradingStream: (tuning?: StreamTuning) => streaming.TradingStream
   readonly stockStream: (tuning?: StreamTuning) => streaming.StockDataStream
   readonly cryptoStream: (tuning?: StreamTuning) => streaming.CryptoDataStream
@@ -55,6 +59,23 @@ export const loopbackFetch =
     return through(new URL(url.pathname + url.search, base), init)
   }
 
+/** Reads the rate headers of trading answers on their way in; data has a limit of its own. */
+const countedFetch =
+  (through: typeof fetch, tell: (rate: RateHeaders) => void): typeof fetch =>
+  async (input, init) => {
+    const response = await through(input, init)
+    const limit = Number(response.headers.get('X-RateLimit-Limit') ?? Number.NaN)
+    const remaining = Number(response.headers.get('X-RateLimit-Remaining') ?? Number.NaN)
+    const reset = Number(response.headers.get('X-RateLimit-Reset') ?? Number.NaN)
+    if (limit > 0 && remaining >= 0 && reset > 0 && isTrading(input))
+      tell({limit, remaining, resetUs: reset * US_PER_SECOND})
+    return response
+  }
+const isTrading = (input: Parameters<typeof fetch>[0]): boolean => {
+  const url = new URL(typeof input === 'string' ? input : input instanceof URL ? input.href : input.url)
+  return !/^\/(?:v2\/stocks|v1beta\d\/|v1\/corporate-actions)/.test(url.pathname)
+}
+
 /** The only place that makes an SDK client. Loads the SDK on first use: 125 ms and 60 MB that no other command pays. */
 export const createAlpacaClient = async (
   target: AlpacaTarget,
@@ -64,6 +85,10 @@ export const createAlpacaClient = async (
   const {Alpaca: Sdk} = await import('@alpacahq/alpaca-trade-api')
   const local = target.kind === 'local'
   if (local) requireLoopback(target.url, target.streamUrl)
+  const rateListeners: ((rate: RateHeaders) => void)[] = []
+  const wire = countedFetch(settings.fetch ?? fetch, rate => {
+    for (const listener of rateListeners) listener(rate)
+  })
   const alpaca = new Sdk({
     keyId: target.keyId,
     secret: target.secret,
@@ -71,11 +96,7 @@ export const createAlpacaClient = async (
     timeoutMs: settings.timeoutMs ?? 10_000,
     // The broker keeps the request budget itself, so that a cancel never waits behind a query.
     rateLimit: false,
-    ...(local
-      ? {fetchApi: loopbackFetch(target.url, settings.fetch ?? fetch)}
-      : settings.fetch === undefined
-        ? {}
-        : {fetchApi: settings.fetch}),
+    fetchApi: local ? loopbackFetch(target.url, wire) : wire,
   })
   const reconnect = ({initialReconnectMs = 1_000}: StreamTuning = {}) => ({
     reconnect: true,
@@ -86,6 +107,7 @@ export const createAlpacaClient = async (
   return {
     target,
     alpaca,
+    onRate: listener => rateListeners.push(listener),
     tradingStream: tuning =>
       alpaca.trading.stream({...reconnect(tuning), ...(local ? {url: `${target.streamUrl}/stream`} : {})}),
     stockStream: tuning =>

@@ -11,6 +11,7 @@ import {type Credentials, LOCAL_CREDENTIALS} from '../../exchange/server/credent
 import {createSimulatedMarket, DEFAULT_SYMBOLS, type SimulatedMarket} from '../../exchange/simulated-market.ts'
 import {parseTime} from '../../exchange/wire-time.ts'
 import {MarketPump} from './market-pump.ts'
+import {requestsPerMinute} from './rate-window.ts'
 import {restHandler} from './rest-server.ts'
 import {StreamServer} from './stream-server.ts'
 
@@ -33,7 +34,7 @@ export interface LocalExchangeOptions {
   readonly credentials?: Credentials
   readonly startingCash?: number
   readonly partialFillProbability?: number
-  /** 10,000 by default; Alpaca allows 200. */
+  /** Requests a market minute (a wall minute where the market is not hurried), for trading and for data; 200 by default, as at Alpaca. */
   readonly requestsPerMinute?: number
   readonly symbolLimit?: number
   /** Market microseconds a command waits before it is acted on: the latency of a stressed venue. */
@@ -116,7 +117,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
       credentials,
       clock,
       rng: rng.fork('request-ids'),
-      requestsPerMinute: options.requestsPerMinute ?? 10_000,
+      requestsPerMinute: requestsPerMinute(speed, options.requestsPerMinute),
       catchUp: () => pump.catchUp(),
       delay: run => {
         const latencyUs = options.orderLatencyUs?.() ?? 0

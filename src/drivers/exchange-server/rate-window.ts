@@ -1,6 +1,13 @@
 import type {Clock} from '../../domain/time.ts'
 import {US_PER_MINUTE, US_PER_SECOND} from '../../domain/units.ts'
 
+/** What the service allows an account (its trading side, and its data side on the free plan). */
+export const ALLOWED_PER_MINUTE = 200
+
+/** Requests a wall minute: the limit is the market's, and an accelerated market's minutes are shorter. */
+export const requestsPerMinute = (speed: number, perMinute = ALLOWED_PER_MINUTE): number =>
+  Math.ceil(perMinute * Math.max(1, speed))
+
 /** Counts requests in fixed windows of one minute, as the headers of the service describe it. */
 export class RateWindow {
   readonly #clock: Clock

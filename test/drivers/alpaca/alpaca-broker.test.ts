@@ -210,6 +210,46 @@ describe('when the wire fails', () => {
     await Promise.all(queries)
   })
 
+  test('opening orders above the limit are refused with a rule before they are sent; the venue never says 429', async () => {
+    const statuses: number[] = []
+    await using rig = await brokerRig(
+      {requestsPerMinute: 100},
+      {requestsPerMinute: 100, onRequest: ({status}) => statuses.push(status)},
+    )
+    const orders = Array.from({length: 60}, () => rig.order({type: 'limit', limitTicks: ticks(1_000_000)}))
+    await Promise.all(orders.map(order => rig.broker.submit(order)))
+    const refused = rig.reports.filter(report => report.kind === 'rejected')
+    expect(new Set(refused.map(({code}) => code))).toEqual(new Set(['request-budget']))
+    expect(rig.server.statistics().orders + refused.length).toBe(60)
+    expect(rig.server.statistics().orders).toBeGreaterThan(10)
+    expect(rig.broker.requestUse?.()).toMatchObject({
+      perMinute: 100,
+      available: 0,
+      denied: refused.length,
+      throttled: 0,
+    })
+    // What closes a position, and what takes an order back, still goes.
+    const closing = rig.order({reduceOnly: true, type: 'limit', limitTicks: ticks(1_000_000)})
+    await rig.broker.submit(closing)
+    await rig.broker.cancel(closing.clientOrderId)
+    expect(statuses).not.toContain(429)
+  })
+
+  test('another user of the account has used its minute: the order is refused once, not sent again', async () => {
+    const posts: number[] = []
+    await using rig = await brokerRig(
+      {requestsPerMinute: 200},
+      {requestsPerMinute: 20, onRequest: ({method, status}) => method === 'POST' && posts.push(status)},
+    )
+    const other = {headers: {'APCA-API-KEY-ID': 'local', 'APCA-API-SECRET-KEY': 'local'}}
+    while ((await fetch(`${rig.server.url}/v2/account`, other)).ok);
+    await rig.broker.submit(rig.order({type: 'limit', limitTicks: ticks(1_000_000)}))
+    await rig.broker.submit(rig.order({type: 'limit', limitTicks: ticks(1_000_000)}))
+    expect(posts).toEqual([429])
+    expect(rig.reports.map(report => report.kind === 'rejected' && report.code)).toEqual(['42910000', 'request-budget'])
+    expect(rig.broker.requestUse?.()).toMatchObject({available: 0, throttled: 1})
+  })
+
   test('an order that still waits for its turn when the broker is closed is refused, not sent', async () => {
     await using rig = await brokerRig({requestsPerMinute: 10})
     const orders = Array.from({length: 14}, () => rig.order({type: 'limit', limitTicks: ticks(1_000_000)}))

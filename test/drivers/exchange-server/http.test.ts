@@ -47,6 +47,18 @@ test('counts requests a minute, for trading and data apart', async () => {
   expect((await get('/v2/stocks/quotes/latest?symbols=AAPL')).status).toBe(200)
 })
 
+test('a hurried market counts by its own minutes, a slow one by the wall’s', async () => {
+  for (const [speed, limit] of [
+    [60, '12000'],
+    [0.5, '200'],
+    [1, '200'],
+  ] as const) {
+    await using server = await startLocalExchange({seed: 1, clock, scheduler, speed})
+    const answer = await fetch(`${server.url}/v2/clock`, {headers: KEYS})
+    expect(answer.headers.get('x-ratelimit-limit')).toBe(limit)
+  }
+})
+
 test('a port that is taken is an error the person can fix', async () => {
   await using rig = await localRig()
   await expect(startLocalExchange({seed: 1, clock, scheduler, port: rig.server.port})).rejects.toMatchObject({
