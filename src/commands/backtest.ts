@@ -1,3 +1,4 @@
+import process from 'node:process'
 import {Flags} from '@oclif/core'
 import type {JournalEntry} from '../broker/journal.ts'
 import {BaseCommand} from '../cli/base-command.ts'
@@ -64,6 +65,15 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       options: ['conservative', 'probabilistic', 'fifo-l3', 'none'] as const,
       default: 'conservative' as const,
     })(),
+    bank: Flags.string({
+      description: 'pattern bank to read as of event time; what the run learns stays with the run',
+      helpValue: 'DIR',
+    }),
+    'bank-learn': Flags.boolean({
+      description: 'add what the run learned to the bank at its end',
+      dependsOn: ['bank'],
+      exclusive: ['sweep', 'walk-forward'],
+    }),
     journal: Flags.string({description: 'keep every decision in this file', helpValue: 'FILE'}),
     kinds: Flags.string({
       description: 'kinds of catalog rows to replay: quote, trade, bar, depth, order, option',
@@ -134,7 +144,11 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       latencyUs: flags['latency-us'],
       fees: flags.fees,
       queue: flags.queue,
+      bank: flags.bank,
+      newBank: flags['bank-learn'],
+      environment: process.env,
     })
+    await using services = setup.services
     for (const {strategy, reason} of setup.idle) this.note(`${strategy} does not run: ${reason}`)
     if (flags['check-lookahead']) {
       const {checkLookahead} = await import('../core/backtest-lookahead.ts')
@@ -169,6 +183,10 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         ...(journal === undefined ? {} : {journal}),
         ...(flags.events ? {onEvents: async events => void (await this.stream(events))} : {}),
       })
+      if (flags['bank-learn']) {
+        const {patterns, outcomes} = await services.remember()
+        this.note(`${patterns} patterns and ${outcomes} outcomes went to ${flags.bank}`)
+      }
       if (flags.events) await this.stream([{kind: 'run', phase: 'ended', ...summary}])
       else this.#describe(summary)
       const comparison =
@@ -183,7 +201,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       if (!searches) return {...summary, ...comparison}
       const base: TrialRequest = {
         source: sourceRequest,
-        content: summary.dataHash,
+        content: [summary.dataHash, ...Object.values(services.inputs())].join('.'),
         config: resolved.config,
         names: flags.strategy,
         params: flags.param ?? [],
@@ -191,6 +209,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         latencyUs: flags['latency-us'],
         fees: flags.fees,
         queue: flags.queue,
+        ...(flags.bank === undefined ? {} : {bank: flags.bank}),
       }
       return {...summary, ...comparison, ...(await this.#search(base, sampledUs, trials, flags))}
     } finally {

@@ -7,10 +7,10 @@ import {UserError} from '../domain/errors.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {FeeScheduleName} from '../exchange/fees.ts'
 import type {QueueModelName} from '../exchange/venue.ts'
-import {createStrategy} from '../strategies/registry.ts'
+import {createStrategy, modelsAskedFor} from '../strategies/registry.ts'
 import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
 import {isModulePath, loadStrategyModule} from './strategy-module.ts'
-import {ownServices} from './strategy-services.ts'
+import {openRunServices, type RunServices} from './strategy-services.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 
 export interface BacktestRequest {
@@ -24,18 +24,28 @@ export interface BacktestRequest {
   readonly latencyUs: number
   readonly fees: FeeScheduleName
   readonly queue: QueueModelName
+  /** Folder of a pattern bank that the run may read. */
+  readonly bank?: string | undefined
+  /** The folder may be missing: the bank begins with this run. */
+  readonly newBank?: boolean
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export type BacktestSetup = Pick<
   BacktestOptions,
   'config' | 'configHash' | 'seed' | 'strategies' | 'capitalMicros' | 'latencyUs' | 'fees' | 'queue'
-> & {readonly idle: readonly {readonly strategy: string; readonly reason: string}[]}
+> & {
+  readonly idle: readonly {readonly strategy: string; readonly reason: string}[]
+  /** What strategies of the run may ask; open as long as the run. */
+  readonly services: RunServices
+}
 
 /** Resolves strategies, parameters and the hash of everything that shapes the run. */
 export const backtestSetup = async (request: BacktestRequest): Promise<BacktestSetup> => {
   const {resolved, capitalDollars, latencyUs, fees, queue} = request
   const {config} = resolved
-  const {strategies, idle} = await strategiesOf(request)
+  const {strategies, idle, services} = await strategiesOf(request)
+  const inputs = services.inputs()
   const shape = {
     config: {...config, home: undefined, seed: undefined},
     strategies: await Promise.all(
@@ -45,8 +55,10 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
     latencyUs,
     fees,
     queue,
+    ...(Object.keys(inputs).length === 0 ? {} : {inputs}),
   }
   return {
+    services,
     config,
     configHash: configHash(shape),
     seed: config.seed,
@@ -67,7 +79,7 @@ const codeOf = async (name: string): Promise<string> =>
         .digest('hex')
     : name
 
-const strategiesOf = async ({resolved, instruments, names, params}: BacktestRequest) => {
+const strategiesOf = async ({resolved, instruments, names, params, bank, newBank, environment}: BacktestRequest) => {
   const {config} = resolved
   const all = names.includes('all')
   if (all && names.length > 1) throw new UserError('STRATEGY_CHOICE', '--strategy all goes alone')
@@ -75,20 +87,32 @@ const strategiesOf = async ({resolved, instruments, names, params}: BacktestRequ
   const listed = choice?.running.map(({name}) => name) ?? [...new Set(names)]
   const given = paramsByStrategy(params, listed)
   const shares = weightsOf(config, listed, all)
+  const ownParams = (name: string): Record<string, unknown> => ({
+    ...(config.strategies.parameters[name] ?? {}),
+    ...given.get(name),
+  })
+  const services = await openRunServices({
+    config,
+    heads: listed.includes('option-sentiment') && instruments.all().some(({kind}) => kind === 'option'),
+    models: listed.flatMap(name => modelsAskedFor(name, ownParams(name))),
+    bank,
+    newBank: newBank === true,
+    ...(environment === undefined ? {} : {environment}),
+  })
   const strategies = await Promise.all(
     listed.map(async (name, k): Promise<BacktestStrategy> => {
-      const own = {...(config.strategies.parameters[name] ?? {}), ...given.get(name)}
+      const own = ownParams(name)
       const weight = shares[k] as number
       if (!isModulePath(name)) {
         // A wrong name or parameter is told now, not when the first replay starts.
         createStrategy(name, own)
-        return {name, weight, params: own, create: () => createStrategy(name, own, ownServices())}
+        return {name, weight, params: own, create: () => createStrategy(name, own, services.services())}
       }
       const factory = await loadStrategyModule(name)
       return {name, weight, params: own, create: () => factory(own)}
     }),
   )
-  return {strategies, idle: choice?.idle ?? []}
+  return {strategies, idle: choice?.idle ?? [], services}
 }
 
 /** `all` keeps the configured weights; strategies named one by one share the whole capital in proportion to theirs. */

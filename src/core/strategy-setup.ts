@@ -29,8 +29,7 @@ export const chooseStrategies = ({
   services = ownServices(),
 }: StrategyChoiceOptions): StrategyChoice => {
   const asked = names.length > 0
-  const weights: Readonly<Record<string, number>> = config.strategies.weights
-  const listed = asked ? [...new Set(names)] : Object.keys(weights).filter(name => (weights[name] ?? 0) > 0)
+  const listed = listedStrategies(config, names)
   const running: Strategy[] = []
   const idle: {strategy: string; reason: string}[] = []
   for (const name of listed) {
@@ -43,6 +42,12 @@ export const chooseStrategies = ({
       hints: idle.map(({strategy, reason}) => `${strategy}: ${reason}`),
     })
   return {running, idle}
+}
+
+/** Those named, else the five of the configuration that have a weight. `model-signal` runs when it is named. */
+export const listedStrategies = ({strategies}: Config, names: readonly string[]): readonly string[] => {
+  const weights: Readonly<Record<string, number>> = strategies.weights
+  return names.length > 0 ? [...new Set(names)] : Object.keys(weights).filter(name => (weights[name] ?? 0) > 0)
 }
 
 const reasonIdle = (name: string, instruments: InstrumentTable): string | undefined => {

@@ -2,6 +2,7 @@ import {performance} from 'node:perf_hooks'
 import type {Config} from '../config/schema.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {FileLatch} from '../drivers/files/file-latch.ts'
+import {modelsAskedFor} from '../strategies/registry.ts'
 import type {StrategyServices} from '../strategies/services.ts'
 import {LiveSignals} from './live-signals.ts'
 import type {MarketWindow} from './market-window.ts'
@@ -11,6 +12,7 @@ import {startPatternWriter} from './pattern-writer.ts'
 import {guardByRedis} from './redis-guard.ts'
 import {readSecrets} from './secrets.ts'
 import {patternMemoryOf} from './strategy-services.ts'
+import {listedStrategies} from './strategy-setup.ts'
 import type {TradeEvent} from './trade-events.ts'
 import {TradeMemory} from './trade-memory.ts'
 
@@ -19,6 +21,8 @@ export interface SidecarOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly runId: string
   readonly instruments: InstrumentTable
+  /** Strategies named for the run; the configuration's when empty. */
+  readonly strategies?: readonly string[]
   readonly latch: FileLatch
   readonly onEvent: (event: TradeEvent) => void
   readonly nowUs: () => number
@@ -55,13 +59,38 @@ export const openTradeSidecars = async (options: SidecarOptions): Promise<TradeS
     ),
   )
   const signals = await openSignals(options, stack, log)
+  const models = await openModels(options, stack, message => log('warn', message))
   const kept = stack.move()
   return {
     signals,
-    services: {patterns: run => patternMemoryOf(memory.bank, run.market, run.instruments)},
+    services: {
+      patterns: run => patternMemoryOf(memory.bank, run.market, run.instruments),
+      requestsPerMinute: config.api.requestsPerMinute,
+      ...models,
+    },
     tradeMemory: window =>
       new TradeMemory({runId: options.runId, instruments: options.instruments, window, bank: memory.bank}),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+/** Only what the run's strategies can put a question to: the feed has quotes, trades and bars, and chains where it lists them. */
+const openModels = async (
+  {config, instruments, strategies = []}: SidecarOptions,
+  stack: AsyncDisposableStack,
+  onFailure: (message: string) => void,
+): Promise<Pick<StrategyServices, 'heads' | 'model'>> => {
+  const listed = listedStrategies(config, strategies)
+  const wantsHeads = listed.includes('option-sentiment') && instruments.all().some(({kind}) => kind === 'option')
+  const names = listed.includes('model-signal')
+    ? modelsAskedFor('model-signal', config.strategies.parameters['model-signal'] ?? {})
+    : []
+  if (!wantsHeads && names.length === 0) return {}
+  const {openTradeHeads, openTradeModels} = await import('./trade-services.ts')
+  const options = {config, onFailure}
+  return {
+    ...(wantsHeads ? {heads: await openTradeHeads(options, stack)} : {}),
+    ...(names.length > 0 ? {model: await openTradeModels(options, names, stack)} : {}),
   }
 }
 

@@ -23,6 +23,8 @@ export interface TrialRequest {
   readonly latencyUs: number
   readonly fees: FeeScheduleName
   readonly queue: QueueModelName
+  /** Folder of a pattern bank that the trial may read. */
+  readonly bank?: string
 }
 
 export interface TrialResult {
@@ -66,7 +68,9 @@ export const runTrial = async (request: TrialRequest): Promise<TrialResult> => {
     latencyUs,
     fees,
     queue,
+    bank: request.bank,
   })
+  await using _services = setup.services
   let returns: readonly number[] = []
   let period = ''
   const summary = await runBacktest({

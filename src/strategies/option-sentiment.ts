@@ -5,12 +5,14 @@ import {EventKind, type TapeChunk} from '../data/tape.ts'
 import {newYorkDayOf, parseDay} from '../domain/calendar.ts'
 import type {Fill} from '../domain/order.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
-import {chainFeatures} from '../options/chain-features.ts'
+import {type ChainFeatures, chainFeatures} from '../options/chain-features.ts'
 import {chainGreeks} from '../options/chain-greeks.ts'
+import type {OptionQuote} from '../options/option-quote.ts'
 import {ChainBook} from './option-sentiment/chain-book.ts'
+import {impliedEventMoves} from './option-sentiment/event-move.ts'
 import {SentimentScore} from './option-sentiment/sentiment-score.ts'
 import {chooseVertical, type Vertical} from './option-sentiment/vertical.ts'
-import type {StrategyServices} from './services.ts'
+import type {Answer, HeadsService, SentimentHeads, StrategyServices} from './services.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
 
 const isoDay = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be YYYY-MM-DD')
@@ -41,9 +43,23 @@ export const OptionSentimentParams = z.strictObject({
   maxRelativeSpread: z.number().positive().default(0.2).describe('widest option quote, ask less bid over mid'),
   earnings: z.record(z.string(), z.array(isoDay)).default({}).describe('earnings dates by underlying'),
   earningsGuardDays: z.int().nonnegative().default(2).describe('days before and after earnings without a position'),
+  eventGuardMoves: z
+    .number()
+    .positive()
+    .default(2)
+    .describe('jump the near expiries price in, in daily deviations, from which nothing is opened'),
+  answerSeconds: z.number().positive().default(10).describe('time the embedding’s heads are waited for'),
+  allowSeenHeads: z
+    .boolean()
+    .default(false)
+    .describe('use the heads also where the embedder was trained: never a result, only a check'),
   maxQuoteAgeSeconds: z.number().positive().default(86_400).describe('age from which an option quote is not used'),
 })
 export type OptionSentimentParams = z.output<typeof OptionSentimentParams>
+
+/** Readings a standard score needs behind it; the same number as in `SentimentScore`. */
+const READINGS_BEFORE_SCORE = 20
+const NO_HEADS: Answer<SentimentHeads> = () => undefined
 
 interface Held {
   readonly direction: 1 | -1
@@ -52,10 +68,20 @@ interface Held {
   isClosing: boolean
 }
 
+/** A reading whose heads are not there yet. */
+interface Reading {
+  readonly underlying: string
+  readonly forward: number
+  readonly underlyingReturn: number
+  readonly features: ChainFeatures
+  readonly answer: Answer<SentimentHeads>
+  readonly atUs: number
+}
+
 /**
  * Reads each option chain at a fixed pace, scores skew, flow, gamma and (where an embedder is plugged in) its sentiment head
  * against the underlying's own past, and holds the underlying or a debit vertical in the score's direction. No position
- * near earnings; spreads are closed before expiry. Needs option quotes.
+ * near earnings, known from a list or priced into the near expiries; spreads are closed before expiry. Needs option quotes.
  */
 export const optionSentiment = (params: OptionSentimentParams, services: StrategyServices = {}): Strategy =>
   new OptionSentimentStrategy(params, services)
@@ -69,7 +95,19 @@ class OptionSentimentStrategy implements Strategy {
   readonly #held = new Map<string, Held>()
   readonly #nextUs = new Map<string, number>()
   readonly #lastForward = new Map<string, number>()
-  readonly #counts = {readings: 0, entries: 0, exits: 0, guarded: 0, withoutVehicle: 0, withHeads: 0}
+  #pending: Reading[] = []
+  readonly #counts = {
+    readings: 0,
+    thinChains: 0,
+    entries: 0,
+    exits: 0,
+    guarded: 0,
+    eventsPriced: 0,
+    withoutVehicle: 0,
+    withHeads: 0,
+    lateHeads: 0,
+    seenInTraining: 0,
+  }
 
   constructor(params: OptionSentimentParams, services: StrategyServices) {
     this.#params = params
@@ -83,6 +121,7 @@ class OptionSentimentStrategy implements Strategy {
   }
 
   onEvent(context: StrategyContext, chunk: TapeChunk, row: number): void {
+    if (this.#pending.length > 0) this.#hear(context)
     const i = chunk.instrument[row]!
     const instrument = context.instruments.at(i)
     const underlying = instrument.option?.underlying ?? instrument.symbol
@@ -106,28 +145,84 @@ class OptionSentimentStrategy implements Strategy {
   }
 
   report(): Readonly<Record<string, number | string>> {
-    return {...this.#counts, underlyings: this.#scores.size, open: this.#held.size}
+    const silent = this.#whySilent()
+    return {
+      ...this.#counts,
+      underlyings: this.#scores.size,
+      open: this.#held.size,
+      ...(this.#services.heads === undefined ? {} : {heads: this.#services.heads.model}),
+      ...(silent === undefined ? {} : {silent}),
+    }
+  }
+
+  /** Why nothing was opened, where the reason lies in the data and not in the score. */
+  #whySilent(): string | undefined {
+    if (this.#scores.size === 0) return 'the feed has no option chains'
+    const {readings, thinChains, entries, withoutVehicle} = this.#counts
+    if (readings === 0)
+      return thinChains > 0
+        ? 'no chain had eight fresh two-sided quotes and a forward'
+        : `no chain has been there for ${this.#params.everySeconds} s`
+    const least = READINGS_BEFORE_SCORE * this.#scores.size
+    if (readings <= least) return `${readings} readings: a chain’s usual range is known after ${READINGS_BEFORE_SCORE}`
+    return entries === 0 && withoutVehicle > 0 ? 'no vehicle: neither the underlying nor a spread fits' : undefined
   }
 
   #read(context: StrategyContext, underlying: string): void {
     const {nowUs, market} = context
     const chain = this.#book!.chain(underlying, market, nowUs, this.#params.maxQuoteAgeSeconds * US_PER_SECOND)
-    if (chain === undefined) return
-    const analysis = chainGreeks(chain)
-    const forward = chain.underlying ?? analysis.forwards.find(f => f.forward > 0)?.forward
-    if (forward === undefined) return
+    const analysis = chain === undefined ? undefined : chainGreeks(chain)
+    const forward = chain?.underlying ?? analysis?.forwards.find(f => f.forward > 0)?.forward
+    if (chain === undefined || analysis === undefined || forward === undefined) {
+      this.#counts.thinChains++
+      return
+    }
     const last = this.#lastForward.get(underlying)
     this.#lastForward.set(underlying, forward)
-    const heads = this.#services.heads?.(underlying, nowUs)
-    if (heads !== undefined) this.#counts.withHeads++
     this.#counts.readings++
-    const score = this.#scores
-      .get(underlying)!
-      .next(chainFeatures(analysis), heads, last === undefined ? 0 : Math.log(forward / last))
-    this.#decide(context, underlying, forward, score)
+    const reading: Reading = {
+      underlying,
+      forward,
+      underlyingReturn: last === undefined ? 0 : Math.log(forward / last),
+      features: chainFeatures(analysis),
+      answer: this.#askHeads(this.#services.heads, chain.quotes, nowUs),
+      atUs: nowUs,
+    }
+    // A newer reading of the same chain settles an older one first, so that scores come in order.
+    this.#hear(context, underlying)
+    this.#pending.push(reading)
+    this.#hear(context)
   }
 
-  #decide(context: StrategyContext, underlying: string, spot: number, score: number): void {
+  #askHeads(heads: HeadsService | undefined, quotes: readonly OptionQuote[], nowUs: number): Answer<SentimentHeads> {
+    if (heads === undefined || this.#params.headWeight === 0) return NO_HEADS
+    if (!this.#params.allowSeenHeads && nowUs < heads.seenUntilUs) {
+      this.#counts.seenInTraining++
+      return NO_HEADS
+    }
+    return heads.ask(quotes)
+  }
+
+  /** Decides on the readings whose heads are there, or are waited for no longer; on those of `overdue` at once. */
+  #hear(context: StrategyContext, overdue?: string): void {
+    const waiting: Reading[] = []
+    for (const reading of this.#pending) {
+      const {underlying, features, forward, underlyingReturn, answer, atUs} = reading
+      const heads = answer()
+      const isOver = underlying === overdue || context.nowUs - atUs > this.#params.answerSeconds * US_PER_SECOND
+      if (heads === undefined && answer !== NO_HEADS && !isOver) {
+        waiting.push(reading)
+        continue
+      }
+      if (heads !== undefined) this.#counts.withHeads++
+      else if (answer !== NO_HEADS) this.#counts.lateHeads++
+      const score = this.#scores.get(underlying)!.next(features, heads, underlyingReturn)
+      this.#decide(context, underlying, forward, score, features)
+    }
+    this.#pending = waiting
+  }
+
+  #decide(context: StrategyContext, underlying: string, spot: number, score: number, features: ChainFeatures): void {
     const {entryScore, exitScore, minDays} = this.#params
     const isGuarded = this.#isNearEarnings(underlying, context.nowUs)
     const held = this.#held.get(underlying)
@@ -140,6 +235,10 @@ class OptionSentimentStrategy implements Strategy {
     if (Math.abs(score) < entryScore) return
     if (isGuarded) {
       this.#counts.guarded++
+      return
+    }
+    if (impliedEventMoves(features.expiries) >= this.#params.eventGuardMoves) {
+      this.#counts.eventsPriced++
       return
     }
     this.#open(context, underlying, spot, score > 0 ? 1 : -1, score)

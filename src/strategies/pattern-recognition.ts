@@ -4,6 +4,7 @@ import {z} from 'zod'
 import {midTicks} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
+import {TrackRecord} from './pattern-recognition/track-record.ts'
 import type {PatternEvidence, PatternMemory, StrategyServices} from './services.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
 
@@ -13,6 +14,11 @@ export const PatternRecognitionParams = z.strictObject({
   horizonSeconds: z.number().positive().default(120).describe('time ahead that a pattern is judged by, and held for'),
   minEdgeBps: z.number().nonnegative().default(2).describe('least expected move beyond the spread, basis points'),
   maxFraction: z.number().positive().max(1).default(0.05).describe('largest position, fraction of capital'),
+  feedbackTrades: z
+    .int()
+    .nonnegative()
+    .default(20)
+    .describe('forecasts judged before a record that is bad beyond chance stops trading; 0 never stops'),
   sameSymbolOnly: z.boolean().default(false).describe('learn from an instrument’s own past only'),
   longOnlyKinds: z
     .array(z.enum(['equity', 'etf', 'crypto', 'option']))
@@ -33,7 +39,8 @@ interface Pending {
 /**
  * Asks the pattern memory what followed when the market last looked like this, and trades only when the whole interval of
  * the answer lies beyond the cost of crossing the spread twice. Remembers every look with what happened next, traded or
- * not, so evidence grows without being chosen by its own trades. Without a memory it is silent and says so.
+ * not, so evidence grows without being chosen by its own trades; while its own forecasts have lost beyond chance it only
+ * watches. Without a memory it is silent and says so.
  */
 export const patternRecognition = (params: PatternRecognitionParams, services: StrategyServices = {}): Strategy =>
   new PatternStrategy(params, services)
@@ -49,15 +56,14 @@ class PatternStrategy implements Strategy {
   #pending: Pending[] = []
   #sequence = 0
   #prefix = ''
-  readonly #counts = {looks: 0, abstained: 0, belowCosts: 0, signals: 0, learned: 0}
-  /** Sum of forecast error signs among signals whose outcome is known. */
-  #right = 0
-  #judged = 0
-  readonly #forecasts = new Map<string, -1 | 1>()
+  readonly #counts = {looks: 0, abstained: 0, belowCosts: 0, distrusted: 0, signals: 0, learned: 0}
+  readonly #record: TrackRecord
+  readonly #forecasts = new Map<string, {readonly direction: -1 | 1; readonly cost: number}>()
 
   constructor(params: PatternRecognitionParams, services: StrategyServices) {
     this.#params = params
     this.#services = services
+    this.#record = new TrackRecord(params.feedbackTrades)
   }
 
   start({market, instruments, nowUs}: StrategyContext): void {
@@ -88,7 +94,8 @@ class PatternStrategy implements Strategy {
   report(): Readonly<Record<string, number | string>> {
     return {
       ...this.#counts,
-      rightOfJudged: this.#judged > 0 ? this.#right / this.#judged : 0,
+      rightOfJudged: this.#record.judged > 0 ? this.#record.right / this.#record.judged : 0,
+      meanNetBps: this.#record.mean,
       ...(this.#memory === undefined ? {silent: 'no pattern memory is plugged in'} : {}),
     }
   }
@@ -125,8 +132,15 @@ class PatternStrategy implements Strategy {
     }
     const deviation = Math.max((evidence.high - evidence.low) / (2 * 1.6449), 1e-9)
     const confidence = normalCdf(Math.abs(evidence.mean) / deviation, 0, 1)
+    // Judged whether it is traded or not, so that a record that was bad can become good again.
+    this.#forecasts.set(id, {direction, cost})
+    if (this.#record.isBad) {
+      this.#counts.distrusted++
+      return
+    }
     this.#counts.signals++
-    this.#forecasts.set(id, direction)
+    // The neighbours that were traded on stay in memory longer than those that only were near.
+    this.#memory?.use(evidence.neighbours, context.nowUs)
     context.signal({
       instrument: i,
       direction,
@@ -147,8 +161,7 @@ class PatternStrategy implements Strategy {
       const forecast = this.#forecasts.get(id)
       if (forecast === undefined) continue
       this.#forecasts.delete(id)
-      this.#judged++
-      if (forecast * bps > 0) this.#right++
+      this.#record.onOutcome(forecast.direction * bps - forecast.cost, forecast.direction * bps > 0)
     }
   }
 }

@@ -2,6 +2,7 @@ import type {z} from 'zod'
 import {nearest, UserError} from '../domain/errors.ts'
 import {BuyAndHoldParams, buyAndHold, DoNothingParams, doNothing, RandomEntryParams, randomEntry} from './baselines.ts'
 import {MarketMakingParams, marketMaking} from './market-making.ts'
+import {ModelSignalParams, modelSignal} from './model-signal.ts'
 import {OptionSentimentParams, optionSentiment} from './option-sentiment.ts'
 import {PatternRecognitionParams, patternRecognition} from './pattern-recognition.ts'
 import type {StrategyServices} from './services.ts'
@@ -50,6 +51,7 @@ export const STRATEGIES: Readonly<Record<string, StrategyEntry>> = {
     OptionSentimentParams,
     optionSentiment,
   ),
+  'model-signal': entry('trades what a trained signal model says, net of costs', ModelSignalParams, modelSignal),
   'buy-and-hold': entry('baseline: buys once, never sells', BuyAndHoldParams, buyAndHold),
   'random-entry': entry('baseline: random entries, fixed holding time', RandomEntryParams, randomEntry),
   'do-nothing': entry('baseline: no orders', DoNothingParams, doNothing),
@@ -65,6 +67,13 @@ export const createStrategy = (name: string, params: unknown = {}, services: Str
   const parsed = found.params.safeParse(params)
   if (!parsed.success) throw invalidParams(name, found, parsed.error)
   return found.create(parsed.data as never, services)
+}
+
+/** Signal models that the strategy will ask for with these parameters; none when they are not valid. */
+export const modelsAskedFor = (name: string, params: unknown = {}): readonly string[] => {
+  const parsed = STRATEGIES[name]?.params.safeParse(params)
+  const model = parsed?.success === true ? (parsed.data as {readonly model?: unknown}).model : undefined
+  return typeof model === 'string' && model !== '' ? [model] : []
 }
 
 const unknownStrategy = (name: string): UserError => {

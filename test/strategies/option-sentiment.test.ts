@@ -3,7 +3,9 @@ import {EventKind} from '../../src/data/tape.ts'
 import {parseDay} from '../../src/domain/calendar.ts'
 import {InstrumentTable, instrumentOf} from '../../src/domain/instrument.ts'
 import {blackPrice} from '../../src/options/black.ts'
+import {impliedEventMoves} from '../../src/strategies/option-sentiment/event-move.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
+import type {Answer, HeadsService, SentimentHeads} from '../../src/strategies/services.ts'
 import {quote, type Row, rehearse} from './fixture.ts'
 
 const DAY = 86_400e6
@@ -46,6 +48,12 @@ const run = (rows: Row[], params = {}, services = {}, options = {}) => {
   return {...rehearse(strategy, instruments, rows, options), report: strategy.report?.() ?? {}}
 }
 
+const headsSaying = (answer: Answer<SentimentHeads>, seenUntilUs = 0): HeadsService => ({
+  model: 'fake',
+  seenUntilUs,
+  ask: () => answer,
+})
+
 describe('option-sentiment', () => {
   test('a quiet chain opens nothing', () => {
     const {signals, report} = run(history(at => chain(at, 0.51, 102)))
@@ -57,7 +65,7 @@ describe('option-sentiment', () => {
     expect(run(history(at => chain(at, 0.1, 30))).signals[0]).toMatchObject({instrument: 0, direction: 1})
   })
   test('the head of the embedding counts when it is there', () => {
-    const heads = () => ({sentiment: 1, arbitrageScore: 0})
+    const heads = headsSaying(() => ({sentiment: 1, arbitrageScore: 0}))
     const {signals, report} = run(
       history(at => chain(at, 0.51, 102)),
       {headWeight: 10},
@@ -65,6 +73,55 @@ describe('option-sentiment', () => {
     )
     expect(signals[0]).toMatchObject({direction: 1})
     expect(report['withHeads']).toBe(report['readings'])
+  })
+  test('heads are not asked where the embedder was trained', () => {
+    const asked = {count: 0}
+    const heads: HeadsService = {
+      ...headsSaying(() => undefined, START + 1e15),
+      ask: () => {
+        asked.count++
+        return () => ({sentiment: 1, arbitrageScore: 0})
+      },
+    }
+    const rows = history(at => chain(at, 0.51, 102))
+    expect(run(rows, {}, {heads}).report).toMatchObject({withHeads: 0, seenInTraining: 33 - 1})
+    expect(asked.count).toBe(0)
+    expect(run(rows, {allowSeenHeads: true}, {heads}).report['withHeads']).toBe(asked.count)
+  })
+  test('late heads hold nothing up: readings are scored in order, without them', () => {
+    const late = headsSaying(() => undefined)
+    const rows = history(at => chain(at, 0.9, 300))
+    const {signals, report} = run(rows, {}, {heads: late})
+    expect(report['lateHeads']).toBeGreaterThan(25)
+    expect(report['withHeads']).toBe(0)
+    // The same entry as without a service; it comes when the answer is waited for no longer.
+    expect(signals[0]).toMatchObject({instrument: 0, direction: -1})
+  })
+  test('nothing is opened while the near expiries price a jump in', () => {
+    const {report} = run(
+      history(at => chain(at, 0.9, 300)),
+      {eventGuardMoves: 1e-9},
+    )
+    // One expiry prices no event.
+    expect(report['eventsPriced']).toBe(0)
+    // σ² = 0.04 of diffusion and a jump of 6 % before both expiries: 0.06 over a daily deviation of 0.2/√252.
+    const expiries = [10 / 365, 40 / 365].map(ttmYears => ({ttmYears, atTheMoney: Math.sqrt(0.04 + 0.0036 / ttmYears)}))
+    expect(impliedEventMoves(expiries)).toBeCloseTo(0.06 / (0.2 / Math.sqrt(252)), 9)
+    expect(impliedEventMoves(expiries.toReversed())).toBeCloseTo(0.06 / (0.2 / Math.sqrt(252)), 9)
+    expect(
+      impliedEventMoves([
+        {ttmYears: 0.02, atTheMoney: 0.2},
+        {ttmYears: 0.1, atTheMoney: 0.25},
+      ]),
+    ).toBe(0)
+    expect(impliedEventMoves([])).toBe(0)
+  })
+  test('says why it was silent', () => {
+    expect(run([quote(START, 0, 1_000_000, 1_000_100)]).report['silent']).toMatch(/no chain has been there for 300 s/)
+    expect(run(history(at => chain(at, 0.5)).slice(0, 3 * 43)).report['silent']).toMatch(
+      /usual range is known after 20/,
+    )
+    expect(run(history(at => chain(at, 0.51, 102))).report['silent']).toBeUndefined()
   })
   test('a spread buys its long leg first and is never short more than it is long', () => {
     const {fills, positions} = run(

@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
+import {TrackRecord} from '../../src/strategies/pattern-recognition/track-record.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
 import type {PatternEvidence, PatternMemory} from '../../src/strategies/services.ts'
 import {quote, type Row, rehearse, START, table} from './fixture.ts'
@@ -10,18 +11,20 @@ const quotes = (n: number, price: (k: number) => number): Row[] =>
 /** A memory that answers what it is told and writes down what it hears. */
 const scripted = (answer: Partial<PatternEvidence>, heard: {id: string; bps: number; atUs: number}[] = []) => {
   const searches: number[] = []
+  const used: {ids: readonly string[]; atUs: number}[] = []
   const memory: PatternMemory = {
     onTime: () => {},
     vector: () => [1],
     regime: () => 'calm',
     search: (_v, asOfUs) => {
       searches.push(asOfUs)
-      return {n: 10, effectiveN: 8, mean: 0, low: -5, high: 5, abstain: false, ...answer}
+      return {n: 10, effectiveN: 8, mean: 0, low: -5, high: 5, abstain: false, neighbours: ['a', 'b'], ...answer}
     },
     remember: ({id, tsUs}) => void heard.push({id, bps: Number.NaN, atUs: tsUs}),
     learn: (id, bps, atUs) => void heard.push({id, bps, atUs}),
+    use: (ids, atUs) => void used.push({ids, atUs}),
   }
-  return {memory, searches, heard}
+  return {memory, searches, heard, used}
 }
 const run = (memory: PatternMemory | undefined, rows: Row[], params = {}, symbol = 'SPY') => {
   const strategy = createStrategy('pattern-recognition', params, memory === undefined ? {} : {patterns: () => memory})
@@ -68,6 +71,39 @@ describe('pattern-recognition', () => {
       expect(h.atUs).toBe((remembered.get(h.id) as number) + 120e6)
       expect(h.bps).toBeCloseTo((12_000 / (1_000_000 + 1000 * k)) * 1e4, 6)
     }
+  })
+  test('the patterns a signal rests on are marked as used, and only those', () => {
+    const traded = scripted({mean: 20, low: 12, high: 28})
+    const {signals} = run(traded.memory, flat)
+    expect(traded.used).toHaveLength(signals.length)
+    expect(traded.used[0]).toEqual({ids: ['a', 'b'], atUs: START})
+    const quiet = scripted({mean: 99, low: 90, high: 99, abstain: true})
+    run(quiet.memory, flat)
+    expect(quiet.used).toEqual([])
+  })
+  test('forecasts that lost beyond chance are made no more, until they would have won again', () => {
+    // The memory says up; the market falls for 100 minutes, then rises.
+    const price = (k: number) => (k < 600 ? 2_000_000 - 1000 * k + (k % 7) : 1_400_000 + 1000 * (k - 600) + (k % 7))
+    const {signals, report} = run(scripted({mean: 20, low: 12, high: 28}).memory, quotes(1800, price))
+    expect(report['distrusted']).toBeGreaterThan(100)
+    // Twenty-four looks pass before twenty are judged (four are under way): then it watches.
+    expect(signals.length).toBeGreaterThan(24)
+    const {report: without} = run(scripted({mean: 20, low: 12, high: 28}).memory, quotes(600, price), {
+      feedbackTrades: 0,
+    })
+    expect(without['distrusted']).toBe(0)
+  })
+  test('a record is bad when the upper 95 % bound of its mean is below zero', () => {
+    const record = new TrackRecord(4)
+    for (const bps of [-10, -12, -8]) record.onOutcome(bps, false)
+    expect(record.isBad).toBe(false)
+    record.onOutcome(-10, false)
+    // Mean −10, sample deviation √(8/3), four outcomes: the bound is −10 + 1.645·0.816.
+    expect(record.effectiveN).toBeCloseTo(4, 9)
+    expect(record.isBad).toBe(true)
+    const noisy = new TrackRecord(4)
+    for (const bps of [-30, 25, -20, 22]) noisy.onOutcome(bps, bps > 0)
+    expect(noisy.isBad).toBe(false)
   })
   test('asks only as of the present', () => {
     const {memory, searches} = scripted({})
