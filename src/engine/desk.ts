@@ -1,14 +1,18 @@
 import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
-import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
-import type {ExecutionReport, Fill, OrderIntent, TimeInForce} from '../domain/order.ts'
-import {type Side, lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import type {ExecutionReport, Fill, OrderIntent} from '../domain/order.ts'
+import {type Side, tsUs as toTsUs} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
-import {Session, type Verdict} from '../risk/risk.ts'
+import type {Verdict} from '../risk/risk.ts'
+import {FillBooking} from './fill-booking.ts'
 import type {FillEffect, Ledger} from './ledger.ts'
 import type {LiveOrder, OrderPurpose, QuoteSlot} from './live-order.ts'
+import {OrderGateway} from './order-gateway.ts'
+import {OrderRegister} from './order-register.ts'
 import type {Outbox} from './ports.ts'
+import {behindFarTouch, onIncrement} from './quote-price.ts'
 import type {RunRecord} from './run-record.ts'
 
 // Columns are sized `strategies * instruments` and indexed by slots made from valid numbers, so they are read under `!`.
@@ -52,12 +56,9 @@ const MAX_SETTLE = 100_000
  * cancel is confirmed, so no race can fill both.
  */
 export class OrderDesk {
-  readonly orders = new Map<string, LiveOrder>()
+  readonly orders: ReadonlyMap<string, LiveOrder>
   /** By instrument: market time from which a row of it is worth another look at what could not be sent. */
   readonly retryAtUs: Float64Array
-  sent = 0
-  rejected = 0
-  latched = false
   /** What may be sent: anything, only orders that close positions by force, or nothing. Cancels always may. */
   admits: 'all' | 'exits' | 'none' = 'all'
   readonly #o: DeskOptions
@@ -74,20 +75,16 @@ export class OrderDesk {
   readonly #engaged = new Set<number>()
   readonly #dirty: number[] = []
   readonly #isDirty: Uint8Array
-  readonly #sequence: Float64Array
-  /** Orders that ended lately: a fill may still come. */
-  #done = new Map<string, LiveOrder>()
-  #doneBefore = new Map<string, LiveOrder>()
+  readonly #register: OrderRegister
+  readonly #booking: FillBooking
+  readonly #gateway: OrderGateway
   #settling = false
-  /** Whether any coin is held under another instrument's number. */
-  readonly #hasPairs: boolean
 
   constructor(options: DeskOptions) {
     const n = options.instruments.size
     const slots = n * options.strategies.length
     this.#o = options
     this.#n = n
-    this.#hasPairs = options.ledger.settlement.home.some((home, i) => home !== i)
     this.#retryUs = options.retryUs ?? 1_000_000
     this.#want = new Float64Array(slots)
     this.#wantLimit = new Float64Array(slots).fill(Number.NaN)
@@ -99,7 +96,18 @@ export class OrderDesk {
     this.#taker = new Array<LiveOrder | undefined>(slots).fill(undefined)
     this.#quotes = new Array<QuoteSlot | undefined>(slots).fill(undefined)
     this.#isDirty = new Uint8Array(slots)
-    this.#sequence = new Float64Array(options.strategies.length + 1)
+    this.#register = new OrderRegister(options)
+    this.orders = this.#register.live
+    this.#booking = new FillBooking(options)
+    this.#gateway = new OrderGateway({
+      ...options,
+      register: this.#register,
+      attach: order => this.#attach(order),
+      onLatched: (reason, nowUs) => {
+        this.admits = 'none'
+        options.listener?.onLatched?.(reason, nowUs)
+      },
+    })
   }
 
   // --- wishes --------------------------------------------------------------------------------------------------
@@ -249,7 +257,7 @@ export class OrderDesk {
       const coming = order.intent.side === 'buy' ? order.leavesLots : -order.leavesLots
       const samePrice = Number.isNaN(limit)
         ? order.intent.type === 'market'
-        : order.intent.limitTicks === this.#onIncrement(i, limit, order.intent.side)
+        : order.intent.limitTicks === onIncrement(this.#o.instruments.at(i), limit, order.intent.side)
       // On its way in the right direction and not too much: the rest follows when it is done.
       if (samePrice && coming * need > 0 && Math.abs(coming) <= Math.abs(need)) return
       this.#cancel(order, nowUs)
@@ -266,7 +274,7 @@ export class OrderDesk {
     const side: Side = need > 0 ? 'buy' : 'sell'
     const lots = this.#withoutFlip(i, need)
     const purpose: OrderPurpose = this.#forced[slot] === 1 ? 'exit' : 'target'
-    const priced = Number.isNaN(limit) ? undefined : this.#onIncrement(i, limit, side)
+    const priced = Number.isNaN(limit) ? undefined : onIncrement(instrument, limit, side)
     if (this.#send(slot, purpose, side, lots, priced, nowUs)) return
     this.#blockedUs[slot] = nowUs + this.#retryUs
     this.#retryLater(i, this.#blockedUs[slot]!)
@@ -299,10 +307,11 @@ export class OrderDesk {
     nowUs: number,
   ): void {
     const i = quote.slot % this.#n
+    const instrument = this.#o.instruments.at(i)
     const orderSide: Side = side === 'bid' ? 'buy' : 'sell'
     const room = this.#admissible(i, orderSide, lots, resting?.leavesLots ?? 0)
-    const wanted = lots > 0 ? this.#onIncrement(i, ticks, orderSide) : 0
-    const price = lots > 0 ? this.#behindFarTouch(i, wanted, orderSide) : 0
+    const wanted = lots > 0 ? onIncrement(instrument, ticks, orderSide) : 0
+    const price = lots > 0 ? behindFarTouch(instrument, this.#o.market, i, wanted, orderSide) : 0
     if (resting !== undefined) {
       const {limitTicks} = resting.intent
       // Its place in the queue is worth more than a few lots.
@@ -316,7 +325,7 @@ export class OrderDesk {
     }
     if (this.admits !== 'all') return
     const at = quote.slot * 2 + (side === 'bid' ? 0 : 1)
-    if (room < this.#o.instruments.at(i).minLots || room <= 0) return
+    if (room < instrument.minLots || room <= 0) return
     if (nowUs < this.#quoteBlockedUs[at]!) {
       this.#retryLater(i, this.#quoteBlockedUs[at]!)
       return
@@ -338,21 +347,6 @@ export class OrderDesk {
     const closable = side === 'buy' ? -held : held
     if (closable > 0) return Math.max(0, Math.min(lots, closable - (same[i]! - own)))
     return other[i]! > 0 ? 0 : lots
-  }
-
-  /** A quote must not take: one that the market has come to since it was wanted slides behind the far side. */
-  #behindFarTouch(i: number, ticks: number, side: Side): number {
-    const {bidTicks, bidLots, askTicks, askLots} = this.#o.market
-    if (side === 'buy')
-      return askLots[i]! > 0 && ticks >= askTicks[i]! ? this.#onIncrement(i, askTicks[i]! - 1, side) : ticks
-    return bidLots[i]! > 0 && ticks <= bidTicks[i]! ? this.#onIncrement(i, bidTicks[i]! + 1, side) : ticks
-  }
-
-  /** The multiple of the increment that is no worse for us than the price wanted. */
-  #onIncrement(i: number, ticks: number, side: Side): number {
-    const {incrementTicks, priceDecimals} = this.#o.instruments.at(i)
-    const step = ticks >= 10 ** priceDecimals ? incrementTicks : 1
-    return side === 'buy' ? Math.floor(ticks / step) * step : Math.ceil(ticks / step) * step
   }
 
   /** Strategies that want opposite things of one instrument trade with each other at the mid; only the rest goes out. */
@@ -394,26 +388,11 @@ export class OrderDesk {
       buyer: strategies[buyer]!,
       seller: strategies[seller]!,
     })
-    this.#applyCross(instrument, lots, priceTicks, buyer, seller, nowUs)
-  }
-  #applyCross(
-    instrument: number,
-    lots: number,
-    priceTicks: number,
-    buyer: number,
-    seller: number,
-    nowUs: number,
-  ): void {
-    const {ledger, record} = this.#o
-    const slots = [buyer, seller].map(strategy => strategy * this.#n + ledger.settlement.home[instrument]!)
-    const before = slots.map(slot => [ledger.own.lots[slot]!, ledger.own.realizedMicros[slot]!] as const)
-    ledger.cross(instrument, lots, priceTicks, buyer, seller)
-    for (const [k, slot] of slots.entries()) record.onMove(ledger.own, slot, before[k]![0], before[k]![1], 0, 0, nowUs)
+    this.#booking.cross(instrument, lots, priceTicks, buyer, seller, nowUs)
   }
 
   // --- sending -------------------------------------------------------------------------------------------------
 
-  /** Risk, journal, outbox, in this order; false when it was refused. */
   #send(
     slot: number,
     purpose: OrderPurpose,
@@ -422,49 +401,9 @@ export class OrderDesk {
     limitTicks: number | undefined,
     nowUs: number,
   ): boolean {
-    const {risk, latch, journal, outbox, listener, instruments, strategies} = this.#o
-    const state = latch.check()
-    if (state.latched) {
-      this.onLatched(state.reason, nowUs)
-      return false
-    }
-    const strategy = Math.floor(slot / this.#n)
-    const i = slot % this.#n
-    const instrument = instruments.at(i)
-    const intent: OrderIntent = {
-      clientOrderId: this.#nextId(strategy),
-      strategy: strategies[strategy]!,
-      instrument: i,
-      side,
-      type: limitTicks === undefined ? 'market' : 'limit',
-      timeInForce: this.#timeInForce(instrument, i, limitTicks === undefined),
-      lots: toLots(lots),
-      ...(limitTicks === undefined ? {} : {limitTicks: toTicks(limitTicks)}),
-      ...(purpose === 'bid' || purpose === 'ask' ? {postOnly: true} : {}),
-      ...(purpose === 'exit' ? {reduceOnly: true} : {}),
-      decidedUs: toTsUs(nowUs),
-    }
-    risk.snapshot.nowUs = nowUs
-    const outcome = risk.check(intent)
-    if (outcome.kind === 'refused') {
-      this.rejected++
-      this.#journalVerdict(intent.clientOrderId, outcome.by, nowUs)
-      listener?.onVerdict?.(intent, outcome.by, nowUs)
-      return false
-    }
-    for (const note of outcome.notes) {
-      this.#journalVerdict(intent.clientOrderId, note, nowUs)
-      listener?.onVerdict?.(intent, note, nowUs)
-    }
-    if (outcome.notes.length > 0 && purpose === 'target') this.#blockedUs[slot] = nowUs + this.#retryUs
-    journal.append({kind: 'intent', tsUs: toTsUs(nowUs), symbol: instrument.symbol, intent: outcome.order})
-    const order = this.#register(outcome.order, slot, purpose, nowUs)
-    listener?.onOrder?.(order, nowUs)
-    this.sent++
-    // Before it leaves: a broker may answer at once.
-    this.#attach(order)
-    outbox.submit(outcome.order, nowUs)
-    return true
+    const sent = this.#gateway.send({slot, purpose, side, lots, limitTicks}, nowUs)
+    if (sent === 'resized' && purpose === 'target') this.#blockedUs[slot] = nowUs + this.#retryUs
+    return sent !== 'refused'
   }
 
   #attach(order: LiveOrder): void {
@@ -474,67 +413,25 @@ export class OrderDesk {
     else this.#taker[order.slot] = order
   }
 
-  #register(intent: OrderIntent, slot: number, purpose: OrderPurpose, nowUs: number): LiveOrder {
-    const i = intent.instrument
-    const {market} = this.#o
-    const far = intent.side === 'buy' ? market.askTicks[i]! : market.bidTicks[i]!
-    const farLots = intent.side === 'buy' ? market.askLots[i]! : market.bidLots[i]!
-    const mid = midTicks(market, i)
-    const order: LiveOrder = {
-      intent,
-      symbol: this.#o.instruments.at(i).symbol,
-      strategy: slot < 0 ? -1 : Math.floor(slot / this.#n),
-      slot,
-      purpose,
-      sentUs: nowUs,
-      decidedMid: mid,
-      hopedTicks: intent.limitTicks ?? (farLots > 0 ? far : mid),
-      venueOrderId: undefined,
-      status: 'submitted',
-      leavesLots: intent.lots,
-      filledLots: 0,
-      cancelSentUs: 0,
-    }
-    this.orders.set(intent.clientOrderId, order)
-    this.#working(order, intent.lots)
-    return order
-  }
-
-  #timeInForce(instrument: Instrument, i: number, isMarket: boolean): TimeInForce {
-    if (instrument.kind === 'crypto') return 'gtc'
-    if (this.#o.risk.snapshot.session[i] === Session.open) return 'day'
-    return isMarket ? 'opg' : 'gtc'
-  }
-
-  /** A pure function of run, strategy and count, so that a restart finds its own orders. */
-  #nextId(strategy: number): string {
-    const next = this.#sequence[strategy]! + 1
-    this.#sequence[strategy] = next
-    return `${this.#o.runId}-${strategy.toString(36)}-${next.toString(36)}`
-  }
-
   #cancel(order: LiveOrder, nowUs: number): void {
     // Asked again after a while: the first request or its answer may have been lost.
     if (order.cancelSentUs > 0 && nowUs - order.cancelSentUs < 5 * this.#retryUs) return
     this.#retryLater(order.intent.instrument, nowUs + 5 * this.#retryUs)
-    order.cancelSentUs = nowUs
-    const {clientOrderId} = order.intent
-    this.#o.journal.append({kind: 'cancel', tsUs: toTsUs(nowUs), clientOrderId})
-    this.#o.outbox.cancel(clientOrderId, nowUs)
-  }
-
-  #journalVerdict(clientOrderId: string, verdict: Exclude<Verdict, {kind: 'accept'}>, nowUs: number): void {
-    const {kind, rule, detail} = verdict
-    this.#o.journal.append({kind: 'verdict', tsUs: toTsUs(nowUs), clientOrderId, verdict: kind, rule, detail})
+    this.#gateway.cancel(order, nowUs)
   }
 
   /** The latch is closed: nothing more is sent. Journaled and told once. */
   onLatched(reason: string, nowUs: number): void {
-    if (this.latched) return
-    this.latched = true
-    this.admits = 'none'
-    this.#o.journal.append({kind: 'latch', tsUs: toTsUs(nowUs), latched: true, reason})
-    this.#o.listener?.onLatched?.(reason, nowUs)
+    this.#gateway.onLatched(reason, nowUs)
+  }
+  get latched(): boolean {
+    return this.#gateway.latched
+  }
+  get sent(): number {
+    return this.#gateway.sent
+  }
+  get rejected(): number {
+    return this.#gateway.rejected
   }
 
   // --- reports -------------------------------------------------------------------------------------------------
@@ -569,7 +466,7 @@ export class OrderDesk {
         this.#end(order, report.kind, nowUs, report.kind === 'cancelled' ? report.reason : undefined)
         return undefined
       case 'rejected':
-        this.rejected++
+        this.#gateway.rejected++
         this.#blockAfterRejection(order, nowUs)
         this.#end(order, 'rejected', nowUs, `${report.code}: ${report.reason}`)
         return undefined
@@ -590,30 +487,16 @@ export class OrderDesk {
     venueOrderId: string,
     nowUs: number,
   ): {readonly fill: Fill; readonly strategy: number} | undefined {
-    const {ledger, record, listener} = this.#o
-    const {clientOrderId, instrument} = fill
+    const {listener} = this.#o
+    const {clientOrderId} = fill
     const live = this.orders.get(clientOrderId)
-    const order = live ?? this.#done.get(clientOrderId) ?? this.#doneBefore.get(clientOrderId)
+    const order = live ?? this.#register.find(clientOrderId)
     const strategy = order?.strategy ?? -1
-    const {own} = ledger
-    const slot = strategy * this.#n + ledger.settlement.home[instrument]!
-    const quoteHome = ledger.settlement.quoteHome[instrument]!
-    const quoteSlot = quoteHome < 0 ? -1 : strategy * this.#n + quoteHome
-    const lots = strategy < 0 ? 0 : own.lots[slot]!
-    const realized = strategy < 0 ? 0 : own.realizedMicros[slot]!
-    const quoteLots = strategy < 0 || quoteSlot < 0 ? 0 : own.lots[quoteSlot]!
-    const quoteRealized = strategy < 0 || quoteSlot < 0 ? 0 : own.realizedMicros[quoteSlot]!
-    const effect = ledger.apply(fill, strategy)
+    const effect = this.#booking.book(fill, strategy, order, nowUs)
     if (effect === undefined) return undefined
-    if (strategy >= 0) {
-      record.onMove(own, slot, lots, realized, effect.valueMicros, effect.feesMicros, nowUs)
-      if (quoteSlot >= 0) record.onMove(own, quoteSlot, quoteLots, quoteRealized, effect.valueMicros, 0, nowUs)
-    }
-    this.#limitShorts(instrument)
     if (order !== undefined) {
       order.venueOrderId ??= venueOrderId
-      this.#costs(order, fill)
-      if (live !== undefined) this.#working(order, -Math.min(fill.lots, order.leavesLots))
+      if (live !== undefined) this.#register.addWorking(order, -Math.min(fill.lots, order.leavesLots))
       order.leavesLots = Math.max(0, order.leavesLots - fill.lots)
       order.filledLots += fill.lots
       if (order.leavesLots > 0 && live !== undefined) order.status = 'partiallyFilled'
@@ -624,30 +507,10 @@ export class OrderDesk {
     return {fill, strategy}
   }
 
-  /** A pair may sell what is held of its coin, whichever pair holds it. */
-  #limitShorts(instrument: number): void {
-    if (!this.#hasPairs) return
-    const {ledger, risk, instruments} = this.#o
-    if (instruments.at(instrument).kind !== 'crypto') return
-    const {home} = ledger.settlement
-    for (let i = 0; i < this.#n; i++)
-      if (home[i] !== i) risk.snapshot.shortableLots[i] = Math.max(0, ledger.account.lots[home[i]!]!)
-  }
-
-  #costs(order: LiveOrder, fill: Fill): void {
-    const {record, risk} = this.#o
-    if (order.decidedMid <= 0) return
-    const perTick = (fill.side === 'buy' ? 1 : -1) * fill.lots * risk.snapshot.microsPerTickLot[fill.instrument]!
-    record.spreadMicros += (order.hopedTicks - order.decidedMid) * perTick
-    record.slippageMicros += (fill.priceTicks - order.hopedTicks) * perTick
-  }
-
   #end(order: LiveOrder, status: LiveOrder['status'], nowUs: number, reason?: string): void {
     const {clientOrderId} = order.intent
-    this.orders.delete(clientOrderId)
-    this.#working(order, -order.leavesLots)
+    this.#register.end(order)
     order.status = status
-    this.#remember(order)
     this.#o.risk.orderDone(clientOrderId)
     if (order.slot >= 0) {
       if (this.#taker[order.slot] === order) this.#taker[order.slot] = undefined
@@ -667,19 +530,6 @@ export class OrderDesk {
     else this.#blockedUs[order.slot] = untilUs
   }
 
-  #working(order: LiveOrder, lots: number): void {
-    const {workingBuyLots, workingSellLots} = this.#o.risk.snapshot
-    const column = order.intent.side === 'buy' ? workingBuyLots : workingSellLots
-    column[order.intent.instrument]! += lots
-  }
-
-  #remember(order: LiveOrder): void {
-    this.#done.set(order.intent.clientOrderId, order)
-    if (this.#done.size < 2_048) return
-    this.#doneBefore = this.#done
-    this.#done = new Map()
-  }
-
   // --- replay --------------------------------------------------------------------------------------------------
 
   /** An order the journal says was about to be sent; what became of it follows, or reconciliation asks. */
@@ -694,20 +544,13 @@ export class OrderDesk {
         : intent.reduceOnly === true
           ? 'exit'
           : 'target'
-    this.#register(intent, slot, purpose, nowUs)
-    this.sent++
-    this.#passSequence(intent.clientOrderId)
+    this.#register.add(intent, slot, purpose, nowUs)
+    this.#gateway.sent++
+    this.#register.passSequence(intent.clientOrderId)
   }
   restoreVerdict(clientOrderId: string, verdict: 'accept' | 'resize' | 'reject'): void {
-    if (verdict === 'reject') this.rejected++
-    this.#passSequence(clientOrderId)
-  }
-  /** Ids of a former life are never given again, whichever strategy has their number now. */
-  #passSequence(clientOrderId: string): void {
-    const match = /-([0-9a-z]+)-([0-9a-z]+)$/.exec(clientOrderId)
-    const strategy = Number.parseInt(match?.[1] ?? '', 36)
-    const sequence = Number.parseInt(match?.[2] ?? '0', 36)
-    if (strategy < this.#sequence.length) this.#sequence[strategy] = Math.max(this.#sequence[strategy]!, sequence)
+    if (verdict === 'reject') this.#gateway.rejected++
+    this.#register.passSequence(clientOrderId)
   }
   restoreCross(
     instrument: number,
@@ -718,6 +561,6 @@ export class OrderDesk {
     nowUs: number,
   ): void {
     const {strategies} = this.#o
-    this.#applyCross(instrument, lots, priceTicks, strategies.indexOf(buyer), strategies.indexOf(seller), nowUs)
+    this.#booking.cross(instrument, lots, priceTicks, strategies.indexOf(buyer), strategies.indexOf(seller), nowUs)
   }
 }

@@ -2,17 +2,20 @@ import type {Journal, JournalEntry} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
-import {currentOrNextSession, inCalendar, newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
-import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
+import {newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport} from '../domain/order.ts'
 import type {Rng} from '../domain/rng.ts'
 import type {Signal} from '../domain/signal.ts'
-import {type TsUs, tsUs, US_PER_DAY, US_PER_MINUTE, US_PER_SECOND} from '../domain/units.ts'
+import {tsUs, US_PER_DAY, US_PER_MINUTE, US_PER_SECOND} from '../domain/units.ts'
 import type {Breach, RiskGate} from '../risk/gate.ts'
-import {type ExitReason, type ExitRules, exitReason} from '../risk/position-exit.ts'
-import {Session, type TradingState} from '../risk/risk.ts'
-import type {Strategy, StrategyContext} from '../strategies/strategy.ts'
+import type {ExitReason, ExitRules} from '../risk/position-exit.ts'
+import type {TradingState} from '../risk/risk.ts'
+import type {Strategy} from '../strategies/strategy.ts'
 import {type DeskListener, OrderDesk} from './desk.ts'
+import {EngineContext} from './engine-context.ts'
+import {setSessions} from './exchange-sessions.ts'
+import {ExitWatch} from './exit-watch.ts'
 import {Ledger} from './ledger.ts'
 import {type Allocator, type Outbox, sizedLots} from './ports.ts'
 import {RunRecord} from './run-record.ts'
@@ -80,17 +83,10 @@ export class Engine {
   readonly #timers = new TimerQueue()
   /** Number of strategies that hold something, by instrument. */
   readonly #holders: Int32Array
-  readonly #bestTicks: Float64Array
-  /** By slot: between these prices, and before that time, no exit rule can apply. */
-  readonly #calmLow: Float64Array
-  readonly #calmHigh: Float64Array
-  readonly #calmUntilUs: Float64Array
-  readonly #coolUntilUs: Float64Array
-  readonly #coolSide: Int8Array
+  readonly #exits: ExitWatch
   readonly #holdUntilUs = new Map<number, number>()
   readonly #sample: Float64Array
   readonly #profits: Float64Array
-  readonly #coolOffUs: number
   #nextHouseUs = 0
   #nextSessionUs = 0
   #nextDayUs = 0
@@ -101,7 +97,6 @@ export class Engine {
     const count = options.strategies.length
     this.#o = options
     this.#n = n
-    this.#coolOffUs = options.coolOffUs ?? 10 * US_PER_MINUTE
     this.ledger = new Ledger({
       instruments: options.instruments,
       market: options.market,
@@ -127,12 +122,23 @@ export class Engine {
       },
     })
     this.#holders = new Int32Array(n)
-    this.#bestTicks = new Float64Array(n * count)
-    this.#calmLow = new Float64Array(n * count)
-    this.#calmHigh = new Float64Array(n * count)
-    this.#calmUntilUs = new Float64Array(n * count)
-    this.#coolUntilUs = new Float64Array(n * count)
-    this.#coolSide = new Int8Array(n * count)
+    this.#exits = new ExitWatch({
+      instruments: n,
+      strategies: count,
+      market: options.market,
+      ledger: this.ledger,
+      record: this.record,
+      microsPerTickLot: options.risk.snapshot.microsPerTickLot,
+      rules: options.exits ?? {},
+      coolOffUs: options.coolOffUs ?? 10 * US_PER_MINUTE,
+      isForced: slot => this.desk.isForced(slot),
+      onExit: (strategy, instrument, reason, nowUs) => {
+        const slot = strategy * n + instrument
+        this.#holdUntilUs.delete(slot)
+        options.listener?.onExit?.(strategy, instrument, reason, nowUs)
+        this.desk.forceFlat(slot)
+      },
+    })
     this.#sample = new Float64Array(2 + count)
     this.#profits = new Float64Array(count)
     this.#contexts = options.strategies.map((strategy, index) => new EngineContext(this, options, index, strategy.name))
@@ -162,7 +168,7 @@ export class Engine {
     this.events++
     if (atUs >= this.#nextHouseUs) this.#keepHouse(atUs)
     const i = chunk.instrument[row]!
-    if (this.#holders[i] !== 0 && this.#o.exits !== undefined) this.#checkExits(i, atUs, this.#o.exits)
+    if (this.#holders[i] !== 0 && this.#o.exits !== undefined) this.#exits.check(i, atUs)
     const {strategies} = this.#o
     for (let k = 0; k < strategies.length; k++) strategies[k]!.onEvent(this.#contexts[k]!, chunk, row)
     if (this.#timers.nextUs <= atUs) this.#runTimers(atUs)
@@ -273,7 +279,7 @@ export class Engine {
 
   target(strategy: number, instrument: number, lots: number, limitTicks: number): void {
     const slot = strategy * this.#n + instrument
-    if (this.nowUs < this.#coolUntilUs[slot]! && Math.sign(lots) === this.#coolSide[slot]) return
+    if (this.#exits.isCooling(slot, this.nowUs) && Math.sign(lots) === this.#exits.coolSide(slot)) return
     this.desk.target(slot, lots, limitTicks)
   }
 
@@ -286,7 +292,7 @@ export class Engine {
     askLots: number,
   ): void {
     const slot = strategy * this.#n + instrument
-    if (this.nowUs < this.#coolUntilUs[slot]!) return
+    if (this.#exits.isCooling(slot, this.nowUs)) return
     this.desk.quote(slot, bidTicks, bidLots, askTicks, askLots)
   }
 
@@ -309,10 +315,9 @@ export class Engine {
     let holders = 0
     for (let k = 0; k < count; k++) {
       const slot = k * this.#n + i
-      // The position changed: its exits are judged anew at the next price.
-      this.#calmUntilUs[slot] = 0
-      if (this.ledger.tradedLots[slot] !== 0) holders++
-      else this.#bestTicks[slot] = 0
+      const isFlat = this.ledger.tradedLots[slot] === 0
+      this.#exits.positionChanged(slot, isFlat)
+      if (!isFlat) holders++
     }
     this.#holders[i] = holders
   }
@@ -322,61 +327,15 @@ export class Engine {
       this.#o.strategies[due.strategy]!.onTimer?.(this.#contexts[due.strategy]!, due.tag)
   }
 
-  /** Stops, profits and time-outs of positions, whatever their strategies think. */
-  #checkExits(i: number, nowUs: number, rules: ExitRules): void {
-    const {market, strategies} = this.#o
-    for (let k = 0, slot = i; k < strategies.length; k++, slot += this.#n) {
-      const lots = this.ledger.own.lots[slot]!
-      if (lots === 0 || this.ledger.tradedLots[slot] === 0) continue
-      const shown = lots > 0 ? market.bidLots[i]! : market.askLots[i]!
-      const exitTicks = shown > 0 ? (lots > 0 ? market.bidTicks[i]! : market.askTicks[i]!) : market.lastTicks[i]!
-      if (exitTicks > this.#calmLow[slot]! && exitTicks < this.#calmHigh[slot]! && nowUs < this.#calmUntilUs[slot]!)
-        continue
-      this.#judgeExit(k, i, slot, exitTicks, nowUs, rules)
-    }
-  }
-
-  #judgeExit(k: number, i: number, slot: number, exitTicks: number, nowUs: number, rules: ExitRules): void {
-    if (this.ledger.settlement.home[i] !== i || this.desk.isForced(slot)) return
-    const lots = this.ledger.own.lots[slot]!
-    const side = lots > 0
-    const perTick = this.#o.risk.snapshot.microsPerTickLot[i]!
-    const best = this.#bestTicks[slot]!
-    const bestTicks = best === 0 ? exitTicks : side ? Math.max(best, exitTicks) : Math.min(best, exitTicks)
-    this.#bestTicks[slot] = bestTicks
-    const averageEntryTicks = perTick > 0 ? this.ledger.own.averageMicros(slot) / perTick : 0
-    const openedUs = this.record.openedUs(slot)
-    const reason = exitReason({lots, averageEntryTicks, openedUs, bestTicks}, exitTicks, nowUs, rules)
-    if (reason !== undefined) this.#exit(k, i, side ? 1 : -1, reason, nowUs)
-    else this.#setCalm(slot, side, averageEntryTicks, openedUs, rules)
-  }
-
-  /** A little inside the rules' own bounds, so that only they decide; a trailing stop is judged at every price. */
-  #setCalm(slot: number, side: boolean, entryTicks: number, openedUs: number, rules: ExitRules): void {
-    if (rules.trailingStop !== undefined || entryTicks <= 0) return
-    const {stopLoss = Infinity, takeProfit = Infinity, maxHoldingUs = Infinity} = rules
-    const [down, up] = side ? [stopLoss, takeProfit] : [takeProfit, stopLoss]
-    this.#calmLow[slot] = entryTicks * (1 - down * (1 - 1e-9))
-    this.#calmHigh[slot] = entryTicks * (1 + up * (1 - 1e-9))
-    this.#calmUntilUs[slot] = openedUs + maxHoldingUs
-  }
-
-  #exit(strategy: number, instrument: number, side: 1 | -1, reason: ExitReason, nowUs: number): void {
-    const slot = strategy * this.#n + instrument
-    this.#coolUntilUs[slot] = nowUs + this.#coolOffUs
-    this.#coolSide[slot] = side
-    this.#holdUntilUs.delete(slot)
-    this.#o.listener?.onExit?.(strategy, instrument, reason, nowUs)
-    this.desk.forceFlat(slot)
-  }
-
   // --- every second --------------------------------------------------------------------------------------------
 
   #keepHouse(nowUs: number): void {
     this.#nextHouseUs = nowUs + HOUSEKEEPING_US
     const {risk, latch} = this.#o
     risk.snapshot.nowUs = nowUs
-    if (nowUs >= this.#nextSessionUs) this.#setSessions(nowUs)
+    if (nowUs >= this.#nextSessionUs)
+      this.#nextSessionUs =
+        this.#o.sessions === false ? Infinity : setSessions(this.#o.instruments, risk.snapshot.session, nowUs)
     risk.onTime(nowUs)
     if (nowUs >= this.#nextDayUs) this.#newDay(nowUs)
     const equity = this.#refreshEquity()
@@ -419,20 +378,6 @@ export class Engine {
     if (this.state === 'reducing' && this.breach?.rule === 'daily-loss') this.setState('active', 'a new day')
   }
 
-  #setSessions(nowUs: number): void {
-    const {instruments, risk, sessions = true} = this.#o
-    const day = newYorkDayOf(nowUs)
-    if (!sessions || !inCalendar(day) || !inCalendar(day + 14)) {
-      this.#nextSessionUs = Infinity
-      return
-    }
-    const next = currentOrNextSession(nowUs)
-    const isOpen = nowUs >= next.openUs
-    this.#nextSessionUs = isOpen ? next.closeUs : next.openUs
-    for (let i = 0; i < instruments.size; i++)
-      risk.snapshot.session[i] = isOpen || !isExchangeTraded(instruments.at(i)) ? Session.open : Session.closed
-  }
-
   #takeSample(nowUs: number, equity: number): void {
     const {strategies, allocator} = this.#o
     this.#sample[0] = equity
@@ -450,52 +395,4 @@ export class Engine {
     const weights = this.#o.allocator.weights()
     for (const [k, context] of this.#contexts.entries()) context.capitalMicros = Math.floor(equity * (weights[k] ?? 0))
   }
-}
-
-/** Traded at New York's exchanges, so it has sessions; coins never close. */
-const isExchangeTraded = ({kind}: Instrument): boolean => kind !== 'crypto'
-
-/** The sessions a venue needs, from the same calendar. */
-export const exchangeSessions = (instruments: InstrumentTable) => ({
-  openUs: (instrument: number, nowUs: number): number =>
-    isExchangeTraded(instruments.at(instrument)) && inCalendar(newYorkDayOf(nowUs))
-      ? currentOrNextSession(nowUs).openUs
-      : nowUs,
-  closeUs: (instrument: number, nowUs: number): number =>
-    isExchangeTraded(instruments.at(instrument)) && inCalendar(newYorkDayOf(nowUs))
-      ? currentOrNextSession(nowUs).closeUs
-      : Infinity,
-})
-
-/** What one strategy sees of the engine. */
-class EngineContext implements StrategyContext {
-  readonly instruments: InstrumentTable
-  readonly market: MarketState
-  readonly rng: Rng
-  capitalMicros = 0
-  readonly #engine: Engine
-  readonly #index: number
-  readonly #name: string
-  readonly #base: number
-
-  constructor(engine: Engine, options: EngineOptions, index: number, name: string) {
-    this.#engine = engine
-    this.#index = index
-    this.#name = name
-    this.#base = index * options.instruments.size
-    this.instruments = options.instruments
-    this.market = options.market
-    this.rng = options.rng.fork(`strategy/${name}`)
-  }
-  get nowUs(): TsUs {
-    return this.#engine.nowUs as TsUs
-  }
-  positionLots = (instrument: number): number => this.#engine.ledger.tradedLots[this.#base + instrument] ?? 0
-  signal: StrategyContext['signal'] = signal =>
-    this.#engine.signal(this.#index, {...signal, strategy: this.#name, tsUs: this.nowUs})
-  target: StrategyContext['target'] = (instrument, lots, options) =>
-    this.#engine.target(this.#index, instrument, lots, options?.limitTicks ?? Number.NaN)
-  quote: StrategyContext['quote'] = (instrument, bidTicks, bidLots, askTicks, askLots) =>
-    this.#engine.quote(this.#index, instrument, bidTicks, bidLots, askTicks, askLots)
-  wakeAt: StrategyContext['wakeAt'] = (atUs, tag) => this.#engine.wakeAt(this.#index, atUs, tag)
 }
