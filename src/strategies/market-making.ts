@@ -1,5 +1,6 @@
 // Columns are indexed by instruments of the run's table, so `!` cannot miss here.
 import {z} from 'zod'
+import {type MarketState, markTicks} from '../data/market-state.ts'
 import {EventKind, OrderAction, type TapeChunk} from '../data/tape.ts'
 import {UserError} from '../domain/errors.ts'
 import type {Instrument} from '../domain/instrument.ts'
@@ -7,8 +8,11 @@ import type {Fill} from '../domain/order.ts'
 import {sign, US_PER_SECOND} from '../domain/units.ts'
 import {glftQuote} from './market-making/glft.ts'
 import {Markouts} from './market-making/markouts.ts'
+import {ModelAdvisor} from './market-making/model-advisor.ts'
 import {ProfitSplit} from './market-making/profit-split.ts'
+import {RequestAllowance} from './market-making/request-allowance.ts'
 import {Touch} from './market-making/touch.ts'
+import type {StrategyServices} from './services.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
 
 export const MarketMakingParams = z.strictObject({
@@ -30,10 +34,27 @@ export const MarketMakingParams = z.strictObject({
   volatilityPause: z.number().positive().default(3).describe('fast over slow volatility that pulls both quotes'),
   toxicityPause: z.number().positive().max(1).default(0.9).describe('aggressor balance that pulls the side being hit'),
   markoutSeconds: z.number().positive().default(5).describe('time after a fill at which its worth is measured'),
+  model: z
+    .string()
+    .default('book')
+    .describe('signal model whose expected move adjusts the fair price, as far as it has been right; empty for none'),
+  modelSeconds: z.number().positive().default(1).describe('market time between two questions to the model'),
+  requestsPerMinute: z
+    .number()
+    .nonnegative()
+    .nullable()
+    .default(null)
+    .describe(
+      'orders and cancels a market minute; 0 for no limit; null: no limit in a back-test, 3/4 of the venue’s in trading',
+    ),
   pauseSeconds: z.number().nonnegative().default(5).describe('least length of a pause'),
 })
 export type MarketMakingParams = z.output<typeof MarketMakingParams>
 
+/** Share of the venue's budget that quotes may use: other strategies, exits and polls need the rest. */
+const BUDGET_SHARE = 0.75
+/** Before this much market time ahead of the model's own data, its features are not kept up: nobody may ask. */
+const MODEL_WARMUP_US = 300 * US_PER_SECOND
 const REASSERT_US = 5 * US_PER_SECOND
 
 const isDollar = ({quote}: Instrument): boolean => /^(USD|USDT|USDC)$/.test(quote)
@@ -41,10 +62,14 @@ const isDollar = ({quote}: Instrument): boolean => /^(USD|USDT|USDC)$/.test(quot
 /**
  * Quotes both sides around a learned fair price at Guéant–Lehalle–Fernandez-Tapia distances, skewed against inventory.
  * Pulls quotes when the market moves too fast or one side is being hit. Spot coins are never sold short. Needs quotes or
- * a book; bars alone leave it silent.
+ * a book; bars alone leave it silent. Keeps to a budget of requests where the venue has one: then quotes rest in wider bands
+ * and live longer.
  */
-export const marketMaking = (params: MarketMakingParams): Strategy => {
+export const marketMaking = (params: MarketMakingParams, services: StrategyServices = {}): Strategy => {
   let makers: (Maker | undefined)[] = []
+  let advisor: ModelAdvisor | undefined
+  let market: MarketState | undefined
+  const allowance = new RequestAllowance(requestsPerMinute(params, services))
   return {
     name: 'market-making',
     start(context) {
@@ -71,27 +96,60 @@ export const marketMaking = (params: MarketMakingParams): Strategy => {
               ? params.symbols.includes(instrument.symbol)
               : isDollar(instrument) && instrument.kind !== 'option'
           )
-            ? new Maker(index, instrument, params)
+            ? new Maker(index, instrument, params, allowance)
             : undefined,
         )
+      market = context.market
+      advisor = params.model === '' ? undefined : adviceOf(params, services, context, makers)
     },
     onEvent(context, chunk, row) {
+      advisor?.onEvent(context, chunk, row)
       makers[chunk.instrument[row]!]?.onEvent(context, chunk, row)
     },
     onFill(context, fill) {
       makers[fill.instrument]?.onFill(context, fill)
     },
-    report: () => reportOf(makers.filter(m => m !== undefined)),
+    report: () =>
+      reportOf(
+        makers.filter(m => m !== undefined),
+        market,
+        allowance,
+        advisor,
+      ),
   }
 }
 
+const requestsPerMinute = (params: MarketMakingParams, services: StrategyServices): number => {
+  if (params.requestsPerMinute === 0) return Number.POSITIVE_INFINITY
+  return params.requestsPerMinute ?? BUDGET_SHARE * (services.requestsPerMinute ?? Number.POSITIVE_INFINITY)
+}
+
+const adviceOf = (
+  params: MarketMakingParams,
+  services: StrategyServices,
+  {market, instruments}: StrategyContext,
+  makers: readonly (Maker | undefined)[],
+): ModelAdvisor | undefined =>
+  ModelAdvisor.open(params.model, services, {
+    market,
+    instruments,
+    everyUs: params.modelSeconds * US_PER_SECOND,
+    warmupUs: MODEL_WARMUP_US,
+    isWanted: i => makers[i] !== undefined,
+    onMove: (i, moveTicks) => {
+      const maker = makers[i]
+      if (maker !== undefined) maker.touch.modelTicks = moveTicks
+    },
+  })
+
 class Maker {
   readonly touch: Touch
-  readonly profit = new ProfitSplit()
+  readonly index: number
+  readonly profit: ProfitSplit
   pauses = 0
   requotes = 0
   readonly markouts: Markouts
-  readonly #index: number
+  readonly #allowance: RequestAllowance
   readonly #params: MarketMakingParams
   readonly #microsPerTickLot: number
   readonly #mayShort: boolean
@@ -106,8 +164,10 @@ class Maker {
   #isDirty = false
   #feeFraction = 0
 
-  constructor(index: number, instrument: Instrument, params: MarketMakingParams) {
-    this.#index = index
+  constructor(index: number, instrument: Instrument, params: MarketMakingParams, allowance: RequestAllowance) {
+    this.index = index
+    this.#allowance = allowance
+    this.profit = new ProfitSplit(instrument)
     this.#params = params
     this.#microsPerTickLot = instrument.multiplier * 10 ** (6 - instrument.priceDecimals - instrument.sizeDecimals)
     this.#mayShort = instrument.kind !== 'crypto'
@@ -118,7 +178,7 @@ class Maker {
 
   onEvent(context: StrategyContext, chunk: TapeChunk, row: number): void {
     const {market, nowUs} = context
-    const i = this.#index
+    const i = this.index
     const kind = chunk.kind[row]!
     if (kind === EventKind.trade) this.touch.onTrade(chunk.v0[row]!, chunk.v1[row]!, chunk.flags[row]! & 3, nowUs)
     else if (kind === EventKind.order && chunk.flags[row]! >> 1 === OrderAction.execute)
@@ -131,7 +191,6 @@ class Maker {
       market.askLots[i]!,
       nowUs,
     )
-    if (hasChanged && this.touch.isTwoSided) this.profit.mark(this.touch.mid, this.#microsPerTickLot)
     if (this.markouts.isDue(nowUs)) this.markouts.settle(this.touch.mid, nowUs, this.#mostWideningBps())
     if (hasChanged || this.#isDirty || nowUs >= this.#pausedUntilUs) this.#requote(context)
   }
@@ -146,7 +205,7 @@ class Maker {
   onFill(context: StrategyContext, fill: Fill): void {
     const mid = this.touch.mid > 0 ? this.touch.mid : fill.priceTicks
     const signedLots = sign(fill.side) * fill.lots
-    this.profit.onFill(signedLots, fill.priceTicks, fill.feeMicros, fill.feeLots ?? 0, mid, this.#microsPerTickLot)
+    this.profit.onFill(signedLots, fill.priceTicks, fill.feeMicros, fill.feeLots ?? 0, mid)
     const notional = fill.lots * fill.priceTicks * this.#microsPerTickLot
     const fee = fill.feeMicros + (fill.feeLots ?? 0) * mid * this.#microsPerTickLot
     // The venue's fee is learned from its fills: later quotes stay at least that far from the fair price.
@@ -165,7 +224,7 @@ class Maker {
     const isWarm = touch.quotes >= 50 && nowUs - touch.firstUs >= params.warmupSeconds * US_PER_SECOND
     if (!isWarm) return
     if (!touch.isTwoSided) {
-      this.#send(context, 0, 0, 0, 0)
+      this.#pull(context, 0, 0)
       return
     }
     if (touch.volatilityRatio > params.volatilityPause) {
@@ -173,7 +232,7 @@ class Maker {
       this.#pausedUntilUs = nowUs + params.pauseSeconds * US_PER_SECOND
     }
     if (nowUs < this.#pausedUntilUs) {
-      this.#send(context, 0, 0, 0, 0)
+      this.#pull(context, 0, 0)
       return
     }
     if (nowUs < this.#nextRequoteUs && !this.#isDirty) return
@@ -182,7 +241,7 @@ class Maker {
     // A single lot may be worth more than a quote should be, as long as the inventory limit holds it.
     const lots = Math.min(most, Math.max(this.#minLots, this.#quoteLots(context.capitalMicros, params.quoteFraction)))
     if (lots < this.#minLots) return
-    const held = context.positionLots(this.#index)
+    const held = context.positionLots(this.index)
     const fair = touch.fairTicks()
     const step = touch.increment
     const half = this.#halfSpread(nowUs, held / lots)
@@ -192,7 +251,33 @@ class Maker {
     const bidLots = touch.aggressorBalance < -params.toxicityPause ? 0 : Math.max(0, Math.min(lots, most - held))
     const sellable = this.#mayShort ? most + held : held
     const askLots = touch.aggressorBalance > params.toxicityPause ? 0 : Math.max(0, Math.min(lots, sellable))
-    this.#send(context, this.#keep(this.#bid, bid, step), bidLots, this.#keep(this.#ask, ask, step), askLots)
+    const band = params.hysteresisIncrements * step * this.#allowance.bandFactor(nowUs)
+    const [nextBid, nextAsk] = [keep(this.#bid, bid, band), keep(this.#ask, ask, band)]
+    const cost =
+      this.#sideCost(this.#bid, this.#bidLots, nextBid, bidLots) +
+      this.#sideCost(this.#ask, this.#askLots, nextAsk, askLots)
+    if (this.#allowance.spend(cost, nowUs)) this.#send(context, nextBid, bidLots, nextAsk, askLots)
+    else this.#pullDangerous(context, fair)
+  }
+
+  /** Requests of one side's change; a rest of at least half stays in its place in the queue. */
+  #sideCost(resting: number, restingLots: number, next: number, lots: number): number {
+    if (lots === 0) return restingLots > 0 ? 1 : 0
+    if (restingLots === 0) return 1
+    return next === resting && restingLots <= lots && 2 * restingLots >= lots ? 0 : 2
+  }
+
+  /** There is no request left for better quotes: those beyond the fair price go, which always may, the others stay. */
+  #pullDangerous(context: StrategyContext, fair: number): void {
+    const isBidBad = this.#bidLots > 0 && this.#bid > fair
+    const isAskBad = this.#askLots > 0 && this.#ask < fair
+    if (isBidBad || isAskBad) this.#pull(context, isBidBad ? 0 : this.#bidLots, isAskBad ? 0 : this.#askLots)
+  }
+
+  /** Fewer lots at the same prices: cancels, which the venue always takes. */
+  #pull(context: StrategyContext, bidLots: number, askLots: number): void {
+    this.#allowance.force((this.#bidLots > 0 && bidLots === 0 ? 1 : 0) + (this.#askLots > 0 && askLots === 0 ? 1 : 0))
+    this.#send(context, this.#bid, bidLots, this.#ask, askLots)
   }
 
   /** Distances of bid and ask from the fair price in ticks, for an inventory counted in quotes. */
@@ -220,11 +305,6 @@ class Maker {
     return Math.floor((capitalMicros * fraction) / (this.touch.mid * this.#microsPerTickLot))
   }
 
-  /** The resting price, when it is near enough to the ideal one that its place in the queue is worth more. */
-  #keep(resting: number, ideal: number, step: number): number {
-    return resting > 0 && Math.abs(ideal - resting) <= this.#params.hysteresisIncrements * step ? resting : ideal
-  }
-
   #send(context: StrategyContext, bid: number, bidLots: number, ask: number, askLots: number): void {
     this.#isDirty = false
     const isSame =
@@ -239,28 +319,43 @@ class Maker {
     this.#askLots = askLots
     this.#nextRequoteUs = context.nowUs + this.#params.requoteMs * 1000
     this.requotes++
-    context.quote(this.#index, bid, bidLots, ask, askLots)
+    context.quote(this.index, bid, bidLots, ask, askLots)
   }
 }
 
-const reportOf = (makers: readonly Maker[]): Record<string, number | string> => {
+/** The resting price, when it is near enough to the ideal one that its place in the queue is worth more. */
+const keep = (resting: number, ideal: number, band: number): number =>
+  resting > 0 && Math.abs(ideal - resting) <= band ? resting : ideal
+
+const reportOf = (
+  makers: readonly Maker[],
+  market: MarketState | undefined,
+  allowance: RequestAllowance,
+  advisor: ModelAdvisor | undefined,
+): Record<string, number | string> => {
   const sum = (pick: (m: Maker) => number): number => makers.reduce((total, m) => total + pick(m), 0)
+  const mark = ({index}: Maker): number => (market === undefined ? 0 : markTicks(market, index))
   const fills = sum(m => m.profit.fills)
   const turnover = sum(m => m.profit.turnoverMicros)
-  const net = sum(m => m.profit.netMicros)
+  const inventory = sum(m => m.profit.inventoryMicros(mark(m)))
+  const net = sum(m => m.profit.netMicros(mark(m)))
   return {
     instruments: makers.length,
     quotes: sum(m => m.touch.quotes),
     requotes: sum(m => m.requotes),
     pauses: sum(m => m.pauses),
     fills,
-    spreadMicros: Math.round(sum(m => m.profit.spreadMicros)),
-    inventoryMicros: Math.round(sum(m => m.profit.inventoryMicros)),
-    rebateMicros: Math.round(sum(m => m.profit.rebateMicros)),
-    feesMicros: Math.round(sum(m => m.profit.feesMicros)),
-    grossMicros: Math.round(sum(m => m.profit.spreadMicros + m.profit.inventoryMicros)),
-    netMicros: Math.round(net),
-    netWithoutRebateMicros: Math.round(net - sum(m => m.profit.rebateMicros)),
+    requests: allowance.spent,
+    deferred: allowance.deferred,
+    ...advisor?.report(),
+    ...(advisor === undefined ? {} : {modelWeight: sum(m => m.touch.weights.model) / Math.max(1, makers.length)}),
+    spreadMicros: sum(m => m.profit.spreadMicros),
+    inventoryMicros: inventory,
+    rebateMicros: sum(m => m.profit.rebateMicros),
+    feesMicros: sum(m => m.profit.feesMicros),
+    grossMicros: sum(m => m.profit.spreadMicros) + inventory,
+    netMicros: net,
+    netWithoutRebateMicros: net - sum(m => m.profit.rebateMicros),
     netBpsOfTurnover: turnover > 0 ? (1e4 * net) / turnover : 0,
     edgeBps: fills > 0 ? sum(m => m.markouts.edgeBps * m.profit.fills) / fills : 0,
     markoutBps: fills > 0 ? sum(m => m.markouts.meanBps * m.profit.fills) / fills : 0,

@@ -79,6 +79,7 @@ const runExample = async (name: string) => {
     ledgerErrorMicros,
     metrics,
     costs,
+    profitMicros: strategies[0]?.profitMicros,
     report: strategies[0]?.report,
     stopped,
     journalHash,
@@ -93,5 +94,7 @@ describe('examples', () => {
     expect(result).toEqual(JSON.parse(readFileSync(file, 'utf8')))
     expect(result.ledgerErrorMicros).toBe(0)
     expect(result.fills).toBeGreaterThan(0)
+    // A maker's four parts are the ledger's profit, to the micro.
+    if (name === 'market-making') expect(result.report.netMicros).toBe(result.profitMicros)
   })
 })

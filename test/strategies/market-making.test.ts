@@ -1,12 +1,16 @@
+import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
+import {instrumentOf, notionalMicros} from '../../src/domain/instrument.ts'
 import {createRng} from '../../src/domain/rng.ts'
 import {glftQuote} from '../../src/strategies/market-making/glft.ts'
 import {TradeIntensity} from '../../src/strategies/market-making/intensity.ts'
 import {Markouts} from '../../src/strategies/market-making/markouts.ts'
 import {MicroPrice, orderFlowImbalance} from '../../src/strategies/market-making/micro-price.ts'
 import {ProfitSplit} from '../../src/strategies/market-making/profit-split.ts'
+import {RequestAllowance} from '../../src/strategies/market-making/request-allowance.ts'
 import {SignalWeights} from '../../src/strategies/market-making/signal-weights.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
+import type {ModelOpinion, StrategyServices} from '../../src/strategies/services.ts'
 import {quote, rehearse, START, syntheticBook, table, trade} from './fixture.ts'
 
 describe('GLFT quotes', () => {
@@ -70,7 +74,7 @@ describe('learning', () => {
     const weights = new SignalWeights()
     for (let n = 0; n < 5000; n++) {
       const [micro, flow] = [0.3 * rng.normal(), rng.normal()]
-      weights.learn(micro, flow, 0.2 * flow + 0.5 * rng.normal(), 0.25)
+      weights.learn(micro, flow, 0, 0.2 * flow + 0.5 * rng.normal(), 0.25)
     }
     expect(weights.flow).toBeCloseTo(0.2, 1)
     expect(Math.abs(weights.micro)).toBeLessThan(0.15)
@@ -107,24 +111,100 @@ describe('Markouts', () => {
 })
 
 describe('ProfitSplit', () => {
-  test('its parts add up to cash plus position at mid', () => {
+  const coin = instrumentOf('BTC/USD')
+  const fillsOf = fc.array(
+    fc.record({
+      lots: fc.integer({min: 1, max: 5_000_000}),
+      isBuy: fc.boolean(),
+      price: fc.integer({min: 600_000_000, max: 610_000_000}),
+      away: fc.integer({min: -30_000, max: 30_000}),
+      fee: fc.integer({min: -500_000, max: 500_000}),
+      coinFee: fc.integer({min: 0, max: 1000}),
+    }),
+    {minLength: 1, maxLength: 60},
+  )
+  test('its four parts add up to cash plus marked position, to the micro, with half ticks and fees in coin', () => {
+    fc.assert(
+      fc.property(fillsOf, fc.integer({min: 1_200_000_000, max: 1_220_000_000}), (fills, twiceMark) => {
+        const split = new ProfitSplit(coin)
+        let [cash, held] = [0, 0]
+        for (const {lots, isBuy, price, away, fee, coinFee} of fills) {
+          const signed = isBuy ? lots : -lots
+          const feeLots = isBuy ? coinFee : 0
+          split.onFill(signed, price, fee, feeLots, price + away / 2)
+          cash -= (isBuy ? 1 : -1) * notionalMicros(coin, price, lots) + fee
+          held += signed - feeLots
+        }
+        const mark = twiceMark / 2
+        const value = held === 0 ? 0 : Math.round(held * mark * 10 ** (6 - coin.priceDecimals - coin.sizeDecimals))
+        expect(split.netMicros(mark)).toBe(cash + value)
+        expect(split.lots).toBe(held)
+      }),
+    )
+  })
+  test('inventory is what a running mark to market says', () => {
     const rng = createRng(3)
-    const split = new ProfitSplit()
-    let [cash, lots, mid] = [0, 0, 10_000]
+    const split = new ProfitSplit(instrumentOf('SPY'))
+    let [inventory, lots, mid] = [0, 0, 1_000_000]
     for (let n = 0; n < 500; n++) {
-      mid += rng.below(21) - 10
-      split.mark(mid, 100)
+      const move = 100 * (rng.below(21) - 10)
+      mid += move
+      inventory += lots * move * 100
       const signed = rng.below(11) - 5
-      const price = mid - Math.sign(signed) * rng.below(10)
-      const fee = rng.below(200) - 100
-      split.onFill(signed, price, fee, 0, mid, 100)
-      cash -= signed * price * 100 + fee
+      if (signed === 0) continue
+      split.onFill(signed, mid - Math.sign(signed) * 100 * rng.below(10), rng.below(200) - 100, 0, mid)
       lots += signed
     }
-    expect(split.netMicros).toBeCloseTo(cash + lots * mid * 100, 3)
-    expect(split.lots).toBe(lots)
+    expect(split.inventoryMicros(mid)).toBe(inventory)
   })
 })
+
+describe('RequestAllowance', () => {
+  test('never sends more than its burst and its rate, and pays forced requests back', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({min: 20, max: 1000}),
+        fc.array(fc.record({waitMs: fc.nat(2000), cost: fc.integer({min: 0, max: 4}), isForced: fc.boolean()}), {
+          maxLength: 200,
+        }),
+        (perMinute, asks) => {
+          const allowance = new RequestAllowance(perMinute)
+          let nowUs = 0
+          let [voluntary, forced] = [0, 0]
+          allowance.spend(0, 0)
+          for (const {waitMs, cost, isForced} of asks) {
+            nowUs += 1000 * waitMs
+            if (isForced) {
+              allowance.force(Math.min(cost, 2))
+              forced += Math.min(cost, 2)
+            } else if (allowance.spend(cost, nowUs)) voluntary += cost
+            expect(allowance.bandFactor(nowUs)).toBeGreaterThanOrEqual(1)
+            expect(allowance.bandFactor(nowUs)).toBeLessThanOrEqual(4)
+          }
+          const most = Math.max(4, perMinute / 4) + (nowUs / 60e6) * perMinute
+          expect(voluntary).toBeLessThanOrEqual(most + 1e-6)
+          expect(allowance.spent).toBe(voluntary + forced)
+        },
+      ),
+    )
+  })
+  test('without a limit nothing waits and bands are as asked', () => {
+    const allowance = new RequestAllowance(Number.POSITIVE_INFINITY)
+    for (let k = 0; k < 1e4; k++) expect(allowance.spend(4, 0)).toBe(true)
+    expect([allowance.spent, allowance.deferred, allowance.bandFactor(1)]).toEqual([40_000, 0, 1])
+  })
+})
+
+const NO_OPINION: ModelOpinion = {
+  direction: 0,
+  confidence: 0,
+  flatProbability: 1,
+  strength: 0,
+  holdingPeriodUs: 0,
+  size: 0,
+  moveBps: 0,
+  edgeBps: 0,
+}
 
 describe('market-making', () => {
   const rows = syntheticBook(createRng(5), {seconds: 900})
@@ -235,6 +315,116 @@ describe('market-making', () => {
     const half = rehearse(createStrategy('market-making'), table('SPY'), rows.slice(0, rows.length / 2)).quotes
     expect(half.length).toBeGreaterThan(10)
     expect(whole.slice(0, half.length)).toEqual(half)
+  })
+  test('keeps a minute’s requests within the venue’s budget where there is one, and says what it spent', () => {
+    const strategy = createStrategy('market-making', {}, {requestsPerMinute: 60})
+    const {quotes} = rehearse(strategy, table('SPY'), rows)
+    const report = strategy.report?.() ?? {}
+    const free = run()
+    expect(Number(free.report['requests'])).toBeGreaterThan(2 * Number(report['requests']))
+    expect(report['deferred']).toBeGreaterThan(0)
+    expect(free.report['deferred']).toBe(0)
+    // What the venue would see: a cancel and an order for each side that changed, in any minute.
+    const requests = quotes.slice(1).map((said, k) => {
+      const before = quotes[k] as (typeof quotes)[number]
+      const side = (was: number, wasLots: number, is: number, lots: number) =>
+        wasLots === 0 ? Number(lots > 0) : lots === 0 ? 1 : was === is && 2 * wasLots >= lots && wasLots <= lots ? 0 : 2
+      return {
+        at: said.tsUs,
+        n:
+          side(before.bid, before.bidLots, said.bid, said.bidLots) +
+          side(before.ask, before.askLots, said.ask, said.askLots),
+      }
+    })
+    for (const {at} of requests) {
+      const inMinute = requests.filter(r => r.at >= at && r.at < at + 60e6).reduce((sum, {n}) => sum + n, 0)
+      expect(inMinute).toBeLessThanOrEqual(60)
+    }
+  })
+  test('a budget of its own goes before the venue’s, and 0 is no limit', () => {
+    const requests = (requestsPerMinute: number | null) => {
+      const strategy = createStrategy('market-making', {requestsPerMinute}, {requestsPerMinute: 200})
+      rehearse(strategy, table('SPY'), rows)
+      return Number(strategy.report?.()['requests'])
+    }
+    expect(requests(0)).toBe(Number(run().report['requests']))
+    expect(requests(60)).toBeLessThan(requests(null))
+  })
+  test('with its budget spent it still pulls a quote that the market has passed', () => {
+    // Thirty quiet seconds to warm up and a budget of nearly nothing; then the mid passes the resting ask, the bid does not.
+    const quiet = Array.from({length: 300}, (_, k) =>
+      quote(START + k * 100e3, 0, 1_000_000 + 100 * (k % 2), 1_000_200 + 100 * (k % 2), 300, 300),
+    )
+    const strategy = createStrategy('market-making', {requestsPerMinute: 1, volatilityPause: 1e9, warmupSeconds: 5})
+    const {quotes: before} = rehearse(strategy, table('SPY'), quiet)
+    const ask = before.at(-1)?.ask ?? 0
+    expect(before.at(-1)?.askLots).toBeGreaterThan(0)
+    const again = createStrategy('market-making', {requestsPerMinute: 1, volatilityPause: 1e9, warmupSeconds: 5})
+    const passed = [1, 2].map(k => quote(START + 30e6 + k * 200e3, 0, ask - 100, ask + 500, 300, 300))
+    const {quotes} = rehearse(again, table('SPY'), [...quiet, ...passed])
+    expect(quotes.at(-1)).toMatchObject({askLots: 0})
+  })
+  test('a quote near enough to the ideal keeps its place: the venue is told nothing new', () => {
+    // The ideal price wanders by one increment; hysteresis is one.
+    const wander = Array.from({length: 600}, (_, k) =>
+      quote(START + k * 250e3, 0, 1_000_000 + 100 * (k % 2), 1_000_600 + 100 * (k % 2), 300, 300),
+    )
+    const said = (hysteresisIncrements: number) => {
+      const strategy = createStrategy('market-making', {hysteresisIncrements, volatilityPause: 1e9})
+      return new Set(
+        rehearse(strategy, table('SPY'), wander)
+          .quotes.slice(2)
+          .map(q => q.bid),
+      ).size
+    }
+    expect(said(2)).toBe(1)
+    expect(said(0)).toBeGreaterThan(1)
+  })
+  test('a model’s expected move counts as far as it has been right', () => {
+    const oracle = (sign: number) => {
+      const rng = createRng(9)
+      const moves = Array.from({length: 900}, () => (rng.uniform() < 0.5 ? -1 : 1))
+      const tape = moves.flatMap((_, k) => {
+        const mid = 1_000_000 + 200 * moves.slice(0, k).reduce((a, b) => a + b, 0)
+        return [quote(START + k * 1e6, 0, mid - 200, mid + 200, 300, 300)]
+      })
+      const services: StrategyServices = {
+        model: ({onRow}) => ({
+          name: 'oracle',
+          rows: 'book',
+          seenUntilUs: () => 0,
+          onEvent: (chunk, row) => onRow(chunk.instrument[row] as number, chunk.tsUs[row] as number),
+          ask: () => {
+            const k = asked++
+            // Two cents on a hundred dollars: two basis points in the direction of the next second's move.
+            return () => ({...NO_OPINION, moveBps: sign * 2 * (moves[k] as number)})
+          },
+        }),
+      }
+      let asked = 0
+      const strategy = createStrategy('market-making', {}, services)
+      rehearse(strategy, table('SPY'), tape)
+      return strategy.report?.() ?? {}
+    }
+    expect(oracle(1)).toMatchObject({model: 'oracle', modelAnswers: 900})
+    expect(Number(oracle(1)['modelWeight'])).toBeCloseTo(1, 1)
+    expect(Number(oracle(-1)['modelWeight'])).toBeCloseTo(-1, 1)
+    expect(Number(oracle(0)['modelWeight'])).toBe(0)
+  })
+  test('a model is not asked about what its training has seen', () => {
+    const services: StrategyServices = {
+      model: ({onRow}) => ({
+        name: 'book',
+        rows: 'book',
+        seenUntilUs: () => START + 1e15,
+        onEvent: (chunk, row) => onRow(chunk.instrument[row] as number, chunk.tsUs[row] as number),
+        ask: () => expect.fail('asked'),
+      }),
+    }
+    const strategy = createStrategy('market-making', {}, services)
+    const {quotes} = rehearse(strategy, table('SPY'), rows)
+    expect(quotes).toEqual(run().quotes)
+    expect(strategy.report?.()['modelSilent']).toMatch(/has seen/)
   })
   test('names a symbol that is not in the data', () => {
     expect(() => run({symbols: ['TSLA']})).toThrow(/TSLA/)

@@ -35,6 +35,8 @@ export class Touch {
   /** Aggressive buying less selling over both, recent trades weighing more; −1 to 1. */
   aggressorBalance = 0
   firstUs = 0
+  /** Move of the mid in ticks that a signal model expects; 0 without one. */
+  modelTicks = 0
   readonly #micro = new MicroPrice()
   readonly weights = new SignalWeights()
   readonly #intensity: TradeIntensity
@@ -48,6 +50,7 @@ export class Touch {
   #sampleMid = 0
   #sampleMicro = 0
   #sampleFlow = 0
+  #sampleModel = 0
   #midMoves = 0
   #arrivals = {arrival: 0.01, decay: 1}
   #arrivalsUntilUs = 0
@@ -121,12 +124,12 @@ export class Touch {
     return this.bidLots / (this.bidLots + this.askLots)
   }
 
-  /** Fair price in ticks: the mid and what micro-price and flow have been worth, at most one spread away. */
+  /** Fair price in ticks: the mid and what micro-price, flow and model have been worth, at most one spread away. */
   fairTicks(): number {
     const spread = this.ask - this.bid
     const micro = this.#micro.adjustment(this.imbalance, spread, this.averageSpread)
     const scale = this.averageSpread
-    const shift = scale * this.weights.predict(micro / scale, this.#normalisedFlow())
+    const shift = scale * this.weights.predict(micro / scale, this.#normalisedFlow(), this.modelTicks / scale)
     return this.mid + Math.max(-spread, Math.min(spread, shift))
   }
 
@@ -169,6 +172,7 @@ export class Touch {
       this.weights.learn(
         this.#sampleMicro / scale,
         this.#sampleFlow,
+        this.#sampleModel / scale,
         change / scale,
         (this.#slowVariance.value * seconds) / (scale * scale),
       )
@@ -178,6 +182,7 @@ export class Touch {
     this.#sampleMid = this.mid
     this.#sampleMicro = this.#micro.adjustment(this.imbalance, this.ask - this.bid, this.averageSpread)
     this.#sampleFlow = this.#normalisedFlow()
+    this.#sampleModel = this.modelTicks
     this.#flow *= 0.5
   }
 }
