@@ -171,7 +171,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     try {
       const summary = await runBacktest({
         ...setup,
-        source: report?.source ?? opened.source,
+        source: opened.source,
         baselines: flags.baselines,
         signal: this.stopSignal,
         trials,
@@ -309,16 +309,14 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     source: TapeSource,
     flags: {readonly html?: string | undefined; readonly report?: string | undefined},
   ) {
-    const [{PriceRecorder, reportOf}, {reportHtml}, {writeFileSync}] = await Promise.all([
+    const [{reportOf}, {reportHtml}, {writeFileSync}] = await Promise.all([
       import('../core/report.ts'),
       import('../evaluation/report-html.ts'),
       import('node:fs'),
     ])
-    const prices = new PriceRecorder(source.instruments)
     return {
-      source: prices.watching(source),
       onFinished: (summary: BacktestSummary, run: FinishedRun): void => {
-        const data = reportOf(summary, run, source.instruments, prices)
+        const data = reportOf(summary, run, source.instruments)
         if (flags.report !== undefined) writeFileSync(flags.report, `${JSON.stringify(data)}\n`)
         if (flags.html !== undefined) writeFileSync(flags.html, reportHtml(data))
       },

@@ -7,13 +7,17 @@ import type {TapeChunk} from '../data/tape.ts'
 import {hashTape} from '../data/tape-hash.ts'
 import type {TapeSource} from '../data/tape-source.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
+import {notionalMicros} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {createRng} from '../domain/rng.ts'
 import type {Engine, EngineListener} from '../engine/engine.ts'
+import type {ExecutedOrder} from '../evaluation/capacity.ts'
 import {computeMetrics, headline, type Metrics, type MetricsDetail, type RunSeries} from '../evaluation/metrics.ts'
 import {periodReturns} from '../evaluation/returns.ts'
 import {type Remark, review} from '../evaluation/review.ts'
 import {roundTrips} from '../evaluation/round-trips.ts'
+import {analyseRun, type RunAnalysis} from '../evaluation/run-analysis.ts'
 import {sharpeSample} from '../evaluation/sharpe.ts'
 import {type DeflationResult, deflate, memoryTrialLog, type TrialLog} from '../evaluation/trial-log.ts'
 import {type FeeScheduleName, feeSchedule} from '../exchange/fees.ts'
@@ -23,6 +27,7 @@ import {riskLimits} from '../risk/limits.ts'
 import {createStrategy} from '../strategies/registry.ts'
 import type {Strategy} from '../strategies/strategy.ts'
 import {nodeEvents} from './node-events.ts'
+import {PriceRecorder} from './report-prices.ts'
 import {exitRulesOf} from './risk-setup.ts'
 import {Simulation, type SimulationOptions} from './simulation.ts'
 import type {TradeEvent} from './trade-events.ts'
@@ -53,6 +58,10 @@ export interface BacktestOptions {
   readonly journal?: Journal
   /** Runs buy-and-hold, random-entry and do-nothing on the same tape. */
   readonly baselines?: boolean
+  /** Leaves out intervals and analysis: for one of many trials. */
+  readonly isBrief?: boolean
+  /** Told after each stretch of tape: rows replayed, and the market's time. */
+  readonly onProgress?: (events: number, tsUs: number) => void
   /** What happened in each stretch of tape, in order; awaited, so a slow reader slows the run. */
   readonly onEvents?: (events: readonly TradeEvent[]) => Promise<void>
   /** The run behind the summary, for a report. */
@@ -87,6 +96,8 @@ export interface BacktestSummary {
   readonly deflation: DeflationResult | null
   /** What a careful reviewer would say before believing the figures. */
   readonly remarks: readonly Remark[]
+  /** By symbol, hour and regime, in crises, in another order of trades, at another size; null for a trial. */
+  readonly analysis: RunAnalysis | null
   readonly costs: {
     readonly feesMicros: number
     /** Paid for crossing from mid to the price hoped for; negative is earned by resting. */
@@ -124,6 +135,7 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
   const {source, configHash, seed, signal} = options
   const main = createRun(options, backtestRunId(configHash, seed))
   const baselines = options.baselines === false ? [] : baselineRuns(options)
+  const prices = new PriceRecorder(source.instruments)
   let elapsedMs = 0
   let firstUs = Number.NaN
   let lastUs = Number.NaN
@@ -136,8 +148,10 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
       const startMs = performance.now()
       main.simulation.play(chunk)
       elapsedMs += performance.now() - startMs
+      if (options.isBrief !== true) prices.note(chunk)
       for (const baseline of baselines) baseline.simulation.play(chunk)
       await main.flush()
+      options.onProgress?.(main.simulation.engine.events, lastUs)
       yield chunk
     }
   }
@@ -149,11 +163,12 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
     })
   for (const {simulation} of [main, ...baselines]) simulation.finish()
   await main.flush()
-  const summary = summaryOf(options, main, baselines, {dataHash, elapsedMs, firstUs, lastUs})
+  const summary = summaryOf(options, main, baselines, {dataHash, elapsedMs, firstUs, lastUs, prices})
   options.onFinished?.(summary, {
     engine: main.simulation.engine,
     fills: main.fills,
     series: seriesOf(main, options),
+    prices,
   })
   return summary
 }
@@ -163,6 +178,7 @@ export interface FinishedRun {
   readonly series: RunSeries
   readonly engine: Engine
   readonly fills: readonly {readonly fill: Fill; readonly strategy: number}[]
+  readonly prices: PriceRecorder
 }
 
 /** A pure function of what shapes the run, so that its client order ids are, too. */
@@ -263,12 +279,22 @@ const summaryOf = (
   options: BacktestOptions,
   main: Run,
   baselines: readonly Run[],
-  {dataHash, elapsedMs, firstUs, lastUs}: {dataHash: string; elapsedMs: number; firstUs: number; lastUs: number},
+  {
+    dataHash,
+    elapsedMs,
+    firstUs,
+    lastUs,
+    prices,
+  }: {dataHash: string; elapsedMs: number; firstUs: number; lastUs: number; prices: PriceRecorder},
 ): BacktestSummary => {
   const {engine} = main.simulation
   const {ledger, desk, record} = engine
   const series = seriesOf(main, options)
-  const detail = computeMetrics(series, {rng: createRng(options.seed, 'metrics')})
+  const isBrief = options.isBrief === true
+  const detail = computeMetrics(series, {
+    rng: createRng(options.seed, 'metrics'),
+    ...(isBrief ? {bootstrapDraws: 0} : {}),
+  })
   const deflation = deflationOf(options, detail, series, dataHash)
   const stopped = options.signal?.aborted === true ? 'stopped by the caller' : engine.stateReason
   return {
@@ -301,6 +327,16 @@ const summaryOf = (
       ...(deflation === null ? {} : {deflation}),
       ...(stopped === '' ? {} : {stopped}),
     }),
+    analysis: isBrief
+      ? null
+      : analyseRun({
+          series,
+          instruments: options.source.instruments,
+          path: instrument => prices.series(instrument),
+          dailyLots: instrument => prices.dailyLots(instrument),
+          orders: executedOrders(main.fills, options.source.instruments),
+          rng: createRng(options.seed, 'trade-order'),
+        }),
     costs: {
       feesMicros: ledger.feesMicros,
       spreadMicros: Math.round(record.spreadMicros),
@@ -359,6 +395,18 @@ const seriesOf = (run: Run, {source, tradeFromUs = 0}: BacktestOptions): RunSeri
     tradedMicros: ledger.turnoverMicros,
     calendar: allCoins ? 'continuous' : 'us-equity',
   }
+}
+
+/** Fills summed by order, since impact is of the whole order. */
+const executedOrders = (fills: Run['fills'], instruments: InstrumentTable): ExecutedOrder[] => {
+  const orders = new Map<string, {instrument: number; lots: number; valueMicros: number}>()
+  for (const {fill} of fills) {
+    const order = orders.get(fill.clientOrderId) ?? {instrument: fill.instrument, lots: 0, valueMicros: 0}
+    orders.set(fill.clientOrderId, order)
+    order.lots += fill.lots
+    order.valueMicros += notionalMicros(instruments.at(fill.instrument), fill.priceTicks, fill.lots)
+  }
+  return [...orders.values()]
 }
 
 /** Counts this run among all that were made of the same strategies, then deflates by their number. */

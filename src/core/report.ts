@@ -1,8 +1,5 @@
 import {readFileSync, statSync} from 'node:fs'
 import path from 'node:path'
-import type {TapeChunk} from '../data/tape.ts'
-import {EventKind} from '../data/tape.ts'
-import type {TapeSource} from '../data/tape-source.ts'
 import {ExitCode, nearest, UserError} from '../domain/errors.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
@@ -13,97 +10,14 @@ import {review} from '../evaluation/review.ts'
 import {roundTrips} from '../evaluation/round-trips.ts'
 import {scorecard} from '../evaluation/scorecard.ts'
 import type {BacktestSummary, FinishedRun} from './backtest.ts'
+import type {PriceRecorder} from './report-prices.ts'
 import {listRuns, runFolder} from './run-folder.ts'
-
-const MOST_PRICES = 4_096
-
-/** Prices of every instrument as a tape passes by: bounded, thinned by halves, keeping each stretch's last price. */
-export class PriceRecorder {
-  readonly #instruments: InstrumentTable
-  readonly #stepUs: Float64Array
-  readonly #tsUs: number[][]
-  readonly #price: number[][]
-
-  constructor(instruments: InstrumentTable) {
-    this.#instruments = instruments
-    this.#stepUs = new Float64Array(instruments.size).fill(1_000_000)
-    this.#tsUs = instruments.all().map(() => [])
-    this.#price = instruments.all().map(() => [])
-  }
-
-  /** The same source, its chunks noted on the way. */
-  watching(source: TapeSource): TapeSource {
-    const note = (chunk: TapeChunk) => this.#note(chunk)
-    return {
-      ...source,
-      instruments: source.instruments,
-      dataHash: () => source.dataHash(),
-      async *chunks() {
-        for await (const chunk of source.chunks()) {
-          note(chunk)
-          yield chunk
-        }
-      },
-    }
-  }
-
-  series(instrument: number): {readonly tsUs: readonly number[]; readonly price: readonly number[]} {
-    return {tsUs: this.#tsUs[instrument] ?? [], price: this.#price[instrument] ?? []}
-  }
-
-  #note(chunk: TapeChunk): void {
-    for (let row = 0; row < chunk.count; row++) {
-      const price = priceOf(chunk, row)
-      if (!(price > 0)) continue
-      const i = chunk.instrument[row] as number
-      const at = chunk.tsUs[row] as number
-      const times = this.#tsUs[i]
-      const prices = this.#price[i]
-      if (times === undefined || prices === undefined) continue
-      const decimal = price / 10 ** this.#instruments.at(i).priceDecimals
-      const last = times.at(-1)
-      if (last !== undefined && at - last < (this.#stepUs[i] as number)) prices[prices.length - 1] = decimal
-      else {
-        times.push(at)
-        prices.push(decimal)
-        if (times.length > MOST_PRICES) this.#halve(i, times, prices)
-      }
-    }
-  }
-
-  #halve(i: number, times: number[], prices: number[]): void {
-    this.#stepUs[i] = (this.#stepUs[i] as number) * 2
-    const kept = Math.floor(times.length / 2)
-    for (let k = 0; k < kept; k++) {
-      times[k] = times[2 * k] as number
-      prices[k] = prices[2 * k] as number
-    }
-    times.length = kept
-    prices.length = kept
-  }
-}
-
-const priceOf = (chunk: TapeChunk, row: number): number => {
-  switch (chunk.kind[row]) {
-    case EventKind.quote:
-      return (chunk.v2[row] as number) > 0 && (chunk.v3[row] as number) > 0
-        ? ((chunk.v0[row] as number) + (chunk.v1[row] as number)) / 2
-        : 0
-    case EventKind.trade:
-      return chunk.v0[row] as number
-    case EventKind.bar:
-      return chunk.v3[row] as number
-    default:
-      return 0
-  }
-}
 
 /** The report document of a back-test. */
 export const reportOf = (
   summary: BacktestSummary,
-  {engine, fills}: FinishedRun,
+  {engine, fills, prices}: FinishedRun,
   instruments: InstrumentTable,
-  prices: PriceRecorder,
 ): ReportData => {
   const {equity} = engine.record
   const column = (c: number) => Array.from((equity.values[c] as Float64Array).subarray(0, equity.count))

@@ -77,6 +77,7 @@ export const runTrial = async (request: TrialRequest): Promise<TrialResult> => {
     ...setup,
     source: opened.source,
     baselines: false,
+    isBrief: true,
     onFinished: (_, {series}) => {
       const found = periodReturns(series.tsUs, series.equityMicros, series.calendar)
       returns = [...found.returns]

@@ -26,7 +26,7 @@ export const bootstrapInterval = (
   {rng, draws = 1000, confidence = 0.9, meanBlock}: BootstrapOptions,
 ): Interval | undefined => {
   const n = values.length
-  if (n < 3) return undefined
+  if (n < 3 || draws < 1) return undefined
   const continueProbability = 1 - 1 / (meanBlock ?? Math.max(1, Math.cbrt(n)))
   const sample = new Float64Array(n)
   const results: number[] = []

@@ -7,7 +7,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {marketRecords} from '../../examples/markets.ts'
 import {Config} from '../../src/config/schema.ts'
 import {runBacktest} from '../../src/core/backtest.ts'
-import {PriceRecorder, readReport, reportOf} from '../../src/core/report.ts'
+import {readReport, reportOf} from '../../src/core/report.ts'
 import {type NumberedRecord, Rejects} from '../../src/data/ndjson.ts'
 import {GpiRecord} from '../../src/data/records.ts'
 import {recordsToTape} from '../../src/data/records-to-tape.ts'
@@ -25,10 +25,9 @@ async function* numbered(market: string): AsyncGenerator<NumberedRecord> {
 
 const makeReport = async (market: string, names: readonly string[]): Promise<ReportData> => {
   await using tape = await recordsToTape(numbered(market), {spoolDirectory: tmpdir(), rejects: new Rejects(() => {})})
-  const prices = new PriceRecorder(tape.instruments)
   let report: ReportData | undefined
   await runBacktest({
-    source: prices.watching(tape),
+    source: tape,
     config: Config.parse({}),
     configHash: 'test',
     seed: 1,
@@ -38,7 +37,7 @@ const makeReport = async (market: string, names: readonly string[]): Promise<Rep
     fees: 'us',
     queue: 'conservative',
     onFinished: (summary, run) => {
-      report = reportOf(summary, run, tape.instruments, prices)
+      report = reportOf(summary, run, tape.instruments)
     },
   })
   if (report === undefined) throw new Error('no report was made')
