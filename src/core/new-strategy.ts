@@ -36,35 +36,54 @@ export const strategyTemplate = (name: string): string => `/**
  * context.signal({instrument, direction, strength, holdingPeriodUs, size, confidence}), context.wakeAt(atUs, tag).
  * Risk, sizing to limits, orders and cancels are the engine's. It never gets the broker, the clock or the data source, so
  * the same file back-tests and trades.
+ *
+ * The types come with the package (npm install gpi); the import is erased when the file runs, so it runs without.
  */
+import type {Strategy, StrategyFactory} from 'gpi'
+
 const BAR = 2
 
-export default function create({window = 20, entry = 1.5, fraction = 0.05} = {}) {
-  const closes = new Map()
+/** Parameters and their defaults; a --param that is not among them is an error that names the nearest. */
+export const params = {window: 20, entry: 1.5, fraction: 0.05}
+
+const create: StrategyFactory<typeof params> = ({window, entry, fraction}): Strategy => {
+  /** The last closes of each instrument, a ring of \`window\` ticks, and how many have come. */
+  const closes: Float64Array[] = []
+  const counts: number[] = []
   let entries = 0
   return {
     name: '${name}',
+    start({instruments}) {
+      for (let i = 0; i < instruments.size; i++) {
+        closes.push(new Float64Array(window))
+        counts.push(0)
+      }
+    },
     onEvent(context, chunk, row) {
       if (chunk.kind[row] !== BAR) return
-      const instrument = chunk.instrument[row]
-      const close = chunk.v3[row]
-      const past = closes.get(instrument) ?? []
-      closes.set(instrument, past)
-      if (past.length === window) {
-        const mean = past.reduce((a, b) => a + b, 0) / window
-        const deviation = Math.sqrt(past.reduce((a, b) => a + (b - mean) ** 2, 0) / window)
+      const instrument = chunk.instrument[row] as number
+      const close = chunk.v3[row] as number
+      const past = closes[instrument] as Float64Array
+      const count = counts[instrument] as number
+      if (count >= window) {
+        let mean = 0
+        for (const price of past) mean += price / window
+        let variance = 0
+        for (const price of past) variance += (price - mean) ** 2 / window
         const held = context.positionLots(instrument)
-        if (held === 0 && close < mean - entry * deviation) {
+        if (held === 0 && close < mean - entry * Math.sqrt(variance)) {
           const {multiplier, priceDecimals, sizeDecimals} = context.instruments.at(instrument)
           const lotMicros = close * multiplier * 10 ** (6 - priceDecimals - sizeDecimals)
           context.target(instrument, Math.floor((context.capitalMicros * fraction) / lotMicros))
           entries++
         } else if (held > 0 && close >= mean) context.target(instrument, 0)
-        past.shift()
       }
-      past.push(close)
+      past[count % window] = close
+      counts[instrument] = count + 1
     },
     report: () => ({entries}),
   }
 }
+
+export default create
 `

@@ -1,11 +1,13 @@
 import {stat} from 'node:fs/promises'
 import path from 'node:path'
 import {pathToFileURL} from 'node:url'
-import {UserError} from '../domain/errors.ts'
+import {nearest, UserError} from '../domain/errors.ts'
 import type {Strategy} from '../strategies/strategy.ts'
 
+type Params = Readonly<Record<string, unknown>>
+
 /** What a user's file exports by default: makes a fresh strategy from its parameters. */
-export type StrategyFactory = (params: Readonly<Record<string, unknown>>) => Strategy
+export type StrategyFactory = (params: Params) => Strategy
 
 /** A name that is a path to a module, rather than a built-in strategy. */
 export const isModulePath = (name: string): boolean => /[\\/]|\.[cm]?[jt]s$/.test(name)
@@ -20,16 +22,44 @@ export const loadStrategyModule = async (file: string): Promise<StrategyFactory>
     })
   const module = (await import(pathToFileURL(absolute).href).catch((error: unknown) => {
     throw new UserError('STRATEGY_FILE', `${file} cannot be loaded: ${(error as Error).message}`, {cause: error})
-  })) as {readonly default?: unknown}
+  })) as {readonly default?: unknown; readonly params?: unknown}
   const factory = module.default
   if (typeof factory !== 'function')
     throw new UserError('STRATEGY_FILE', `${file} must export a function by default, was ${typeof factory}`, {
       hints: ['export default params => ({name: "mine", onEvent(context, chunk, row) {}})'],
     })
-  return params => {
+  const {params: defaults} = module
+  if (defaults !== undefined && (typeof defaults !== 'object' || defaults === null || Array.isArray(defaults)))
+    throw new UserError('STRATEGY_FILE', `${file} must export params as an object of defaults, was ${String(defaults)}`)
+  return given => {
+    const params = defaults === undefined ? given : withDefaults(defaults as Params, given, file)
     const strategy = (factory as StrategyFactory)(params)
     if (typeof strategy?.name !== 'string' || typeof strategy.onEvent !== 'function')
       throw new UserError('STRATEGY_FILE', `${file} must make an object with a name and onEvent(context, chunk, row)`)
     return strategy
   }
 }
+
+/** The parameters given over the file's own defaults. Throws UserError for a name or a type that is not among them. */
+const withDefaults = (defaults: Params, given: Params, file: string): Params => {
+  const known = Object.keys(defaults)
+  for (const [key, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaults, key)) {
+      const near = nearest(key, known)
+      throw new UserError('UNKNOWN_PARAMETER', `${file} has no parameter ${JSON.stringify(key)}`, {
+        hints: [
+          ...(near === undefined ? [] : [`did you mean ${near}?`]),
+          known.length === 0 ? 'it takes none' : `parameters: ${known.join(', ')}`,
+        ],
+      })
+    }
+    const wanted = kindOf(defaults[key])
+    if (kindOf(value) !== wanted)
+      throw new UserError('INVALID_PARAMETER', `${file} was given a parameter it cannot use`, {
+        hints: [`${key}: expected ${wanted}, was ${JSON.stringify(value)}`],
+      })
+  }
+  return {...defaults, ...given}
+}
+
+const kindOf = (value: unknown): string => (Array.isArray(value) ? 'list' : typeof value)

@@ -1,21 +1,14 @@
 // Columns are indexed by instruments of the run's table, so `!` cannot miss here.
 import {z} from 'zod'
-import {midTicks} from '../data/market-state.ts'
 import type {Instrument} from '../domain/instrument.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
-import type {Strategy, StrategyContext} from './strategy.ts'
+import {lotsOfCapital} from './sizing.ts'
+import type {Strategy} from './strategy.ts'
 
 /** What any strategy must beat before its numbers mean anything. */
 
 const isBuyable = (instrument: Instrument): boolean =>
   instrument.kind !== 'option' && /^(USD|USDT|USDC)$/.test(instrument.quote)
-
-/** Whole lots of `fraction` of the strategy's capital at the mid; 0 without a price. */
-export const lotsOfCapital = (context: StrategyContext, instrument: number, fraction: number): number => {
-  const {multiplier, priceDecimals, sizeDecimals} = context.instruments.at(instrument)
-  const perLot = midTicks(context.market, instrument) * multiplier * 10 ** (6 - priceDecimals - sizeDecimals)
-  return perLot > 0 ? Math.floor((context.capitalMicros * fraction) / perLot) : 0
-}
 
 export const DoNothingParams = z.strictObject({})
 export const doNothing = (): Strategy => ({name: 'do-nothing', onEvent() {}})
