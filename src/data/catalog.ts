@@ -19,6 +19,7 @@ export const CATALOG_KINDS = [
   'option',
   'option-volatility',
   'observation',
+  'notice',
 ] as const
 export type CatalogKind = (typeof CATALOG_KINDS)[number]
 
@@ -30,10 +31,11 @@ export const TAPE_KINDS = [
   'depth',
   'order',
   'option',
+  'notice',
 ] as const satisfies readonly CatalogKind[]
 export type TapeKind = (typeof TAPE_KINDS)[number]
 /** What a back-test replays unless it asks otherwise: single orders and whole option chains only on request. */
-export const DEFAULT_TAPE_KINDS: readonly TapeKind[] = ['quote', 'trade', 'bar', 'depth']
+export const DEFAULT_TAPE_KINDS: readonly TapeKind[] = ['quote', 'trade', 'bar', 'depth', 'notice']
 
 export interface CatalogPart {
   /** Relative to the unit's folder. */

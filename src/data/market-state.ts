@@ -1,5 +1,5 @@
 import {OrderBook} from './order-book.ts'
-import {Aggressor, Depth, EventKind, OrderAction, type TapeChunk} from './tape.ts'
+import {Aggressor, Depth, EventKind, Notice, OrderAction, type TapeChunk} from './tape.ts'
 
 /**
  * What is known about each instrument now, as columns by instrument index: the last quote, trade and bar, in ticks and
@@ -21,6 +21,11 @@ export interface MarketState {
   readonly low: Float64Array
   readonly close: Float64Array
   readonly volume: Float64Array
+  /** 1 while trading of the instrument is halted. */
+  readonly halted: Uint8Array
+  /** No execution below or above these; 0 where there is no limit. */
+  readonly lowerTicks: Float64Array
+  readonly upperTicks: Float64Array
   /** Depth by instrument index; undefined until the instrument's first depth or order row. */
   readonly books: (OrderBook | undefined)[]
 }
@@ -41,6 +46,9 @@ export const createMarketState = (instruments: number): MarketState => {
     low: column(),
     close: column(),
     volume: column(),
+    halted: new Uint8Array(instruments),
+    lowerTicks: column(),
+    upperTicks: column(),
     books: new Array<OrderBook | undefined>(instruments).fill(undefined),
   }
 }
@@ -88,9 +96,52 @@ export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): voi
       setQuote(state, i, book, at)
       return
     }
+    case EventKind.notice:
+      applyNotice(state, chunk, row, i)
+      return
     default:
       return
   }
+}
+
+/**
+ * A split or dividend makes the last value known into the last price, in new shares or less the dividend, and the old
+ * quotes are gone: nobody may trade at them any more. It is exact, so possibly between two ticks.
+ */
+const applyNotice = (state: MarketState, chunk: TapeChunk, row: number, i: number): void => {
+  switch (chunk.flags[row]) {
+    case Notice.split: {
+      const factor = (chunk.v1[row] as number) / (chunk.v0[row] as number)
+      reprice(state, i, markTicks(state, i) * factor)
+      for (const column of [state.open, state.high, state.low, state.close]) column[i] = (column[i] as number) * factor
+      state.volume[i] = (state.volume[i] as number) / factor
+      state.lastLots[i] = (state.lastLots[i] as number) / factor
+      return
+    }
+    case Notice.dividend: {
+      const mark = markTicks(state, i)
+      if (mark > 0) reprice(state, i, Math.max(1, mark - (chunk.v2[row] as number)))
+      return
+    }
+    case Notice.status:
+      state.halted[i] = chunk.v0[row] as number
+      return
+    case Notice.band:
+      state.lowerTicks[i] = chunk.v2[row] as number
+      state.upperTicks[i] = chunk.v3[row] as number
+      return
+    default:
+      return
+  }
+}
+
+const reprice = (state: MarketState, i: number, ticks: number): void => {
+  state.lastTicks[i] = ticks
+  state.bidLots[i] = 0
+  state.askLots[i] = 0
+  state.lowerTicks[i] = 0
+  state.upperTicks[i] = 0
+  state.books[i]?.clear()
 }
 
 const bookOf = (state: MarketState, i: number): OrderBook => (state.books[i] ??= new OrderBook())

@@ -1,7 +1,7 @@
 import {type Instrument, type InstrumentTable, instrumentOf, optionFromOcc} from '../domain/instrument.ts'
 import type {GpiRecord} from './records.ts'
 import type {Scales} from './scales.ts'
-import {Aggressor, Depth, EventKind, type TapeChunk} from './tape.ts'
+import {Aggressor, Depth, EventKind, Notice, type TapeChunk} from './tape.ts'
 import {actionCode} from './tape-to-records.ts'
 
 /** A tape row whose prices and sizes are still decimals. */
@@ -84,9 +84,60 @@ export function* rowsOf(record: GpiRecord, scales: Scales): Generator<SpooledRow
       yield ROW
       return
     }
+    case 'split': {
+      notice(record, Notice.split, scales)
+      const [numerator, denominator] = fractionOf(record.ratio)
+      ROW.v0 = numerator
+      ROW.v1 = denominator
+      yield ROW
+      return
+    }
+    case 'dividend': {
+      const i = notice(record, Notice.dividend, scales)
+      ROW.v1 = record.payUs ?? 0
+      ROW.v2 = scales.price(i, record.cashPerShare)
+      yield ROW
+      return
+    }
+    case 'borrow':
+      notice(record, Notice.borrow, scales)
+      ROW.v0 = Math.round(record.rateBpsAnnual * 1000)
+      ROW.v1 = record.available === true ? -1 : Number(record.available)
+      yield ROW
+      return
+    case 'status':
+      notice(record, Notice.status, scales)
+      ROW.v0 = record.status === 'halted' ? 1 : 0
+      yield ROW
+      return
+    case 'band': {
+      const i = notice(record, Notice.band, scales)
+      ROW.v2 = scales.price(i, record.lower ?? 0)
+      ROW.v3 = scales.price(i, record.upper ?? 0)
+      yield ROW
+      return
+    }
     default:
       return
   }
+}
+
+const notice = (record: {readonly tsUs: number; readonly symbol: string}, flags: number, scales: Scales): number => {
+  const i = begin(record, EventKind.notice, flags, scales.indexOf(record.symbol))
+  ROW.v0 = ROW.v1 = 0
+  return i
+}
+
+/** The simplest fraction within a part in 10^9 of a ratio (continued fractions): 1.5 is 3/2, 0.3333333333 is 1/3. */
+export const fractionOf = (ratio: number): readonly [numerator: number, denominator: number] => {
+  let [n0, d0, n1, d1] = [1, 0, Math.floor(ratio), 1]
+  let rest = ratio
+  for (let step = 0; step < 32 && Math.abs(n1 / d1 - ratio) > ratio * 1e-9; step++) {
+    rest = 1 / (rest - Math.floor(rest))
+    const whole = Math.floor(rest)
+    ;[n0, d0, n1, d1] = [n1, d1, whole * n1 + n0, whole * d1 + d0]
+  }
+  return [n1, d1]
 }
 
 const begin = (record: {readonly tsUs: number}, kind: number, flags: number, instrument: number): number => {
@@ -152,6 +203,12 @@ export const toIntegers = (chunk: TapeChunk, instruments: InstrumentTable): void
     const i = chunk.instrument[row] as number
     const price = prices[i] as number
     const size = sizes[i] as number
+    if (chunk.kind[row] === EventKind.notice) {
+      // Only the last two are prices; the rest is in units of its own.
+      scale(v2, row, price)
+      scale(v3, row, price)
+      continue
+    }
     scale(v0, row, price)
     switch (chunk.kind[row]) {
       case EventKind.bar:

@@ -92,6 +92,11 @@ const TAPE_RECORDS: ReadonlySet<string> = new Set<TapeRecord['kind']>([
   'book-delta',
   'book-order',
   'option-quote',
+  'split',
+  'dividend',
+  'borrow',
+  'status',
+  'band',
 ])
 const isTapeRecord = (record: GpiRecord): record is TapeRecord => TAPE_RECORDS.has(record.kind)
 

@@ -88,6 +88,39 @@ export const OptionQuote = z.looseObject({
   volume: size.optional(),
   openInterest: size.optional(),
 })
+/** From `tsUs` (the open of the ex-date) on, `ratio` new shares stand for one old: 4 for a four-for-one, 0.1 for a one-for-ten. */
+export const Split = z.looseObject({kind: z.literal('split'), symbol, tsUs: time, ratio: positive})
+/** Whoever holds the share before `tsUs` (the open of the ex-date) is paid at `payUs`, at once without it; a short pays. */
+export const Dividend = z.looseObject({
+  kind: z.literal('dividend'),
+  symbol,
+  tsUs: time,
+  cashPerShare: positive,
+  payUs: time.optional(),
+})
+/** What a short sale costs from now on, and what can be borrowed: all or nothing, or so many shares. */
+export const Borrow = z.looseObject({
+  kind: z.literal('borrow'),
+  symbol,
+  tsUs: time,
+  rateBpsAnnual: size,
+  available: z.union([z.boolean(), size]),
+})
+/** Trading of one instrument stops or goes on. */
+export const Status = z.looseObject({
+  kind: z.literal('status'),
+  symbol,
+  tsUs: time,
+  status: z.enum(['halted', 'trading']),
+})
+/** No execution below or above (limit up, limit down; daily limits); a missing side is not limited. */
+export const Band = z.looseObject({
+  kind: z.literal('band'),
+  symbol,
+  tsUs: time,
+  lower: price.optional(),
+  upper: price.optional(),
+})
 /** Quoted or published volatilities of a contract where the source gives no prices; fractions a year. */
 export const OptionVolatility = z.looseObject({
   kind: z.literal('option-volatility'),
@@ -262,6 +295,11 @@ export const MarketRecord = z.discriminatedUnion('kind', [
   OptionQuote,
   OptionVolatility,
   Observation,
+  Split,
+  Dividend,
+  Borrow,
+  Status,
+  Band,
 ])
 export const GpiRecord = z.discriminatedUnion('kind', [
   Quote,
@@ -273,6 +311,11 @@ export const GpiRecord = z.discriminatedUnion('kind', [
   OptionQuote,
   OptionVolatility,
   Observation,
+  Split,
+  Dividend,
+  Borrow,
+  Status,
+  Band,
   Greeks,
   Smile,
   Surface,

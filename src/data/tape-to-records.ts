@@ -1,6 +1,6 @@
 import {type Instrument, lotsToSize, ticksToPrice} from '../domain/instrument.ts'
 import type {MarketRecord} from './records.ts'
-import {Aggressor, Depth, EventKind, OrderAction, type TapeChunk} from './tape.ts'
+import {Aggressor, Depth, EventKind, Notice, OrderAction, type TapeChunk} from './tape.ts'
 import type {TapeSource} from './tape-source.ts'
 
 const ACTIONS = ['add', 'reduce', 'delete', 'execute', 'hidden-execute', 'halt'] as const satisfies readonly string[]
@@ -132,7 +132,45 @@ const toRecord = (chunk: TapeChunk, row: number, instrument: Instrument): Market
         openInterest: size(chunk.v5),
       }
     }
+    case EventKind.notice:
+      return noticeRecord(chunk, row, instrument)
     default:
       throw new Error(`a tape row has the unknown kind ${chunk.kind[row]}`)
+  }
+}
+
+const noticeRecord = (chunk: TapeChunk, row: number, instrument: Instrument): MarketRecord => {
+  const {symbol} = instrument
+  const tsUs = chunk.tsUs[row] as number
+  const first = chunk.v0[row] as number
+  const second = chunk.v1[row] as number
+  switch (chunk.flags[row]) {
+    case Notice.split:
+      return {kind: 'split', symbol, tsUs, ratio: first / second}
+    case Notice.dividend:
+      return {
+        kind: 'dividend',
+        symbol,
+        tsUs,
+        cashPerShare: ticksToPrice(instrument, chunk.v2[row] as number),
+        ...(second === 0 ? {} : {payUs: second}),
+      }
+    case Notice.borrow:
+      return {
+        kind: 'borrow',
+        symbol,
+        tsUs,
+        rateBpsAnnual: first / 1000,
+        available: second === -1 ? true : second === 0 ? false : second,
+      }
+    case Notice.status:
+      return {kind: 'status', symbol, tsUs, status: first === 0 ? 'trading' : 'halted'}
+    case Notice.band: {
+      const lower = ticksToPrice(instrument, chunk.v2[row] as number)
+      const upper = ticksToPrice(instrument, chunk.v3[row] as number)
+      return {kind: 'band', symbol, tsUs, ...(lower > 0 ? {lower} : {}), ...(upper > 0 ? {upper} : {})}
+    }
+    default:
+      throw new Error(`a notice has the unknown code ${chunk.flags[row]}`)
   }
 }

@@ -11,13 +11,26 @@
  * | depth    | ticks     | totalLots |          |          |           |          | Depth bits                   |
  * | order    | ticks     | lots      | orderId  |          |           |          | action << 1 or ask           |
  * | option   | bidTicks  | askTicks  | bidLots  | askLots  | volume    | openInt. |                              |
+ * | notice   | see below |           |          |          |           |          | Notice                       |
  *
- * A side that is absent from a quote has 0 lots.
+ * A side that is absent from a quote has 0 lots. What a notice says of its instrument:
+ *
+ * | flags    | v0                                  | v1                                  | v2         | v3      |
+ * |----------|-------------------------------------|-------------------------------------|------------|---------|
+ * | split    | new shares for …                    | … so many old ones, in lowest terms |            |         |
+ * | dividend |                                     | payUs, 0 when paid on the ex-date   | cash ticks |         |
+ * | borrow   | thousandths of a basis point a year | shares to be had, -1 for any number |            |         |
+ * | status   | 1 halted, 0 trading                 |                                     |            |         |
+ * | band     |                                     |                                     | loTicks    | hiTicks |
+ *
+ * A band's missing limit is 0. Splits and dividends come before the first price of their ex-date.
  */
-export const EventKind = {quote: 0, trade: 1, bar: 2, depth: 3, order: 4, option: 5} as const
+export const EventKind = {quote: 0, trade: 1, bar: 2, depth: 3, order: 4, option: 5, notice: 6} as const
 export type EventKind = (typeof EventKind)[keyof typeof EventKind]
 
 export const Aggressor = {none: 0, buy: 1, sell: 2} as const
+/** `flags` of a notice row. */
+export const Notice = {split: 0, dividend: 1, borrow: 2, status: 3, band: 4} as const
 /** Bits of a depth row. `clear` empties the book before this row (start of a snapshot); `last` ends an atomic update. */
 export const Depth = {ask: 1, clear: 2, last: 4} as const
 /** `flags >> 1` of an order row; bit 0 is set for the ask side. */

@@ -1,4 +1,4 @@
-import {Aggressor, Depth, EventKind, emptyChunk, OrderAction, type TapeChunk} from '../../src/data/tape.ts'
+import {Aggressor, Depth, EventKind, emptyChunk, Notice, OrderAction, type TapeChunk} from '../../src/data/tape.ts'
 
 /** Rows of a hand-made tape, in ticks and lots. */
 export type Row =
@@ -37,6 +37,11 @@ export type Row =
         lots: number,
       ]
     }
+  | {
+      readonly at: number
+      readonly i?: number
+      readonly notice: readonly [what: keyof typeof Notice, v0?: number, v1?: number, v2?: number, v3?: number]
+    }
 
 export const chunkOf = (rows: readonly Row[]): TapeChunk & {count: number} => {
   const chunk = emptyChunk(Math.max(1, rows.length))
@@ -71,6 +76,10 @@ const valuesOf = (row: Row): {kind: number; flags: number; v: readonly number[]}
     const flags =
       (side === 'ask' ? Depth.ask : 0) | (row.clear ? Depth.clear : 0) | (row.last === false ? 0 : Depth.last)
     return {kind: EventKind.depth, flags, v: [ticks, lots]}
+  }
+  if ('notice' in row) {
+    const [what, ...values] = row.notice
+    return {kind: EventKind.notice, flags: Notice[what], v: values.map(value => value ?? 0)}
   }
   const [action, side, id, ticks, lots] = row.order
   return {kind: EventKind.order, flags: (OrderAction[action] << 1) | (side === 'ask' ? 1 : 0), v: [ticks, lots, id]}

@@ -90,6 +90,7 @@ const TAPE_SQL: Readonly<Partial<Record<CatalogKind, {kind: number; flags: strin
     flags: '0',
     values: ['P bid_ticks', 'P ask_ticks', 'S bid_lots', 'S ask_lots', 'S volume_lots', 'S open_interest_lots'],
   },
+  notice: {kind: EventKind.notice, flags: 'code', values: ['first', 'second', 'P lower_ticks', 'P upper_ticks']},
 }
 
 interface Window {

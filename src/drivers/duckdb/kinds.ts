@@ -232,6 +232,30 @@ const OBSERVATION: KindTable = {
   stored: {name: 'name', value: 'value'},
 }
 
+/** Splits, dividends, borrow, halts and limits: what a tape's notice rows say. `lower` of a dividend is its cash. */
+const NOTICE: KindTable = {
+  defaults: {first: '0::DOUBLE', second: '0::DOUBLE', lower: '0::DOUBLE', upper: '0::DOUBLE'},
+  prices: ['lower', 'upper'],
+  sizes: [],
+  invalid: [
+    ['code IS NULL OR code < 0 OR code > 4', 'code must be a notice'],
+    ['code = 0 AND NOT (first > 0 AND second > 0)', 'a split ratio must be positive'],
+    ['code = 1 AND NOT lower > 0', 'a dividend must be positive'],
+    badPrice('lower'),
+    badPrice('upper'),
+  ],
+  dropped: [],
+  noted: [],
+  unique: ['ts_us', 'code'],
+  stored: {
+    code: 'code::UTINYINT',
+    first: 'coalesce(first, 0)::DOUBLE',
+    second: 'coalesce(second, 0)::DOUBLE',
+    lower_ticks: 'P(coalesce(lower, 0))',
+    upper_ticks: 'P(coalesce(upper, 0))',
+  },
+}
+
 export const KIND_TABLES: Readonly<Record<CatalogKind, KindTable>> = {
   quote: QUOTE,
   trade: TRADE,
@@ -241,4 +265,5 @@ export const KIND_TABLES: Readonly<Record<CatalogKind, KindTable>> = {
   option: OPTION,
   'option-volatility': OPTION_VOLATILITY,
   observation: OBSERVATION,
+  notice: NOTICE,
 }

@@ -20,7 +20,7 @@ export interface RowsUnitRequest {
 
 /** Tables to write rows to, by kind: `line, ts_us, seq, instrument index`, then the kind's columns, as decimals. */
 export type RowWriters = Readonly<Record<RowKind, TableWriter>>
-export type RowKind = 'quote' | 'trade' | 'bar' | 'depth'
+export type RowKind = 'quote' | 'trade' | 'bar' | 'depth' | 'notice'
 
 const COLUMNS = ['line', 'ts_us', 'seq', 'symbol_index']
 const KINDS: Readonly<Record<RowKind, readonly string[]>> = {
@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<RowKind, readonly string[]>> = {
   trade: ['price', 'size', 'aggressor'],
   bar: ['open', 'high', 'low', 'close', 'volume', 'period_us'],
   depth: ['price', 'size', 'flags'],
+  notice: ['code', 'first', 'second', 'lower', 'upper'],
 }
 
 /** Publishes the rows that `fill` writes as one unit of a catalog. */
@@ -43,6 +44,7 @@ export const publishRows = async (
     trade: await create('trade'),
     bar: await create('bar'),
     depth: await create('depth'),
+    notice: await create('notice'),
   }
   try {
     await fill(writers)
@@ -72,7 +74,7 @@ export const publishRows = async (
   })
 }
 
-/** Publishes tape rows (quotes, trades, bars, depth) as one unit. */
+/** Publishes tape rows (quotes, trades, bars, depth, notices) as one unit. */
 export const publishTape = (
   request: RowsUnitRequest,
   chunks: AsyncIterable<TapeChunk> | Iterable<TapeChunk>,
@@ -102,6 +104,19 @@ export const publishTape = (
             break
           case EventKind.depth:
             writers.depth.write(n, at, n, i, price(v0), size(v1), flags[row] as number)
+            break
+          case EventKind.notice:
+            writers.notice.write(
+              n,
+              at,
+              n,
+              i,
+              flags[row] as number,
+              v0[row] as number,
+              v1[row] as number,
+              price(v2),
+              price(v3),
+            )
             break
           default:
             throw new Error(`rows of kind ${kind[row]} cannot be published from a tape`)
