@@ -60,6 +60,8 @@ export interface BacktestOptions {
   readonly baselines?: boolean
   /** Leaves out intervals and analysis: for one of many trials. */
   readonly isBrief?: boolean
+  /** Of the tape, where it is known: then it is not reckoned again. */
+  readonly dataHash?: string
   /** Told after each stretch of tape: rows replayed, and the market's time. */
   readonly onProgress?: (events: number, tsUs: number) => void
   /** What happened in each stretch of tape, in order; awaited, so a slow reader slows the run. */
@@ -155,7 +157,9 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
       yield chunk
     }
   }
-  const dataHash = await hashTape(source.instruments, replayed())
+  let {dataHash} = options
+  if (dataHash === undefined) dataHash = await hashTape(source.instruments, replayed())
+  else for await (const _ of replayed());
   if (Number.isNaN(firstUs))
     throw new UserError('NO_ROWS', 'there are no market events to replay', {
       exitCode: ExitCode.invalidData,
@@ -169,6 +173,11 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
     fills: main.fills,
     series: seriesOf(main, options),
     prices,
+    baselines: baselines.map(run => ({
+      name: run.name,
+      fills: run.simulation.engine.ledger.fills,
+      run: seriesOf(run, options),
+    })),
   })
   return summary
 }
@@ -179,6 +188,7 @@ export interface FinishedRun {
   readonly engine: Engine
   readonly fills: readonly {readonly fill: Fill; readonly strategy: number}[]
   readonly prices: PriceRecorder
+  readonly baselines: readonly {readonly name: string; readonly fills: number; readonly run: RunSeries}[]
 }
 
 /** A pure function of what shapes the run, so that its client order ids are, too. */
@@ -421,8 +431,15 @@ const deflationOf = (
   const family = strategies.map(({name}) => name).join('+')
   const last = series.tsUs[series.tsUs.length - 1] ?? 0
   const sharpe = detail.sharpe === null ? undefined : detail.sharpe / Math.sqrt(detail.periodsPerYear)
-  trials.record({id: `${configHash}.${dataHash}`, family, sharpe, observations: detail.periods, tsUs: last})
-  return deflate(sample, trials, family)
+  trials.record({
+    id: `${configHash}.${dataHash}`,
+    family,
+    sharpe,
+    observations: detail.periods,
+    period: detail.period,
+    tsUs: last,
+  })
+  return deflate(sample, trials, family, detail.period)
 }
 
 const isoUs = (tsUs: number): string => new Date(Math.floor(tsUs / 1000)).toISOString()

@@ -1,10 +1,10 @@
-import {appendFileSync, readFileSync} from 'node:fs'
 import {overfittingProbability} from '../evaluation/overfitting.ts'
 import {moments} from '../evaluation/returns.ts'
 import {deflatedSharpe, sharpeSample} from '../evaluation/sharpe.ts'
 import type {TrialLog} from '../evaluation/trial-log.ts'
+import {runKeptTrials} from './kept-trials.ts'
 import {expandSweep, SLICE_COUNT, type SweepSpec} from './sweep-spec.ts'
-import {type TrialRequest, type TrialResult, trialId} from './trial.ts'
+import type {TrialRequest, TrialResult} from './trial.ts'
 import type {TrialPool} from './trial-pool.ts'
 
 export interface SweepOptions {
@@ -22,12 +22,14 @@ export interface SweepOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
+export type ShownTrial = Omit<TrialResult, 'returns' | 'kind' | 'series'>
+
 export interface SweepSummary {
   readonly kind: 'sweep'
   readonly method: SweepSpec['method']
   /** Best Sharpe ratio first, those without one last. */
-  readonly trials: readonly Omit<TrialResult, 'returns' | 'kind'>[]
-  readonly best: Omit<TrialResult, 'returns' | 'kind'> | null
+  readonly trials: readonly ShownTrial[]
+  readonly best: ShownTrial | null
   /** Probability that the best's Sharpe ratio is above what the best of so many shows by chance. */
   readonly deflatedSharpe: number | null
   /** Probability that the best in one half of the time is below the median in the other (CSCV); null with too little data. */
@@ -62,7 +64,7 @@ export const runSweep = async (options: SweepOptions): Promise<SweepSummary> => 
 }
 
 const runRung = async (
-  {base, edges, pool, file, trials, signal, onProgress}: SweepOptions,
+  {base, edges, onProgress, ...kept}: SweepOptions,
   params: readonly (readonly string[])[],
   share: number,
 ): Promise<TrialResult[]> => {
@@ -72,46 +74,15 @@ const runRung = async (
     params: [...base.params, ...list],
     source: share === 1 ? base.source : {...base.source, toUs},
   }))
-  const finished = file === undefined ? new Map<string, TrialResult>() : readFinished(file)
-  const missing = requests.filter(request => !finished.has(trialId(request)))
-  let done = requests.length - missing.length
-  onProgress?.(done, requests.length)
-  await pool.run(missing, {
-    ...(signal === undefined ? {} : {signal}),
-    onDone: result => {
-      finished.set(result.id, result)
-      if (file !== undefined) appendFileSync(file, `${JSON.stringify(result)}\n`)
-      const sample = sharpeSample(result.returns)
-      trials?.record({
-        id: result.id,
-        family: base.names.join('+'),
-        sharpe: sample?.sharpe,
-        observations: result.returns.length,
-        tsUs: toUs,
-      })
-      onProgress?.(++done, requests.length)
+  let done = 0
+  const results = await runKeptTrials(requests, {
+    ...kept,
+    onDone: count => {
+      done += count
+      onProgress?.(done, requests.length)
     },
   })
-  return requests.flatMap(request => finished.get(trialId(request)) ?? [])
-}
-
-/** A line that a crash cut short is passed over: its trial runs again. */
-const readFinished = (file: string): Map<string, TrialResult> => {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
-    throw error
-  }
-  const finished = new Map<string, TrialResult>()
-  for (const line of text.split('\n')) {
-    try {
-      const result = JSON.parse(line) as TrialResult
-      if (result.kind === 'trial') finished.set(result.id, result)
-    } catch {}
-  }
-  return finished
+  return results.filter(result => result !== undefined)
 }
 
 /** Best first: Sharpe ratio, then return, then the order they were in. */
@@ -144,7 +115,7 @@ const summarise = ({base, spec}: SweepOptions, results: readonly TrialResult[], 
   }
 }
 
-const shown = ({returns: _, kind: __, ...result}: TrialResult) => result
+const shown = ({returns: _, kind: __, series: ___, ...result}: TrialResult) => result
 
 const overfittingOf = (results: readonly TrialResult[]): number | null => {
   const periods = results[0]?.returns.length ?? 0

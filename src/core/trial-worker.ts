@@ -1,5 +1,6 @@
-import {parentPort} from 'node:worker_threads'
+import {parentPort, workerData} from 'node:worker_threads'
 import {type Refusal, refusalOf} from './refusal.ts'
+import type {SharedTape} from './shared-tape.ts'
 import {runTrial, type TrialRequest, type TrialResult} from './trial.ts'
 
 export interface TrialJob {
@@ -8,11 +9,12 @@ export interface TrialJob {
 }
 export type TrialAnswer = {readonly kind: 'done'; readonly number: number; readonly result: TrialResult} | Refusal
 
+const {tape} = (workerData ?? {}) as {readonly tape?: SharedTape}
 const port = parentPort
 if (port === null) throw new Error('trial-worker must run as a worker thread')
 port.on('message', async ({number, request}: TrialJob) => {
   try {
-    port.postMessage({kind: 'done', number, result: await runTrial(request)} satisfies TrialAnswer)
+    port.postMessage({kind: 'done', number, result: await runTrial(request, tape)} satisfies TrialAnswer)
   } catch (error) {
     // What is not the user's to fix becomes the worker's error event.
     port.postMessage(refusalOf(error) satisfies TrialAnswer)

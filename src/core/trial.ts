@@ -1,12 +1,13 @@
 import {configHash} from '../config/resolve.ts'
 import type {Config} from '../config/schema.ts'
-import type {Metrics} from '../evaluation/metrics.ts'
+import type {Metrics, RunSeries} from '../evaluation/metrics.ts'
 import {periodReturns} from '../evaluation/returns.ts'
 import type {FeeScheduleName} from '../exchange/fees.ts'
 import type {QueueModelName} from '../exchange/venue.ts'
-import {runBacktest} from './backtest.ts'
+import {type BacktestSummary, runBacktest} from './backtest.ts'
 import {backtestSetup} from './backtest-setup.ts'
-import {openSource, type SourceRequest} from './backtest-source.ts'
+import {type OpenedSource, openSource, type SourceRequest} from './backtest-source.ts'
+import {openSharedTape, type SharedTape} from './shared-tape.ts'
 
 /** One back-test as plain data: it may run in any thread or process, and its id says what it is. */
 export interface TrialRequest {
@@ -25,6 +26,15 @@ export interface TrialRequest {
   readonly queue: QueueModelName
   /** Folder of a pattern bank that the trial may read. */
   readonly bank?: string
+  /** Keeps the run's series and runs the baselines: for a test window, whose result is reported. */
+  readonly isTest?: boolean
+}
+
+/** The run behind a trial's figures, and those of the baselines on the same tape. */
+export interface TrialSeries {
+  readonly run: RunSeries
+  readonly baselines: readonly {readonly name: string; readonly fills: number; readonly run: RunSeries}[]
+  readonly costs: BacktestSummary['costs']
 }
 
 export interface TrialResult {
@@ -42,6 +52,8 @@ export interface TrialResult {
   /** Returns on the period named; what overfitting is judged by. */
   readonly returns: readonly number[]
   readonly period: string
+  /** Of a test window only. */
+  readonly series?: TrialSeries
 }
 
 /** A pure function of the content of data, configuration and code of the strategies' parameters. */
@@ -54,11 +66,12 @@ export const trialId = (request: TrialRequest): string => {
   )
 }
 
-/** Runs one trial to its end. The same request gives the same result anywhere. */
-export const runTrial = async (request: TrialRequest): Promise<TrialResult> => {
+/** Runs one trial to its end, on the tape in memory where there is one. The same request gives the same result anywhere. */
+export const runTrial = async (request: TrialRequest, tape?: SharedTape): Promise<TrialResult> => {
   const {config, names, params, capitalDollars, latencyUs, fees, queue} = request
-  await using opened = await openSource(request.source)
-  const {instruments} = opened.source
+  await using opened = tape === undefined ? await openSource(request.source) : undefined
+  const source = tape === undefined ? (opened as OpenedSource).source : openSharedTape(tape, request.source)
+  const {instruments} = source
   const setup = await backtestSetup({
     resolved: {config, sources: new Map(), hash: ''},
     instruments,
@@ -73,12 +86,16 @@ export const runTrial = async (request: TrialRequest): Promise<TrialResult> => {
   await using _services = setup.services
   let returns: readonly number[] = []
   let period = ''
+  let kept: Omit<TrialSeries, 'costs'> | undefined
   const summary = await runBacktest({
     ...setup,
-    source: opened.source,
-    baselines: false,
+    source,
+    dataHash: request.content,
+    baselines: request.isTest === true,
     isBrief: true,
-    onFinished: (_, {series}) => {
+    onFinished: (_, {series, baselines}) => {
+      if (request.isTest === true)
+        kept = {run: copyOf(series), baselines: baselines.map(one => ({...one, run: copyOf(one.run)}))}
       const found = periodReturns(series.tsUs, series.equityMicros, series.calendar)
       returns = [...found.returns]
       period = found.periodName
@@ -99,5 +116,14 @@ export const runTrial = async (request: TrialRequest): Promise<TrialResult> => {
     metrics: summary.metrics,
     returns,
     period,
+    ...(kept === undefined ? {} : {series: {...kept, costs: summary.costs}}),
   }
 }
+
+/** Without the unused rest of growing columns, which would travel between threads, too. */
+const copyOf = ({tsUs, equityMicros, grossMicros, ...rest}: RunSeries): RunSeries => ({
+  ...rest,
+  tsUs: Float64Array.from(tsUs),
+  equityMicros: Float64Array.from(equityMicros),
+  ...(grossMicros === undefined ? {} : {grossMicros: Float64Array.from(grossMicros)}),
+})

@@ -10,6 +10,8 @@ export interface Trial {
   /** Per-observation Sharpe ratio; undefined when it had none. */
   readonly sharpe: number | undefined
   readonly observations: number
+  /** Length of an observation, such as `1d`. */
+  readonly period?: string
   readonly tsUs: number
 }
 
@@ -34,10 +36,15 @@ export interface DeflationResult {
   readonly deflatedSharpe: number
 }
 
-/** Deflates a result by every trial of its family. With one trial it is the probabilistic Sharpe ratio. */
-export const deflate = (sample: SharpeSample, log: TrialLog, family: string): DeflationResult => {
+/**
+ * Deflates a result by every trial of its family; the spread of their ratios is taken over those of the same period, since
+ * ratios of days and of minutes do not compare. With one trial it is the probabilistic Sharpe ratio.
+ */
+export const deflate = (sample: SharpeSample, log: TrialLog, family: string, period?: string): DeflationResult => {
   const trials = log.trials(family)
-  const ratios = trials.flatMap(t => (t.sharpe === undefined ? [] : [t.sharpe]))
+  const ratios = trials.flatMap(t =>
+    t.sharpe === undefined || (period !== undefined && t.period !== undefined && t.period !== period) ? [] : [t.sharpe],
+  )
   const deviation = moments(ratios).deviation
   const sharpeVariance = ratios.length >= 2 && deviation > 0 ? deviation ** 2 : 0
   return {

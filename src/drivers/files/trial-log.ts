@@ -7,6 +7,7 @@ interface Trial {
   readonly family: string
   readonly sharpe: number | undefined
   readonly observations: number
+  readonly period?: string
   readonly tsUs: number
 }
 

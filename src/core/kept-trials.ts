@@ -1,0 +1,92 @@
+import {createHash} from 'node:crypto'
+import {appendFileSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs'
+import path from 'node:path'
+import {sharpeSample} from '../evaluation/sharpe.ts'
+import type {TrialLog} from '../evaluation/trial-log.ts'
+import {ensureFolder} from './run-folder.ts'
+import {type TrialRequest, type TrialResult, trialId} from './trial.ts'
+import type {TrialPool} from './trial-pool.ts'
+
+export interface KeptTrialsOptions {
+  readonly pool: TrialPool
+  /** Finished trials, one a line: kept over a stop, and not run again. */
+  readonly file?: string
+  /** Where every trial of the project is counted. */
+  readonly trials?: TrialLog
+  readonly signal?: AbortSignal
+  /** Told once at the start, of those that were finished before, and then of each as it finishes. */
+  readonly onDone?: (count: number) => void
+}
+
+/** Results in the order of the requests, undefined where a stop came first. Those in the file are not run again. */
+export const runKeptTrials = async (
+  requests: readonly TrialRequest[],
+  {pool, file, trials, signal, onDone}: KeptTrialsOptions,
+): Promise<readonly (TrialResult | undefined)[]> => {
+  const finished = file === undefined ? new Map<string, TrialResult>() : readFinished(file)
+  const missing = requests.filter(request => request.isTest === true || !finished.has(trialId(request)))
+  onDone?.(requests.length - missing.length)
+  await pool.run(missing, {
+    ...(signal === undefined ? {} : {signal}),
+    onDone: (result, number) => {
+      finished.set(result.id, result)
+      // A test window's series is long, and it is run again in less time than it would be read.
+      const isTest = missing[number]?.isTest === true
+      if (file !== undefined && !isTest) appendFileSync(file, `${JSON.stringify(result)}\n`)
+      if (!isTest)
+        trials?.record({
+          id: result.id,
+          family: (missing[number] as TrialRequest).names.join('+'),
+          sharpe: sharpeSample(result.returns)?.sharpe,
+          observations: result.returns.length,
+          period: result.period,
+          tsUs: Date.parse(result.to) * 1000,
+        })
+      onDone?.(1)
+    },
+  })
+  return requests.map(request => finished.get(trialId(request)))
+}
+
+/** A line that a crash cut short is passed over: its trial runs again. */
+const readFinished = (file: string): Map<string, TrialResult> => {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    throw error
+  }
+  const finished = new Map<string, TrialResult>()
+  for (const line of text.split('\n')) {
+    try {
+      const result = JSON.parse(line) as TrialResult
+      if (result.kind === 'trial') finished.set(result.id, result)
+    } catch {}
+  }
+  return finished
+}
+
+/** Files of kept trials that a home holds at most; the least recently used go first. */
+const KEPT_FILES = 20
+
+/**
+ * Where a search keeps its trials when no file is named: `HOME/searches/HASH.ndjson`, one file for everything that shapes
+ * a trial but the searched parameters, so any later search of the same finds them.
+ */
+export const keptTrialsFile = (home: string, base: TrialRequest): string => {
+  const folder = path.join(home, 'searches')
+  ensureFolder(folder)
+  const {content, names, params} = base
+  const hash = createHash('sha256')
+    .update(JSON.stringify([content, names, params]))
+    .digest('hex')
+    .slice(0, 16)
+  const file = path.join(folder, `${hash}.ndjson`)
+  const byAge = readdirSync(folder)
+    .filter(name => path.join(folder, name) !== file)
+    .map(name => ({name, usedMs: statSync(path.join(folder, name)).mtimeMs}))
+    .sort((a, b) => b.usedMs - a.usedMs)
+  for (const {name} of byAge.slice(KEPT_FILES - 1)) rmSync(path.join(folder, name))
+  return file
+}
