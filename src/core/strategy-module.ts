@@ -1,4 +1,5 @@
 import {stat} from 'node:fs/promises'
+import {registerHooks} from 'node:module'
 import path from 'node:path'
 import {pathToFileURL} from 'node:url'
 import {nearest, UserError} from '../domain/errors.ts'
@@ -20,7 +21,7 @@ export const loadStrategyModule = async (file: string): Promise<StrategyFactory>
     throw new UserError('STRATEGY_FILE', `there is no strategy file ${file}`, {
       hints: ['gpi backtest --help lists the built-in strategies'],
     })
-  const module = (await import(pathToFileURL(absolute).href).catch((error: unknown) => {
+  const module = (await importTypeScript(absolute).catch((error: unknown) => {
     throw new UserError('STRATEGY_FILE', `${file} cannot be loaded: ${(error as Error).message}`, {cause: error})
   })) as {readonly default?: unknown; readonly params?: unknown}
   const factory = module.default
@@ -37,6 +38,26 @@ export const loadStrategyModule = async (file: string): Promise<StrategyFactory>
     if (typeof strategy?.name !== 'string' || typeof strategy.onEvent !== 'function')
       throw new UserError('STRATEGY_FILE', `${file} must make an object with a name and onEvent(context, chunk, row)`)
     return strategy
+  }
+}
+
+/**
+ * TypeScript beside a package.json of "type": "commonjs", which `npm init` writes, would be read as CommonJS and fail at its
+ * first `export`: strategy files and what lies beside them are modules whatever it says.
+ */
+const importTypeScript = async (absolute: string): Promise<unknown> => {
+  const folder = pathToFileURL(`${path.dirname(absolute)}${path.sep}`).href
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) => {
+      const found = next(specifier, context)
+      const isOurs = found.url.startsWith(folder) && !found.url.slice(folder.length).includes('node_modules/')
+      return isOurs && found.format === 'commonjs-typescript' ? {...found, format: 'module-typescript'} : found
+    },
+  })
+  try {
+    return await import(pathToFileURL(absolute).href)
+  } finally {
+    hooks.deregister()
   }
 }
 

@@ -5,8 +5,9 @@ import type {InstrumentTable} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
+import {walkLeg, walkLoop} from './triangular-arbitrage/depth.ts'
 import {Survival} from './triangular-arbitrage/survival.ts'
-import {evaluate, findTriangles, grossRate, type Leg, rateOf, type Triangle} from './triangular-arbitrage/triangles.ts'
+import {findLoops, grossRate, type Leg, type Loop, rateOf} from './triangular-arbitrage/triangles.ts'
 
 export const TriangularArbitrageParams = z.strictObject({
   takerFeeBps: z.number().min(-10).max(200).default(25).describe('fee of one leg until fills show the real one'),
@@ -17,7 +18,8 @@ export const TriangularArbitrageParams = z.strictObject({
     .max(1)
     .default(0.05)
     .describe('dollars put through one loop, fraction of capital'),
-  participation: z.number().positive().max(1).default(0.5).describe('share of the smallest touch taken'),
+  participation: z.number().positive().max(1).default(0.5).describe('share of the profitable depth taken'),
+  maxLegs: z.int().min(3).max(4).default(4).describe('most pairs in a loop'),
   maxQuoteAgeMs: z.number().positive().default(1000).describe('age from which a quote is not believed'),
   legTimeoutMs: z.number().positive().default(500).describe('time a leg is given before it is given up'),
   slippageBps: z.number().nonnegative().default(1).describe('worse price a later leg may still take'),
@@ -33,7 +35,7 @@ export type TriangularArbitrageParams = z.output<typeof TriangularArbitrageParam
 export const triangularArbitrage = (params: TriangularArbitrageParams): Strategy => new TriangleStrategy(params)
 
 interface Running {
-  readonly triangle: Triangle
+  readonly triangle: Loop
   leg: number
   /** Traded lots of the leg's instrument before it, and lots wanted of it. */
   baseLots: number
@@ -44,11 +46,11 @@ interface Running {
 class TriangleStrategy implements Strategy {
   readonly name = 'triangular-arbitrage'
   readonly #params: TriangularArbitrageParams
-  #triangles: readonly Triangle[] = []
+  #triangles: readonly Loop[] = []
   /** Triangles an instrument is part of. */
-  #of: readonly (readonly Triangle[])[] = []
-  readonly #gross = new Map<Triangle, Survival>()
-  readonly #net = new Map<Triangle, Survival>()
+  #of: readonly (readonly Loop[])[] = []
+  readonly #gross = new Map<Loop, Survival>()
+  readonly #net = new Map<Loop, Survival>()
   #running: Running | undefined
   /** Coins bought by loops and not yet sold, in units. */
   readonly #coins = new Map<string, number>()
@@ -63,7 +65,7 @@ class TriangleStrategy implements Strategy {
   }
 
   start({instruments}: StrategyContext): void {
-    this.#triangles = findTriangles(instruments)
+    this.#triangles = findLoops(instruments, this.#params.maxLegs)
     this.#of = instruments.all().map((_, i) => this.#triangles.filter(t => t.legs.some(l => l.instrument === i)))
     for (const t of this.#triangles) {
       this.#gross.set(t, new Survival())
@@ -95,10 +97,11 @@ class TriangleStrategy implements Strategy {
   }
 
   report(): Readonly<Record<string, number | string>> {
-    const sum = (of: Map<Triangle, Survival>) => [...of.values()].reduce((total, s) => total + s.seen, 0)
+    const sum = (of: Map<Loop, Survival>) => [...of.values()].reduce((total, s) => total + s.seen, 0)
     const longest = [...this.#gross.values()].sort((a, b) => b.seen - a.seen)[0]
     return {
-      triangles: this.#triangles.length,
+      triangles: this.#triangles.filter(({legs}) => legs.length === 3).length,
+      longerLoops: this.#triangles.filter(({legs}) => legs.length > 3).length,
       chancesBeforeFees: sum(this.#gross),
       chancesAfterFees: sum(this.#net),
       bestNetBps: Number.isFinite(this.#bestNetBps) ? this.#bestNetBps : 0,
@@ -107,47 +110,47 @@ class TriangleStrategy implements Strategy {
     }
   }
 
-  #look(context: StrategyContext, triangle: Triangle): void {
+  #look(context: StrategyContext, triangle: Loop): void {
     const {market, nowUs} = context
     const rate = this.#isFresh(triangle, context) ? grossRate(triangle, market) : 0
-    const netBps = (rate * (1 - this.#feeFraction) ** 3 - 1) * 1e4
+    const netBps = (rate * (1 - this.#feeFraction) ** triangle.legs.length - 1) * 1e4
     const isChance = rate > 0 && netBps >= this.#params.minEdgeBps
     this.#gross.get(triangle)!.update(rate > 1, nowUs)
     this.#net.get(triangle)!.update(isChance, nowUs)
     if (rate > 0 && netBps > this.#bestNetBps) this.#bestNetBps = netBps
     if (!isChance || this.#running !== undefined || this.#holdsCoins(context)) return
-    const capacity = evaluate(triangle, market, this.#feeFraction)?.capacity ?? 0
-    const budget = (this.#params.capitalFraction * context.capitalMicros) / 1e6
-    const dollars = Math.min(budget, this.#params.participation * capacity)
-    if (dollars < this.#params.minDollars) return
+    const {minEdgeBps, participation, minDollars, capitalFraction} = this.#params
+    const budget = (capitalFraction * context.capitalMicros) / 1e6
+    const walk = walkLoop(triangle, market, this.#feeFraction, {
+      minEdge: minEdgeBps / 1e4,
+      maxDollars: budget / participation,
+    })
+    const dollars = participation * walk.dollarsIn
+    if (dollars < minDollars) return
     this.#counts.loops++
     this.#send(context, {triangle, leg: 0, baseLots: 0, wantLots: 0, deadlineUs: 0}, dollars)
   }
 
-  #isFresh({legs}: Triangle, {market, nowUs}: StrategyContext): boolean {
+  #isFresh({legs}: Loop, {market, nowUs}: StrategyContext): boolean {
     const oldest = nowUs - this.#params.maxQuoteAgeMs * 1000
     const {quotedUs} = market
-    return (
-      quotedUs[legs[0].instrument]! >= oldest &&
-      quotedUs[legs[1].instrument]! >= oldest &&
-      quotedUs[legs[2].instrument]! >= oldest
-    )
+    for (const {instrument} of legs) if (!(quotedUs[instrument]! >= oldest)) return false
+    return true
   }
 
   /** Sends the running leg for `amount` units of its `from` currency; false when it rounds to nothing. */
   #send(context: StrategyContext, running: Running, amount: number): boolean {
     const leg = running.triangle.legs[running.leg]!
-    const rate = rateOf(leg, context.market)
+    const walk = walkLeg(leg, context.market, amount)
     const instrument = context.instruments.at(leg.instrument)
-    if (rate === 0) return false
-    const price = leg.side === 'buy' ? 1 / rate : rate
-    // The first leg takes the price that was seen; later ones must get through, so they may pay a little more.
+    if (walk.got === 0) return false
+    // The first leg takes the prices that were seen; later ones must get through, so they may pay a little more.
     const slack = running.leg === 0 ? 0 : this.#params.slippageBps / 1e4
-    const limit = price * (leg.side === 'buy' ? 1 + slack : 1 - slack)
-    const size = leg.side === 'buy' ? amount / limit : amount
+    // A buy is kept affordable at the worse price; a sale gives what is there, and what the book does not take rests.
+    const size = leg.side === 'buy' ? walk.got / (1 + slack) : amount
     const lots = Math.floor(size * 10 ** instrument.sizeDecimals * (1 + 1e-12))
     if (lots < instrument.minLots) return false
-    const ticks = limit * 10 ** instrument.priceDecimals
+    const ticks = walk.worstTicks * (leg.side === 'buy' ? 1 + slack : 1 - slack)
     const limitTicks = leg.side === 'buy' ? Math.floor(ticks + 1e-6) : Math.ceil(ticks - 1e-6)
     running.baseLots = context.positionLots(leg.instrument)
     running.wantLots = lots
@@ -159,7 +162,7 @@ class TriangleStrategy implements Strategy {
   }
 
   #nextLeg(context: StrategyContext, running: Running): void {
-    if (running.leg === 2) {
+    if (running.leg === running.triangle.legs.length - 1) {
       this.#running = undefined
       this.#counts.completed++
       this.#unwindUs = context.nowUs

@@ -2,7 +2,7 @@ import {describe, expect, test} from 'vitest'
 import {createMarketState} from '../../src/data/market-state.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
 import {Survival} from '../../src/strategies/triangular-arbitrage/survival.ts'
-import {evaluate, findTriangles} from '../../src/strategies/triangular-arbitrage/triangles.ts'
+import {evaluate, findLoops} from '../../src/strategies/triangular-arbitrage/triangles.ts'
 import {quote, type Row, rehearse, START, table} from './fixture.ts'
 
 const pairs = ['BTC/USD', 'ETH/USD', 'ETH/BTC'] as const
@@ -20,11 +20,11 @@ const run = (rows: Row[], params = {}, options = {}) => {
 
 describe('triangles', () => {
   test('both ways round through dollars', () => {
-    const found = findTriangles(table(...pairs, 'SPY'))
+    const found = findLoops(table(...pairs, 'SPY'), 3)
     expect(found.map(t => t.name)).toEqual(['USD>BTC>ETH', 'USD>ETH>BTC'])
     expect(found[0]?.legs.map(l => l.side)).toEqual(['buy', 'buy', 'sell'])
     expect(found[1]?.legs.map(l => l.side)).toEqual(['buy', 'sell', 'sell'])
-    expect(findTriangles(table('BTC/USD', 'ETH/USD'))).toEqual([])
+    expect(findLoops(table('BTC/USD', 'ETH/USD'), 4)).toEqual([])
   })
   test('the edge is the product of executable rates, the size that of the smallest book, by hand', () => {
     const instruments = table(...pairs)
@@ -38,7 +38,7 @@ describe('triangles', () => {
     set(BTC, 50_000e4, 50_001e4, 1e8, 2e8)
     set(ETH, 2500e4, 2501e4, 10e8, 1e8)
     set(CROSS, 0.0498e8, 0.0499e8, 5e8, 6e8)
-    const [forward, backward] = findTriangles(instruments).map(t => evaluate(t, market, 0.001))
+    const [forward, backward] = findLoops(instruments, 3).map(t => evaluate(t, market, 0.001))
     // USD → BTC at 50,001 → ETH at 0.0499 → USD at 2,500; 6 ETH at the cross bind: 6 × 0.0499 BTC × 50,001.
     expect(forward?.grossEdge).toBeCloseTo(2500 / (50_001 * 0.0499) - 1, 12)
     expect(forward?.netEdge).toBeCloseTo((2500 / (50_001 * 0.0499)) * 0.999 ** 3 - 1, 12)

@@ -13,16 +13,16 @@ export interface Leg {
   readonly lotsPerUnit: number
 }
 
-/** Three conversions that start and end in a dollar currency. */
-export interface Triangle {
+/** Conversions, each from what the one before gave, that start and end in one dollar currency. */
+export interface Loop {
   readonly name: string
-  readonly legs: readonly [Leg, Leg, Leg]
+  readonly legs: readonly Leg[]
 }
 
 const isDollar = (currency: string): boolean => /^(USD|USDT|USDC)$/.test(currency)
 
-/** Every closed loop of three coin pairs through a dollar currency, both ways round. */
-export const findTriangles = (instruments: InstrumentTable): Triangle[] => {
+/** Every closed loop of three to `maxLegs` coin pairs through a dollar currency and coins that are not, both ways round. */
+export const findLoops = (instruments: InstrumentTable, maxLegs: number): Loop[] => {
   const legs: Leg[] = instruments.all().flatMap((instrument, index): Leg[] => {
     if (instrument.kind !== 'crypto') return []
     const {base, quote, priceDecimals, sizeDecimals} = instrument
@@ -32,17 +32,20 @@ export const findTriangles = (instruments: InstrumentTable): Triangle[] => {
       {...scales, side: 'sell', from: base, to: quote},
     ]
   })
-  const found: Triangle[] = []
-  for (const first of legs) {
-    if (!isDollar(first.from) || isDollar(first.to)) continue
-    for (const second of legs) {
-      if (second.from !== first.to || second.instrument === first.instrument || isDollar(second.to)) continue
-      for (const third of legs)
-        if (third.from === second.to && third.to === first.from)
-          found.push({name: `${first.from}>${first.to}>${second.to}`, legs: [first, second, third]})
+  const from = Map.groupBy(legs, leg => leg.from)
+  const found: Loop[] = []
+  const extend = (path: readonly Leg[], start: string): void => {
+    const last = path.at(-1)
+    for (const next of from.get(last?.to ?? start) ?? []) {
+      if (path.some(({instrument}) => instrument === next.instrument)) continue
+      if (next.to === start && path.length >= 2)
+        found.push({name: [start, ...path.map(({to}) => to)].join('>'), legs: [...path, next]})
+      else if (!isDollar(next.to) && path.length + 1 < maxLegs && !path.some(({to}) => to === next.to))
+        extend([...path, next], start)
     }
   }
-  return found
+  for (const start of new Set(legs.map(leg => leg.from).filter(isDollar))) extend([], start)
+  return found.toSorted((a, b) => a.legs.length - b.legs.length)
 }
 
 /** Units of `to` for one unit of `from` at the far touch, before fees; 0 when that side is empty. */
@@ -65,25 +68,25 @@ export interface Opportunity {
   /** Dollars back for one dollar in, less one, before and after fees. */
   readonly grossEdge: number
   readonly netEdge: number
-  /** Dollars the three touches can take. */
+  /** Dollars the touches can take. */
   readonly capacity: number
 }
 
-/** The loop at the present touches: the product of the three executable rates, and the smallest size of the three. */
-export const evaluate = (triangle: Triangle, market: MarketState, feeFraction: number): Opportunity | undefined => {
-  const rate = grossRate(triangle, market)
+/** The loop at the present touches: the product of the executable rates, and the smallest of the touches' sizes. */
+export const evaluate = (loop: Loop, market: MarketState, feeFraction: number): Opportunity | undefined => {
+  const rate = grossRate(loop, market)
   if (rate === 0) return undefined
-  const [first, second, third] = triangle.legs
-  const toSecond = rateOf(first, market)
-  const toThird = toSecond * rateOf(second, market)
-  const capacity = Math.min(
-    capacityOf(first, market),
-    capacityOf(second, market) / toSecond,
-    capacityOf(third, market) / toThird,
-  )
-  return {grossEdge: rate - 1, netEdge: rate * (1 - feeFraction) ** 3 - 1, capacity}
+  let [capacity, reached] = [Number.POSITIVE_INFINITY, 1]
+  for (const leg of loop.legs) {
+    capacity = Math.min(capacity, capacityOf(leg, market) / reached)
+    reached *= rateOf(leg, market)
+  }
+  return {grossEdge: rate - 1, netEdge: rate * (1 - feeFraction) ** loop.legs.length - 1, capacity}
 }
 
 /** Dollars back for one dollar in, before fees; 0 when a side is empty. */
-export const grossRate = ({legs}: Triangle, market: MarketState): number =>
-  rateOf(legs[0], market) * rateOf(legs[1], market) * rateOf(legs[2], market)
+export const grossRate = ({legs}: Loop, market: MarketState): number => {
+  let rate = 1
+  for (const leg of legs) rate *= rateOf(leg, market)
+  return rate
+}
