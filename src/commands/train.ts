@@ -1,7 +1,9 @@
 import path from 'node:path'
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
+import type {Config} from '../config/schema.ts'
 import type {TrainProgress} from '../core/train-parts.ts'
+import type {PolicyTraining} from '../core/train-policy.ts'
 import type {TrainResult} from '../core/train-run.ts'
 
 export default class Train extends BaseCommand {
@@ -10,8 +12,12 @@ export default class Train extends BaseCommand {
     `The model, its card and a checkpoint are written to --out. The card holds the metrics of a purged, embargoed
 test stretch beside the majority, persistence and linear baselines, and says so where the model does not beat them.
 Ctrl-C ends after the current step with everything written; --resume goes on from there, bit for bit.
-Models on bars: signal, lstm, cnn, hybrid, transformer, ensemble, linear. On order books: book, ctabl, deeplob, mixer,
-logistic-ofi (give --window 32 --horizon 50 --barrier 0.5). On option chains: embedder (--folds 1 adds an ablation).`
+Models on bars: signal, lstm, cnn, hybrid, ensemble, linear; transformer adds quotes, books, option chains and retrieved
+patterns where the data has them (--rows multi; --period N builds bars where it has only ticks). On order books: book,
+ctabl, deeplob, mixer, logistic-ofi (give --window 32 --horizon 50 --barrier 0.5). On option chains: embedder (--folds 1 adds an ablation).
+policy learns weights over the five strategies by PPO: --data is a catalog or a folder of catalogs, one market each, on
+which every strategy is first back-tested alone (kept in --out, by content hash). --batch, --size, --max-steps,
+--validate-every, --patience and --folds apply.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> signal --data data --out models',
     '<%= config.bin %> <%= command.id %> lstm --data data --size medium --max-steps 4000 --json',
@@ -37,13 +43,21 @@ logistic-ofi (give --window 32 --horizon 50 --barrier 0.5). On option chains: em
     noise: Flags.string({description: 'noise mixed into the inputs, in deviations', default: '0'}),
     'max-evaluated': Flags.integer({description: 'windows measured at most in each part', default: 200_000, min: 1}),
     'baseline-steps': Flags.integer({description: 'steps the linear baseline gets at least', default: 3000, min: 1}),
+    rows: Flags.option({
+      description: "what a row is: a bar, a bar with all else that is known, a book; the model's own kind by default",
+      options: ['bar', 'multi', 'book'] as const,
+    })(),
+    period: Flags.string({description: 'build bars this long from ticks where there are none', helpValue: 'SECONDS'}),
+    'modality-dropout': Flags.string({description: 'share of windows that lose each kind of information in training'}),
+    memory: Flags.integer({description: 'MiB of rows held in memory; more lie in a file', default: 256, min: 1}),
     folds: Flags.integer({description: 'walk-forward folds to measure besides', default: 0, min: 0}),
     resume: Flags.boolean({description: 'go on from the checkpoint in --out'}),
   }
 
-  async run(): Promise<TrainResult> {
+  async run(): Promise<TrainResult | PolicyTraining> {
     const {args, flags} = await this.parse(Train)
     const {config} = await this.loadConfig(flags)
+    if (args.model === 'policy') return this.#trainPolicy(config, flags)
     const {train} = await import('../core/train.ts')
     const {parseNumber} = await import('../core/parse-number.ts')
     const symbols = flags.symbols?.split(',').filter(symbol => symbol !== '')
@@ -67,12 +81,69 @@ logistic-ofi (give --window 32 --horizon 50 --barrier 0.5). On option chains: em
         costBps: parseNumber('--cost-bps', flags['cost-bps'], {min: 0}),
         noise: parseNumber('--noise', flags.noise, {min: 0}),
         folds: flags.folds,
+        ...(flags.rows === undefined ? {} : {rows: flags.rows}),
+        ...(flags.period === undefined
+          ? {}
+          : {periodUs: Math.round(1e6 * parseNumber('--period', flags.period, {min: 1}))}),
+        ...(flags['modality-dropout'] === undefined
+          ? {}
+          : {modalityDropout: parseNumber('--modality-dropout', flags['modality-dropout'], {min: 0, max: 0.9})}),
+        memoryMiB: flags.memory,
         resume: flags.resume,
       },
       {signal: this.stopSignal, onProgress: progress => this.#draw(progress)},
     )
     if (this.showsProgress) process.stderr.write('\r\u001b[K')
     this.log(table(result))
+    if (result.stoppedBy === 'signal') this.note('stopped early; the same command with --resume goes on')
+    return result
+  }
+
+  async #trainPolicy(
+    config: Config,
+    flags: {
+      readonly data: string
+      readonly out: string | undefined
+      readonly symbols: string | undefined
+      readonly size: 'small' | 'medium' | 'full'
+      readonly batch: number
+      readonly 'max-steps': number
+      readonly 'validate-every': number
+      readonly patience: number
+      readonly folds: number
+      readonly resume: boolean
+    },
+  ): Promise<PolicyTraining> {
+    const [{trainPolicyModel}, {policyReport}, {fileTrialLog}, {availableParallelism}] = await Promise.all([
+      import('../core/train-policy.ts'),
+      import('../core/train-policy-report.ts'),
+      import('../drivers/files/trial-log.ts'),
+      import('node:os'),
+    ])
+    const symbols = flags.symbols?.split(',').filter(symbol => symbol !== '')
+    const result = await trainPolicyModel(
+      {
+        size: flags.size,
+        batch: flags.batch,
+        maxSteps: flags['max-steps'],
+        validateEvery: flags['validate-every'],
+        patience: flags.patience,
+        seed: config.seed,
+        out: flags.out ?? path.join(config.home, 'models'),
+        data: flags.data,
+        ...(symbols === undefined ? {} : {symbols}),
+        folds: flags.folds,
+        resume: flags.resume,
+        config,
+        workers: availableParallelism(),
+      },
+      {signal: this.stopSignal, onProgress: progress => this.#draw(progress), trials: fileTrialLog(config.home)},
+    )
+    if (this.showsProgress) process.stderr.write('\r\u001b[K')
+    this.log(`policy: ${result.parameters} parameters, ${result.steps} steps, ${result.stepMs} ms a step`)
+    this.log(policyReport(result))
+    this.log(result.modelPath)
+    for (const sentence of result.verdict) this.note(`- ${sentence}`)
     if (result.stoppedBy === 'signal') this.note('stopped early; the same command with --resume goes on')
     return result
   }

@@ -4,14 +4,11 @@ import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
 import {PolicyRunner, type PolicySpec, policyNetwork} from '../../src/models/policy-network.ts'
 import {advantagesOf, type Environment} from '../../src/models/policy-rollout.ts'
 import {PPO_DEFAULTS, ppoObjective, trainPolicy} from '../../src/models/ppo.ts'
-import {
-  allocate,
-  allocationBaselines,
-  softmaxWeights,
-  strategyEnvironment,
-} from '../../src/models/strategy-environment.ts'
+import type {Tensor} from '../../src/nn/graph.ts'
+import {constantInit} from '../../src/nn/initialisers.ts'
 import {interpret} from '../../src/nn/interpreter.ts'
-import {buildGradients, initialWeights} from '../../src/nn/nn.ts'
+import {buildGradients, initialWeights, type Network} from '../../src/nn/nn.ts'
+import * as ops from '../../src/nn/ops.ts'
 import {randomFeeds} from '../nn/support.ts'
 import {cartPole} from '../support/control.ts'
 
@@ -100,71 +97,84 @@ test('the same seed gives the same policy', () => {
   expect(run()).toEqual(run())
 })
 
-describe('weights over strategies', () => {
-  const rng = createRng(3, 'returns')
-  const data = {strategies: ['a', 'b', 'c'], returns: Float64Array.from({length: 3 * 600}, () => 0.01 * rng.normal())}
-  const stretch = {from: 0, to: 400, turnoverCost: 0.0002}
-  const world = (leaksFuture: boolean) => () =>
-    strategyEnvironment(data, {...stretch, drawdownPenalty: 0.1, episode: 50, leaksFuture})
-
-  test('are long-only and sum to one', () => {
-    const weights = softmaxWeights([100, -100, 3])
-    expect(weights.reduce((sum, w) => sum + w, 0)).toBeCloseTo(1, 12)
-    expect(Math.min(...weights)).toBeGreaterThanOrEqual(0)
-  })
-
-  test('an episode earns what the same weights earn outside it', () => {
-    const environment = strategyEnvironment(data, {...stretch, drawdownPenalty: 0, episode: 399, leaksFuture: false})
-    environment.reset(createRng(1))
-    let total = 0
-    for (let step = 0; step < 399; step++) total += environment.step(Float32Array.of(0, 0, 0)).reward
-    const {totalReturn} = allocate(data, {...stretch, to: 399}, () => new Float64Array(3).fill(1 / 3))
-    expect(Math.exp(total / 100) - 1).toBeCloseTo(totalReturn, 9)
-  })
-
-  test('an observation before a period does not depend on it', () => {
-    const seen = (changed: number): Float32Array => {
-      const later = {...data, returns: data.returns.map((r, i) => (i >= 3 * 200 ? r + changed : r))}
-      const environment = strategyEnvironment(later, {
-        ...stretch,
-        from: 0,
-        to: 201,
-        drawdownPenalty: 0,
-        episode: 199,
-        leaksFuture: false,
-      })
-      let observation = environment.reset({...createRng(1), below: () => 1})
-      for (let step = 0; step < 199; step++) observation = environment.step(Float32Array.of(0, 0, 0)).observation
-      return observation
+describe('the clipped loss against hand computation', () => {
+  /** Loss parts of one batch for given network outputs: the network is replaced by its outputs. */
+  const lossOf = (rows: {
+    readonly logits: readonly number[]
+    readonly value: readonly number[]
+    readonly action: readonly number[]
+    readonly oldLog: readonly number[]
+    readonly advantage: readonly number[]
+    readonly return: readonly number[]
+    readonly oldValue: readonly number[]
+  }) => {
+    const batch = rows.value.length
+    const spec: PolicySpec = {observationSize: 3, actions: 2, isContinuous: false, hidden: 1}
+    // Observation [logit, logit, value]; the "network" passes it on.
+    const passing: Network = {
+      inputs: [{name: 'observation', shape: [3]}],
+      forward: (scope, {observation}) => {
+        const one = scope.parameter('one', [1], constantInit(1), false)
+        const x = ops.mul(observation as Tensor, one)
+        return {policy: ops.slice(x, 1, 0, 2), value: ops.reshape(ops.slice(x, 1, 2, 3), [-1])}
+      },
     }
-    expect(seen(0)).toEqual(seen(0.05))
+    const {graph} = buildGradients(passing, ppoObjective(spec, PPO_DEFAULTS), batch)
+    const observation = rows.value.flatMap((value, i) => [rows.logits[2 * i] ?? 0, rows.logits[2 * i + 1] ?? 0, value])
+    const results = interpret(graph, {
+      observation: Float64Array.from(observation),
+      one: Float64Array.of(1),
+      action: Float64Array.from(rows.action),
+      'old-log-probability': Float64Array.from(rows.oldLog),
+      advantage: Float64Array.from(rows.advantage),
+      return: Float64Array.from(rows.return),
+      'old-value': Float64Array.from(rows.oldValue),
+    })
+    const read = (name: string) => results.get(name)?.data[0] as number
+    return {loss: read('loss'), kl: read('approximate-kl'), clipped: read('clip-fraction')}
+  }
+  const half = Math.log(0.5)
+
+  test('an unchanged policy: no clipping, minus the mean advantage, the value error, the entropy bonus', () => {
+    // Ratio 1; advantages 1 and -3: gain -1. Values 0.1 from returns 0.4 and 0: errors 0.09 and 0.01, mean 0.05.
+    const {loss, kl, clipped} = lossOf({
+      logits: [0, 0, 0, 0],
+      value: [0.1, 0.1],
+      action: [1, 0, 0, 1],
+      oldLog: [half, half],
+      advantage: [1, -3],
+      return: [0.4, 0],
+      oldValue: [0.1, 0.1],
+    })
+    expect(loss).toBeCloseTo(1 + 0.5 * 0.5 * 0.05 - 0.01 * Math.log(2), 12)
+    expect(kl).toBeCloseTo(0, 12)
+    expect(clipped).toBe(0)
   })
 
-  test('given the future it must win, without it on noise it must not', () => {
-    const reward = (leaks: boolean): number => {
-      const options = {...quick, totalSteps: 30_000, entropy: 0, discount: 0.5}
-      const {spec, weights} = trainPolicy(world(leaks), options, createRng(4), openOrtSession)
-      const runner = new PolicyRunner(spec, weights, openOrtSession)
-      const held = strategyEnvironment(data, {
-        ...stretch,
-        from: 400,
-        to: 600,
-        drawdownPenalty: 0,
-        episode: 199,
-        leaksFuture: leaks,
-      })
-      let observation = held.reset(createRng(9))
-      let total = 0
-      for (let step = 0; step < 199; step++) {
-        const moved = held.step(runner.act(observation))
-        observation = moved.observation
-        total += moved.reward
-      }
-      runner.dispose()
-      return total / 100
-    }
-    const {equalWeight, bestFixed} = allocationBaselines(data, {...stretch, from: 400, to: 600})
-    expect(reward(true)).toBeGreaterThan(Math.log(1 + bestFixed.totalReturn) + 0.5)
-    expect(reward(false)).toBeLessThan(Math.log(1 + equalWeight.totalReturn) + 0.4)
-  }, 60_000)
+  test('gains beyond the clip count no further, losses count in full', () => {
+    // Probability 0.5 now, 0.25 then: ratio 2, clipped to 1.2. Good advantage 1: gain 1.2. Bad advantage -1: gain -2.
+    const quarter = Math.log(0.25)
+    const common = {logits: [0, 0], value: [0], action: [1, 0], oldLog: [quarter], return: [0], oldValue: [0]}
+    const bonus = 0.01 * Math.log(2)
+    expect(lossOf({...common, advantage: [1]}).loss).toBeCloseTo(-1.2 - bonus, 12)
+    const bad = lossOf({...common, advantage: [-1]})
+    expect(bad.loss).toBeCloseTo(2 - bonus, 12)
+    expect(bad.clipped).toBe(1)
+    // k3: ratio - 1 - log ratio.
+    expect(bad.kl).toBeCloseTo(2 - 1 - Math.log(2), 12)
+  })
+
+  test('a value that moved further than the clip is judged by the worse of both', () => {
+    // From 0 to 1, clipped to 0.2; the return is 1: errors 0 and 0.64, the worse counts.
+    const {loss} = lossOf({
+      logits: [0, 0],
+      value: [1],
+      action: [1, 0],
+      oldLog: [half],
+      advantage: [0],
+      return: [1],
+      oldValue: [0],
+    })
+    expect(loss).toBeCloseTo(0.25 * 0.64 - 0.01 * Math.log(2), 12)
+  })
 })
