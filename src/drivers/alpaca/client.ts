@@ -1,6 +1,7 @@
 import type {Alpaca, streaming} from '@alpacahq/alpaca-trade-api'
 import {UserError} from '../../domain/errors.ts'
 import {US_PER_SECOND} from '../../domain/units.ts'
+import {leanFetch} from './lean-fetch.ts'
 import type {RateHeaders} from './request-budget.ts'
 
 /**
@@ -71,10 +72,10 @@ const countedFetch =
       tell({limit, remaining, resetUs: reset * US_PER_SECOND})
     return response
   }
-const isTrading = (input: Parameters<typeof fetch>[0]): boolean => {
-  const url = new URL(typeof input === 'string' ? input : input instanceof URL ? input.href : input.url)
-  return !/^\/(?:v2\/stocks|v1beta\d\/|v1\/corporate-actions)/.test(url.pathname)
-}
+const isTrading = (input: Parameters<typeof fetch>[0]): boolean =>
+  !/^https?:\/\/[^/]+\/(?:v2\/stocks|v1beta\d\/|v1\/corporate-actions)/.test(
+    typeof input === 'string' ? input : input instanceof URL ? input.href : input.url,
+  )
 
 /** The only place that makes an SDK client. Loads the SDK on first use: 125 ms and 60 MB that no other command pays. */
 export const createAlpacaClient = async (
@@ -86,7 +87,7 @@ export const createAlpacaClient = async (
   const local = target.kind === 'local'
   if (local) requireLoopback(target.url, target.streamUrl)
   const rateListeners: ((rate: RateHeaders) => void)[] = []
-  const wire = countedFetch(settings.fetch ?? fetch, rate => {
+  const wire = countedFetch(settings.fetch ?? leanFetch(), rate => {
     for (const listener of rateListeners) listener(rate)
   })
   const alpaca = new Sdk({
