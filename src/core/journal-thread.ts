@@ -1,33 +1,47 @@
+import {performance} from 'node:perf_hooks'
 import {Worker} from 'node:worker_threads'
 import type {Journal, JournalEntry} from '../broker/journal.ts'
 import {JournalHash} from '../broker/journal-hash.ts'
 import {type ExitCode, UserError} from '../domain/errors.ts'
 import {openSqliteJournal} from '../drivers/sqlite/journal.ts'
+import {type JournalWriter, openJournalWriter} from '../drivers/sqlite/journal-writer.ts'
+import {DiskPace} from './disk-pace.ts'
 import type {JournalAnswer, JournalRequest} from './journal-worker.ts'
 
 /**
- * The SQLite journal behind a thread of its own. `append` returns at once; an entry is durable when a later `sync`
- * resolves, so whoever sends orders awaits that first (`journaledBroker` does).
+ * The SQLite journal of a trading loop. `append` returns at once; an entry is durable when a later `sync` resolves, so
+ * whoever sends orders awaits that first (`journaledBroker` does).
  */
 export interface ThreadJournal extends Journal, AsyncDisposable {
   /** Resolves when every entry appended before is on the disk; rejects when one never will be. */
   readonly sync: () => Promise<void>
+  /** Commits made in the loop itself, and by the thread. */
+  readonly commits: () => {readonly direct: number; readonly threaded: number}
 }
 
 /** Entries that no order waits for are handed to the disk this soon; a crash before that is made good by reconciliation. */
 const WRITE_EVERY_MS = 25
+/** The log is moved into the database this often, by the thread, and only while nobody waits for it. */
+const CHECKPOINT_EVERY_MS = 5_000
 
+/**
+ * Two connections to one file, of which one writes at a time. While the disk answers faster than a thread can be asked
+ * (`DiskPace`), commits are made where they are needed, in the loop; else the thread makes them, all that have gathered
+ * meanwhile in one. Either way a commit is synced before `sync` resolves.
+ */
 export const openJournalThread = async (file: string, onFailure: (error: Error) => void): Promise<ThreadJournal> => {
   const name = import.meta.url.endsWith('.ts') ? './journal-worker.ts' : './journal-worker.js'
   const worker = new Worker(new URL(name, import.meta.url), {workerData: {file}})
-  const waiting = new Map<number, {readonly resolve: () => void; readonly reject: (error: Error) => void}>()
   let failure: Error | undefined
+  let onAnswer: (answer: JournalAnswer) => void = () => {}
   const fail = (error: Error): void => {
     failure ??= error
-    for (const {reject} of waiting.values()) reject(error)
-    waiting.clear()
+    for (const {reject} of waiting.splice(0)) reject(error)
     onFailure(error)
   }
+  /** In the order of their entries: resolved when everything up to `seq` is durable. */
+  const waiting: {readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void}[] = []
+  let onClosed = (): void => {}
   await new Promise<void>((resolve, reject) => {
     worker.on('error', error => {
       reject(error)
@@ -39,11 +53,10 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
           resolve()
           return
         case 'durable':
-          waiting.get(answer.batch)?.resolve()
-          waiting.delete(answer.batch)
+          onAnswer(answer)
           return
         case 'closed':
-          waiting.get(CLOSING)?.resolve()
+          onClosed()
           return
         case 'failed': {
           const error = errorOf(answer)
@@ -69,40 +82,101 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
       count++
     }
   }
+  const direct: JournalWriter = openJournalWriter(file)
+  const pace = new DiskPace()
   let unwritten: JournalEntry[] = []
-  let batch = 0
-  const write = (): number => {
-    worker.postMessage({kind: 'write', batch: ++batch, entries: unwritten} satisfies JournalRequest)
-    unwritten = []
-    return batch
+  let durable = count
+  /** Last entry of the batch that the thread is writing; 0 when it is idle. */
+  let threadSeq = 0
+  let uncheckpointed = 0
+  const commits = {direct: 0, threaded: 0}
+
+  const settle = (): void => {
+    for (let first = waiting[0]; first !== undefined && first.seq <= durable; first = waiting[0]) {
+      waiting.shift()
+      first.resolve()
+    }
   }
-  const settled = (id: number): Promise<void> =>
-    new Promise((resolve, reject) => {
-      if (failure === undefined) waiting.set(id, {resolve, reject})
-      else reject(failure)
-    })
-  const timer = setInterval(() => {
-    if (unwritten.length > 0) write()
-  }, WRITE_EVERY_MS)
+  const take = (): {readonly entries: readonly JournalEntry[]; readonly firstSeq: number} => {
+    const entries = unwritten
+    unwritten = []
+    return {entries, firstSeq: count - entries.length + 1}
+  }
+  const writeHere = (): void => {
+    const {entries, firstSeq} = take()
+    const startedMs = performance.now()
+    try {
+      direct.commit(entries, firstSeq)
+    } catch (error) {
+      fail(error as Error)
+      return
+    }
+    pace.onCommit(startedMs, performance.now())
+    commits.direct++
+    uncheckpointed += entries.length
+    durable = count
+    settle()
+  }
+  const writeThere = (): void => {
+    threadSeq = count
+    worker.postMessage({kind: 'write', ...take()} satisfies JournalRequest)
+  }
+  /** Starts whatever brings the entries to the disk; while the thread is at work they gather for its next batch. */
+  const write = (): void => {
+    if (unwritten.length === 0 || threadSeq > 0 || failure !== undefined) return
+    if (pace.isQuick(performance.now())) writeHere()
+    else writeThere()
+  }
+  onAnswer = answer => {
+    if (answer.kind !== 'durable') return
+    durable = threadSeq
+    threadSeq = 0
+    commits.threaded++
+    uncheckpointed++
+    pace.onThread(answer.ms)
+    settle()
+    if (waiting.length > 0) write()
+  }
+  const sync = (): Promise<void> => {
+    if (failure !== undefined) return Promise.reject(failure)
+    write()
+    if (failure !== undefined) return Promise.reject(failure)
+    if (durable >= count) return Promise.resolve()
+    const seq = count
+    return new Promise((resolve, reject) => waiting.push({seq, resolve, reject}))
+  }
+
+  const timer = setInterval(write, WRITE_EVERY_MS)
   timer.unref()
-  const sync = (): Promise<void> => settled(write())
+  const tidy = setInterval(() => {
+    if (uncheckpointed === 0 || threadSeq > 0) return
+    uncheckpointed = 0
+    worker.postMessage({kind: 'checkpoint'} satisfies JournalRequest)
+  }, CHECKPOINT_EVERY_MS)
+  tidy.unref()
   let isOpen = true
   const close = async (): Promise<void> => {
     if (!isOpen) return
     isOpen = false
     clearInterval(timer)
+    clearInterval(tidy)
     try {
       if (failure === undefined) {
         await sync()
+        const closed = new Promise<void>(resolve => {
+          onClosed = resolve
+        })
         worker.postMessage({kind: 'close'} satisfies JournalRequest)
-        await settled(CLOSING)
+        await closed
       }
     } finally {
+      direct[Symbol.dispose]()
       await worker.terminate()
     }
   }
   return {
     sync,
+    commits: () => ({...commits}),
     append(entry) {
       if (failure !== undefined) throw failure
       hash.add(entry)
@@ -110,7 +184,7 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
       return ++count
     },
     *entries() {
-      if (unwritten.length > 0 || waiting.size > 0) throw new Error('sync the journal before reading it')
+      if (durable < count) throw new Error('sync the journal before reading it')
       using past = openSqliteJournal(file, {readOnly: true})
       yield* past.entries()
     },
@@ -119,8 +193,6 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
     [Symbol.asyncDispose]: close,
   }
 }
-
-const CLOSING = -1
 
 const errorOf = ({code, message, hints, exitCode}: Extract<JournalAnswer, {kind: 'failed'}>): Error =>
   code === undefined

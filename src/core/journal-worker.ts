@@ -1,15 +1,17 @@
+import {performance} from 'node:perf_hooks'
 import {parentPort, workerData} from 'node:worker_threads'
 import type {JournalEntry} from '../broker/journal.ts'
 import {UserError} from '../domain/errors.ts'
-import {openSqliteJournal} from '../drivers/sqlite/journal.ts'
+import {openJournalWriter} from '../drivers/sqlite/journal-writer.ts'
 
-/** The thread that waits for the disk, so that the trading loop does not. */
+/** The thread that waits for a slow disk, so that the trading loop does not, and that tidies the log when nobody waits. */
 export type JournalRequest =
-  | {readonly kind: 'write'; readonly batch: number; readonly entries: readonly JournalEntry[]}
+  | {readonly kind: 'write'; readonly firstSeq: number; readonly entries: readonly JournalEntry[]}
+  | {readonly kind: 'checkpoint'}
   | {readonly kind: 'close'}
 export type JournalAnswer =
   | {readonly kind: 'ready'}
-  | {readonly kind: 'durable'; readonly batch: number}
+  | {readonly kind: 'durable'; readonly ms: number}
   | {readonly kind: 'closed'}
   | {
       readonly kind: 'failed'
@@ -39,17 +41,26 @@ const guard = (work: () => void): void => {
 }
 
 guard(() => {
-  const journal = openSqliteJournal((workerData as {readonly file: string}).file, {durable: 'sync'})
+  const writer = openJournalWriter((workerData as {readonly file: string}).file)
   port.on('message', (request: JournalRequest) =>
     guard(() => {
-      if (request.kind === 'close') {
-        journal[Symbol.dispose]()
-        tell({kind: 'closed'})
-        return
+      switch (request.kind) {
+        case 'write': {
+          const startedMs = performance.now()
+          writer.commit(request.entries, request.firstSeq)
+          tell({kind: 'durable', ms: performance.now() - startedMs})
+          return
+        }
+        case 'checkpoint':
+          writer.checkpoint()
+          return
+        case 'close':
+          writer[Symbol.dispose]()
+          tell({kind: 'closed'})
+          return
+        default:
+          request satisfies never
       }
-      for (const entry of request.entries) journal.append(entry)
-      journal.sync()
-      tell({kind: 'durable', batch: request.batch})
     }),
   )
   tell({kind: 'ready'})

@@ -35,7 +35,7 @@ const APPLICATION_ID = 0x67_70_69_31
  */
 export const openSqliteJournal = (file: string, options: SqliteJournalOptions = {}): SqliteJournal => {
   const {durable = 'each', readOnly = false} = options
-  const database = openDatabase(file, durable, readOnly)
+  const database = openJournalDatabase(file, durable, readOnly)
   const hash = new JournalHash()
   let count = 0
   for (const {entry} of readEntries(database, file)) {
@@ -87,7 +87,12 @@ export const openSqliteJournal = (file: string, options: SqliteJournalOptions = 
   }
 }
 
-const openDatabase = (file: string, durable: 'each' | 'sync' | 'end', readOnly: boolean): DatabaseSync => {
+/** Opens or creates the file. Throws UserError JOURNAL_UNREADABLE. */
+export const openJournalDatabase = (
+  file: string,
+  durable: 'each' | 'sync' | 'end',
+  readOnly: boolean,
+): DatabaseSync => {
   try {
     if (!readOnly) mkdirSync(path.dirname(path.resolve(file)), {recursive: true})
     const database = new DatabaseSync(file, {readOnly, timeout: 5_000})
@@ -125,7 +130,8 @@ function* readEntries(database: DatabaseSync, file: string): Generator<{seq: num
   }
 }
 
-const writeFailure = (file: string, error: Error): Error =>
+/** The UserError of an entry that could not be written. */
+export const writeFailure = (file: string, error: Error): Error =>
   /UNIQUE|PRIMARY KEY/i.test(error.message)
     ? new UserError('JOURNAL_TAKEN', `another process writes to the journal ${file}`, {
         hints: ['gpi status lists running nodes'],
