@@ -1,5 +1,4 @@
 import {Worker} from 'node:worker_threads'
-import {requestsPerMinute} from '../drivers/exchange-server/rate-window.ts'
 import {errorOfRefusal, type Refusal} from './refusal.ts'
 
 export interface ExchangeRequest {
@@ -26,8 +25,6 @@ export type ExchangeAnswer =
   | {readonly kind: 'ended'}
   | {readonly kind: 'stopped'}
   | Refusal
-
-export {requestsPerMinute}
 
 export interface ExchangeThread extends AsyncDisposable {
   readonly url: string

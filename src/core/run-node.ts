@@ -5,6 +5,7 @@ import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {applyRow, createMarketState} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
 import {createRng} from '../domain/rng.ts'
 import type {Clock, Scheduler} from '../domain/time.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
@@ -57,6 +58,12 @@ export interface NodeOptions {
   readonly wallScheduler?: Scheduler
   /** Market time between two comparisons with the broker; 30 s by default. */
   readonly reconcileEveryUs?: number
+  /**
+   * Wall milliseconds that requests without an answer are waited for at the end, longer than one request may take: 15 s by
+   * default. Then the broker is asked what became of them, for at most as long again (and 45 s more after a latch,
+   * while the kill is at work).
+   */
+  readonly answerMs?: number
 }
 
 export interface NodeSummary {
@@ -96,6 +103,9 @@ export interface Quantiles {
 const TICK_US = US_PER_SECOND
 /** How long a graceful stop waits for cancels and closing orders, in wall milliseconds. */
 const STOP_MS = 5_000
+const ANSWER_MS = 15_000
+/** How much longer a latched node waits for the broker: its questions wait for the kill. */
+const KILL_MS = 45_000
 
 /**
  * The live pump: the same engine as the back-test, fed by an asynchronous feed and broker. It restores its journal,
@@ -123,6 +133,7 @@ class TradingNode {
   readonly #graceUs: number
   #eventMs = 0
   #stoppedBy: StoppedBy | undefined
+  #leaving = false
   #failure: unknown
   #lastReconcileUs = 0
   #reconciling: Promise<Reconciliation> | undefined
@@ -292,6 +303,8 @@ class TradingNode {
     const {broker, clock} = this.#o
     for (let attempt = 0; attempt < 4; attempt++) {
       await this.#sleep(250 * 2 ** attempt)
+      // The last reconciliation asks for all that are unclear.
+      if (this.#leaving) return
       if (this.#engine.desk.orders.get(clientOrderId)?.status !== 'submitted') return
       try {
         const known = await broker.orderByClientId(clientOrderId)
@@ -355,7 +368,7 @@ class TradingNode {
   // --- leaving -------------------------------------------------------------------------------------------------
 
   async #leave(): Promise<NodeSummary> {
-    const {broker, clock, journal, flattenOnStop = false} = this.#o
+    const {clock, journal, flattenOnStop = false} = this.#o
     const {desk} = this.#engine
     if (flattenOnStop && !desk.latched && this.#engine.state !== 'halted') {
       this.#engine.setState('reducing', 'closing positions before leaving')
@@ -366,11 +379,13 @@ class TradingNode {
     this.#engine.setState('halted', `stopping: ${this.#stoppedBy ?? 'signal'}`)
     desk.cancelAll(clock.nowUs())
     await this.#until(() => desk.orders.size === 0)
-    await Promise.allSettled(this.#inFlight)
-    const reconciliation = await this.#reconcile(0)
-    const openOrders = (await broker.openOrders()).filter(order =>
-      order.clientOrderId.startsWith(`${this.#o.runId}-`),
-    ).length
+    this.#leaving = true
+    const answerMs = this.#o.answerMs ?? ANSWER_MS
+    if ((await this.#within(answerMs, Promise.allSettled([...this.#inFlight]))) === LATE)
+      this.#log('warn', `${this.#inFlight.size} requests were not answered; the broker is asked what became of them`)
+    const asked = await this.#within(answerMs + (desk.latched ? KILL_MS : 0), this.#lastWord())
+    if (asked === LATE) throw this.#silent()
+    const {reconciliation, openOrders} = asked
     this.#engine.finish()
     const summary = this.#summary(journal.hash(), openOrders, reconciliation)
     this.#events.publish(clock.nowUs())
@@ -386,8 +401,58 @@ class TradingNode {
     return summary
   }
 
+  /** What the broker says at the end. An order that turns out to be there is taken back first. */
+  async #lastWord(): Promise<{readonly reconciliation: Reconciliation; readonly openOrders: number}> {
+    const {broker, clock, runId} = this.#o
+    const {desk} = this.#engine
+    await this.#reconciling
+    const first = await this.#reconcile(0)
+    let reconciliation = first
+    if (desk.orders.size > 0) {
+      desk.cancelAll(clock.nowUs())
+      await this.#until(() => desk.orders.size === 0)
+      const second = await this.#reconcile(0)
+      reconciliation = {
+        ...second,
+        missedFills: [...first.missedFills, ...second.missedFills],
+        ended: [...first.ended, ...second.ended],
+        neverArrived: [...first.neverArrived, ...second.neverArrived],
+        orphans: [...first.orphans, ...second.orphans],
+      }
+    }
+    const open = await broker.openOrders()
+    return {reconciliation, openOrders: open.filter(order => order.clientOrderId.startsWith(`${runId}-`)).length}
+  }
+
+  #silent(): UserError {
+    const unclear = [...this.#engine.desk.orders.keys()]
+    const which =
+      unclear.length === 0 ? 'none of its orders is open as far as it knows' : `unclear: ${unclear.join(', ')}`
+    return new UserError('BROKER_SILENT', `${this.#o.broker.name} did not answer when the node left; ${which}`, {
+      hints: [
+        'the journal is whole: the next gpi trade of this account asks the broker again before it trades',
+        'gpi kill --flatten cancels and closes what it may have left',
+      ],
+      exitCode: ExitCode.timeout,
+    })
+  }
+
+  /** The value, or LATE after so many wall milliseconds; a rejection in time is thrown, a later one is not heard. */
+  async #within<T>(ms: number, work: Promise<T>): Promise<T | typeof LATE> {
+    let cancel = (): void => undefined
+    const late = new Promise<typeof LATE>(resolve => {
+      cancel = this.#wall.after(ms * 1_000, () => resolve(LATE))
+    })
+    work.catch(() => {})
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      cancel()
+    }
+  }
+
   async #until(done: () => boolean): Promise<void> {
-    const deadlineMs = performance.now() + STOP_MS
+    const deadlineMs = performance.now() + Math.min(STOP_MS, this.#o.answerMs ?? STOP_MS)
     while (!done() && performance.now() < deadlineMs) {
       this.#engine.onTime(this.#o.clock.nowUs())
       await this.#sleep(20)
@@ -455,5 +520,6 @@ class TradingNode {
   }
 }
 
+const LATE = Symbol('late')
 const STOPPED_BY: readonly StoppedBy[] = ['duration', 'signal', 'kill', 'feed-end', 'risk', 'reconcile']
 const reasonOf = (signal: AbortSignal): StoppedBy => STOPPED_BY.find(word => word === signal.reason) ?? 'signal'

@@ -12,8 +12,8 @@ import type {TradeMonitor} from './trade-monitor.ts'
 
 /** How long a latched node waits for the kill that latched it to see what it must see. */
 const KILL_PATIENCE_MS = 45_000
-/** A kill's patience and a graceful stop, with room to spare. */
-const LEAVE_MS = KILL_PATIENCE_MS + 30_000
+/** A kill's patience, a graceful stop and the broker's last word, with room to spare. */
+const LEAVE_MS = KILL_PATIENCE_MS + 60_000
 const STATE_EVERY_MS = 1_000
 /** Rows still in sockets when a replay has ended. */
 const DRAIN_MS = 400

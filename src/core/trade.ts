@@ -9,10 +9,11 @@ import {tsUs} from '../domain/units.ts'
 import {createAlpacaBroker} from '../drivers/alpaca/alpaca-broker.ts'
 import {createAlpacaFeed} from '../drivers/alpaca/alpaca-feed.ts'
 import {type AlpacaClient, type AlpacaTarget, createAlpacaClient} from '../drivers/alpaca/client.ts'
+import {requestsPerMinute} from '../drivers/exchange-server/rate-window.ts'
 import {type FileLatch, fileLatch} from '../drivers/files/file-latch.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {adoptForeignFills} from './account-journal.ts'
-import {type ExchangeThread, requestsPerMinute, startExchangeThread} from './exchange-thread.ts'
+import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
 import {type FeedClock, feedClock} from './feed-clock.ts'
 import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
 import {MarketWindow} from './market-window.ts'
@@ -129,6 +130,8 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
       flattenOnStop: options.flattenOnStop,
       speed: options.speed,
       idle,
+      // A request gives up by itself after its timeout; only one that hangs is left behind.
+      answerMs: config.api.timeoutMs + 5_000,
     }),
   )
   books.requireWholeJournal()
@@ -235,7 +238,7 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
       instruments,
       ...wall,
       onBug: rethrow,
-      ...(site.exchange === undefined ? {} : {requestsPerMinute: requestsPerMinute(options.speed)}),
+      requestsPerMinute: requestsPerMinute(options.speed, config.api.requestsPerMinute),
     }),
   )
   const run = await openRun(options, venue, site.accountNumber, site.exchange !== undefined)
@@ -252,6 +255,7 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
       environment,
       runId: run.runId,
       instruments,
+      strategies: options.strategies,
       latch,
       onEvent: events.publish,
       nowUs: () => (site.feedClock ?? wall.clock).nowUs(),

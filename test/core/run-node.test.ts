@@ -25,6 +25,13 @@ const eager: Scheduler = {
     return () => clearImmediate(handle)
   },
 }
+/** Wall timers of a day that is fifty times as short. */
+const quick: Scheduler = {
+  after: (delayUs, run) => {
+    const handle = setTimeout(run, delayUs / 50_000)
+    return () => clearTimeout(handle)
+  },
+}
 const never: Scheduler = {after: () => () => undefined}
 
 interface Rig {
@@ -114,6 +121,51 @@ describe('runNode', () => {
     const {summary} = await run({broker})
     expect(broker.submitted).toEqual(['node-0-1'])
     expect(summary).toMatchObject({fills: 1, openOrders: 0})
+  })
+
+  test('a request that is never answered does not keep a node that was told to stop: the broker is asked instead', async () => {
+    const broker = new FakeBroker(instruments)
+    const arrived = broker.submit
+    Object.assign(broker, {
+      submit: (order: Parameters<typeof arrived>[0]) => {
+        // It arrives, its answer and every report of it are lost, and nobody says so.
+        broker.deliver = () => {}
+        void arrived(order).catch(() => {})
+        return new Promise<void>(() => {})
+      },
+    })
+    const stop = new AbortController()
+    const {summary, events} = await run({
+      broker,
+      rows: 3,
+      before: row => {
+        if (row === 2) stop.abort('signal')
+      },
+      options: {signal: stop.signal, wallScheduler: quick, answerMs: 200},
+    })
+    expect(summary).toMatchObject({stoppedBy: 'signal', fills: 1, ledgerErrorMicros: 0, openOrders: 0})
+    expect(summary.reconciliation).toMatchObject({missedFills: ['fill-1'], differences: []})
+    expect(events.some(event => event.kind === 'log' && event.text.includes('1 requests were not answered'))).toBe(true)
+    expect(broker.submitted).toHaveLength(1)
+  })
+
+  test('a broker that says nothing at all is left with the names of what is unclear, as a timeout', async () => {
+    const broker = new FakeBroker(instruments)
+    const stop = new AbortController()
+    const mute = () => new Promise<never>(() => {})
+    const before = (row: number): void => {
+      if (row === 1) Object.assign(broker, {submit: mute, cancel: mute, orderByClientId: mute, fillsSince: mute})
+      if (row === 3) stop.abort('signal')
+    }
+    await expect(
+      run({
+        broker,
+        rows: 4,
+        targets: [0, COIN],
+        before,
+        options: {signal: stop.signal, wallScheduler: quick, answerMs: 200},
+      }),
+    ).rejects.toMatchObject({code: 'BROKER_SILENT', exitCode: 5, message: expect.stringContaining('node-0-1')})
   })
 
   test('an order that never arrived is given up after asking, and its target is tried again with a new id', async () => {
