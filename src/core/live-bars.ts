@@ -1,4 +1,5 @@
 // Columns are sized from the instrument table, so `!` cannot miss here.
+import {type MarketState, midTicks} from '../data/market-state.ts'
 import {EventKind, type TapeChunk} from '../data/tape.ts'
 import {type InstrumentTable, lotsToSize, ticksToPrice} from '../domain/instrument.ts'
 import type {BarInput} from '../features/bar-features.ts'
@@ -29,6 +30,12 @@ export class LiveBars {
     if (kind === EventKind.trade) this.#add(chunk.instrument[row]!, atUs, chunk.v0[row]!, chunk.v1[row]!)
     else if (kind === EventKind.quote && chunk.v2[row]! > 0 && chunk.v3[row]! > 0)
       this.#add(chunk.instrument[row]!, atUs, (chunk.v0[row]! + chunk.v1[row]!) / 2, 0)
+  }
+
+  /** The mid of a book that has just changed; the market already holds the change. */
+  onMid(i: number, atUs: number, market: MarketState): void {
+    const mid = midTicks(market, i)
+    if (mid > 0) this.#add(i, atUs, mid, 0)
   }
 
   #add(i: number, atUs: number, ticks: number, lots: number): void {

@@ -1,13 +1,16 @@
 import {performance} from 'node:perf_hooks'
 import {UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
-import {fitScaler, type Scaler} from '../features/features.ts'
+import {type Modality, type Scaler, ScalerFit} from '../features/features.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
 import type {ProbabilisticMetrics} from '../models/metrics.ts'
 import {type Architecture, type ModelSize, signalNetwork} from '../models/networks.ts'
+import {type RowList, spread} from '../models/row-runs.ts'
 import {type Split, splitInTime} from '../models/splits.ts'
 import {measureOutputs, predictRows, SignalTrainer, type TrainerOptions} from '../models/trainer.ts'
-import {loadTrainingData, type TrainingData} from './training-data.ts'
+import {loadTrainingData, type RowKind, type TrainingData} from './training-data.ts'
+
+export {spread}
 
 /** Plain and complete: a worker, here or on another machine, needs nothing else. */
 export interface TrainRequest {
@@ -33,6 +36,14 @@ export interface TrainRequest {
   readonly maxEvaluated: number
   /** Steps that the linear baseline gets at least. */
   readonly baselineSteps: number
+  /** What a row is; the model's own kind where absent. */
+  readonly rows?: RowKind
+  /** Length of bars built from ticks, microseconds, for instruments that have none; they are left out without it. */
+  readonly periodUs?: number
+  /** MiB of training rows held in memory; more lie in a file. */
+  readonly memoryMiB?: number
+  /** Share of windows that lose each kind of information while training; 0.15 where absent. */
+  readonly modalityDropout?: number
 }
 
 export interface TrainProgress {
@@ -55,9 +66,17 @@ export interface Prepared {
   readonly dataset: Dataset
   readonly split: Split
   readonly scaler: Scaler
+  /** Share of the training windows on which each kind of information is there. */
+  readonly presence: Readonly<Record<string, number>>
+  /** Those a transformer makes tokens of: the ones the training part has often enough to learn from. */
+  readonly modalities: readonly Modality[] | undefined
 }
 
-export const prepare = async (request: TrainRequest, rows: 'bar' | 'book'): Promise<Prepared> => {
+/** A kind of information on fewer training windows than this is ignored: what was not learned must not be guessed at. */
+const MIN_PRESENCE = 0.005
+
+/** Rows of the data, split in time, with a scaler fitted on the training part alone. */
+export const prepare = async (request: TrainRequest, rows: RowKind): Promise<Prepared> => {
   const data = await loadTrainingData(request, rows)
   const {dataset} = data
   const ends = windowEnds(dataset, request.window)
@@ -72,21 +91,51 @@ export const prepare = async (request: TrainRequest, rows: 'bar' | 'book'): Prom
       },
     )
   }
-  const include = new Uint8Array(dataset.labels.length)
-  for (const row of split.train) include[row] = 1
-  return {data, dataset, split, scaler: fitScaler(dataset.features, widthOf(dataset), row => include[row] === 1)}
+  const presence = presenceOf(dataset, split.train)
+  const modalities = dataset.schema.modalities?.filter(({name}) => (presence[name] ?? 0) >= MIN_PRESENCE)
+  return {data, dataset, split, scaler: scalerOf(dataset, split.train), presence, modalities}
 }
 
-/** At most `count` of the rows, evenly spread. */
-export const spread = (rows: Int32Array, count: number): Int32Array => {
-  const stride = Math.max(1, Math.ceil(rows.length / count))
-  return rows.filter((_, i) => i % stride === 0)
+const scalerOf = (dataset: Dataset, train: Iterable<number>): Scaler => {
+  const fit = new ScalerFit(widthOf(dataset), dataset.schema.modalities)
+  const row = new Float32Array(widthOf(dataset))
+  for (const at of train) {
+    dataset.rows.features(at, 1, row)
+    fit.add(row)
+  }
+  return fit.scaler()
 }
 
-export const networkOf = ({size, window}: TrainRequest, architecture: Architecture, {dataset, scaler}: Prepared) =>
-  signalNetwork({architecture, size, window, width: widthOf(dataset), scaler})
+/** Share of the rows on which each kind of information is there. */
+export const presenceOf = (dataset: Dataset, rows: RowList): Record<string, number> => {
+  const row = new Float32Array(widthOf(dataset))
+  const {modalities = []} = dataset.schema
+  const counts = modalities.map(() => 0)
+  for (let i = 0; i < rows.length; i++) {
+    dataset.rows.features(rows.at(i) as number, 1, row)
+    for (const [m, {flag}] of modalities.entries())
+      if (flag === undefined || row[flag] === 1) counts[m] = (counts[m] as number) + 1
+  }
+  return Object.fromEntries(modalities.map(({name}, m) => [name, (counts[m] as number) / Math.max(1, rows.length)]))
+}
 
-export const trainerOptions = (request: TrainRequest, learningRate: number, {scaler}: Prepared): TrainerOptions => ({
+export const networkOf = (
+  {size, window}: TrainRequest,
+  architecture: Architecture,
+  {dataset, scaler, modalities}: Prepared,
+) => {
+  return signalNetwork({
+    ...{architecture, size, window, scaler},
+    width: widthOf(dataset),
+    ...(modalities === undefined ? {} : {modalities}),
+  })
+}
+
+export const trainerOptions = (
+  request: TrainRequest,
+  learningRate: number,
+  {scaler, dataset, modalities}: Prepared,
+): TrainerOptions => ({
   seed: request.seed,
   batch: request.batch,
   window: request.window,
@@ -97,10 +146,20 @@ export const trainerOptions = (request: TrainRequest, learningRate: number, {sca
   patience: request.patience,
   validationRows: Math.min(20_000, Math.ceil(request.maxEvaluated / 4)),
   noise: request.noise,
-  deviation: scaler.deviation,
+  // Noise would turn the flags of absent information into nonsense.
+  deviation: scaler.deviation.map((value, i) => (isFlag(dataset, i) ? 0 : value)),
+  ...(modalities === undefined ? {} : {modalityDropout: {modalities, rate: request.modalityDropout ?? 0.15}}),
 })
 
+const isFlag = ({schema}: Dataset, column: number): boolean =>
+  schema.modalities?.some(({flag}) => flag === column) ?? false
+
 const LINEAR_BATCH = 256
+
+const linearOptions = (request: TrainRequest, prepared: Prepared, maxSteps: number): TrainerOptions => {
+  const {modalityDropout: _none, ...options} = trainerOptions(request, 1e-3, prepared)
+  return {...options, noise: 0, batch: LINEAR_BATCH, maxSteps}
+}
 
 /** Logistic regression on the same windows; its metrics on the (thinned) test part. */
 export const trainLinear = (request: TrainRequest, prepared: Prepared, hooks: TrainHooks): ProbabilisticMetrics => {
@@ -110,7 +169,7 @@ export const trainLinear = (request: TrainRequest, prepared: Prepared, hooks: Tr
     prepared.split,
     networkOf(request, 'linear', prepared),
     // Its own full budget: a baseline that was trained less would flatter the model.
-    {...trainerOptions(request, 1e-3, prepared), noise: 0, batch: LINEAR_BATCH, maxSteps: linearSteps},
+    linearOptions(request, prepared, linearSteps),
     openOrtSession,
   )
   drive(trainer, 'linear', linearSteps, hooks)

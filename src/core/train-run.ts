@@ -6,16 +6,19 @@ import {UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
-import {fitTemperature} from '../models/calibration.ts'
+import {fitPlatt, fitTemperature} from '../models/calibration.ts'
 import {type ModelCard, verdictOf} from '../models/card.ts'
 import {ENSEMBLE_MEMBERS, knownModel} from '../models/catalogue.ts'
 import {decodeCheckpoint, encodeCheckpoint} from '../models/checkpoint.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
 import {ensembleNetwork, ensembleWeights, fitMixture} from '../models/ensemble.ts'
+import {rightOf} from '../models/head-metrics.ts'
 import {decide, mcNemar, type ProbabilisticMetrics, probabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, metadataOf, sha256} from '../models/model-file.ts'
-import {type Architecture, withTemperature} from '../models/networks.ts'
+import {type Architecture, withConfidence, withTemperature} from '../models/networks.ts'
+import type {RowList} from '../models/row-runs.ts'
 import {walkForward} from '../models/splits.ts'
+import {STRATEGY_CHOICES} from '../models/strategy-labels.ts'
 import {labelsOf, predictRows, SignalTrainer, type ValidationPoint} from '../models/trainer.ts'
 import {exportInference, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
@@ -73,7 +76,7 @@ interface Made {
 export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Promise<TrainResult> => {
   const known = knownModel(request.model)
   hooks.onProgress({phase: 'data', step: 0, total: request.maxSteps})
-  const prepared = await prepare(request, known.rows)
+  const prepared = await prepare(request, request.rows ?? known.rows)
   const linear = trainLinear(request, prepared, hooks)
   const started = performance.now()
   const {architecture} = known
@@ -88,7 +91,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
       ? crossValidate(request, architecture, known.learningRate, prepared, hooks)
       : undefined
 
-  const {dataset, split, scaler, data} = prepared
+  const {dataset, split, scaler, data, presence, modalities} = prepared
   const description: ModelDescription = {
     name: request.model,
     architecture,
@@ -107,7 +110,8 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
   const bytes = writeOnnx(exportInference(made.network, made.weights, metadataOf(description)))
   const [validRows, testRows] = [spread(split.valid, request.maxEvaluated), spread(split.test, request.maxEvaluated)]
   const valid = measure(bytes, dataset, validRows, request.window).metrics
-  const {metrics: test, direction, regression} = measure(bytes, dataset, testRows, request.window)
+  const {metrics: test, direction, regression, heads} = measure(bytes, dataset, testRows, request.window)
+  const markets = marketsOf(bytes, dataset, testRows, request.window)
   const baselines = {
     majority: majorityBaseline(dataset, split.train, testRows),
     persistence: persistenceBaseline(dataset, testRows),
@@ -128,7 +132,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     history: made.history,
     runtime: `node ${process.version}, onnxruntime-node 1.30.0, 1 thread, ${os.cpus()[0]?.model.trim() ?? 'unknown CPU'}`,
   }
-  const {out: _out, data: _data, resume: _resume, ...options} = request
+  const {out: _out, data: _data, resume: _resume, memoryMiB: _memory, ...options} = request
   const card: ModelCard = {
     kind: 'model-card',
     model: description,
@@ -155,6 +159,9 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     test,
     direction,
     regression,
+    ...(heads === undefined ? {} : {heads}),
+    ...(modalities === undefined ? {} : {modalities: {learned: modalities.map(({name}) => name), shares: presence}}),
+    markets,
     baselines,
     ...(folds === undefined ? {} : {walkForward: folds}),
     ...(ensemble === undefined ? {} : {ensemble}),
@@ -163,6 +170,9 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
       probabilities: '[batch, 3] calibrated probabilities of down, flat, up',
       holding: '[batch] expected share of the horizon until the exit',
       move: '[batch] expected signed move until the exit, in the unit of the labels',
+      size: '[batch] signed share of the stake, -1 to 1: the one that maximises mean-variance utility after costs',
+      confidence: '[batch] calibrated probability that the likeliest class is right',
+      strategy: `[batch, ${STRATEGY_CHOICES.length}] probabilities of ${STRATEGY_CHOICES.join(', ')}`,
     },
     file: {name: path.basename(modelPath), bytes: bytes.length, sha256: sha256(bytes)},
   }
@@ -195,7 +205,25 @@ const checkpointPath = ({out, model}: TrainRequest): string => path.join(out, `$
 
 const commandOf = (request: TrainRequest): string => {
   const {model, size, batch, window, maxSteps, seed, horizon, barrier, costBps, noise, folds, symbols} = request
-  const flags = {size, batch, window, 'max-steps': maxSteps, seed, horizon, barrier, 'cost-bps': costBps, noise, folds}
+  const {rows, periodUs, modalityDropout} = request
+  const chosen = {
+    ...(rows === undefined ? {} : {rows}),
+    ...(periodUs === undefined ? {} : {period: periodUs / 1e6}),
+    ...(modalityDropout === undefined ? {} : {'modality-dropout': modalityDropout}),
+  }
+  const flags = {
+    ...chosen,
+    size,
+    batch,
+    window,
+    'max-steps': maxSteps,
+    seed,
+    horizon,
+    barrier,
+    'cost-bps': costBps,
+    noise,
+    folds,
+  }
   const text = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
   return [
     'gpi train',
@@ -215,10 +243,10 @@ const trainSingle = (
 ): Made => {
   const {trainer, stoppedBy, ranSteps} = trainMain(request, architecture, learningRate, prepared, hooks)
   const network = networkOf(request, architecture, prepared)
-  const temperature = temperatureOf(network, trainer.weights(), prepared, request)
+  const {temperature, weights} = calibrated(network, trainer.weights(), prepared, request)
   const made = {
     network,
-    weights: withTemperature(trainer.weights(), temperature),
+    weights,
     temperature,
     parameters: trainer.parameters,
     steps: trainer.stepCount,
@@ -358,31 +386,52 @@ const crossValidate = (
       openOrtSession,
     )
     drive(trainer, 'walk-forward', request.maxSteps, hooks)
-    const test = trainer.evaluate(split.test, trainer.weights())
+    const rows = spread(split.test, request.maxEvaluated)
+    const test = trainer.evaluate(rows, trainer.weights())
     trainer.dispose()
-    const from = split.test.reduce(
-      (least, row) => Math.min(least, dataset.tsUs[row] as number),
-      Number.POSITIVE_INFINITY,
-    )
-    return {testFrom: iso(from), test, majority: majorityBaseline(dataset, split.train, split.test)}
+    const from = rows.reduce((least, row) => Math.min(least, dataset.rows.field(row, 'tsUs')), Number.POSITIVE_INFINITY)
+    return {testFrom: iso(from), test, majority: majorityBaseline(dataset, split.train, rows)}
   })
 }
 
-const temperatureOf = (
+/** Temperature of the classes and slope and offset of the confidence, both fitted on the validation part. */
+const calibrated = (
   network: ReturnType<typeof networkOf>,
   weights: Weights,
   {dataset, split}: Prepared,
   {window, maxEvaluated}: TrainRequest,
-): number => {
+): {readonly temperature: number; readonly weights: Weights} => {
   const rows = spread(split.valid, maxEvaluated)
   const session = openOrtSession(writeOnnx(exportInference(network, weights)), {threads: 1})
-  const {probabilities} = predictRows(session, dataset, rows, window)
+  const {probabilities, confidence = new Float32Array(0)} = predictRows(session, dataset, rows, window)
   session.dispose()
-  return fitTemperature(labelsOf(dataset, rows), probabilities)
+  const truth = labelsOf(dataset, rows)
+  const temperature = fitTemperature(truth, probabilities)
+  const platt = fitPlatt(rightOf(truth, probabilities), confidence)
+  return {temperature, weights: withConfidence(withTemperature(weights, temperature), platt)}
 }
 
-const sharesOf = (dataset: Dataset, rows: Int32Array): number[] => {
+/** The test part by instrument: one that is easy must not hide one that is not. */
+const marketsOf = (bytes: Uint8Array, dataset: Dataset, rows: Int32Array, window: number): ModelCard['markets'] => {
+  const bySymbol = Map.groupBy(rows, row => dataset.rows.field(row, 'symbol'))
+  if (bySymbol.size > 12) return undefined
+  return Object.fromEntries(
+    [...bySymbol].map(([symbol, mine]) => {
+      const own = Int32Array.from(mine)
+      const {metrics, direction} = measure(bytes, dataset, own, window)
+      return [
+        dataset.symbols[symbol] as string,
+        {test: metrics, direction, persistence: persistenceBaseline(dataset, own)},
+      ]
+    }),
+  )
+}
+
+const sharesOf = (dataset: Dataset, rows: RowList): number[] => {
   const counts = [0, 0, 0]
-  for (const row of rows) counts[dataset.labels[row] as number] = (counts[dataset.labels[row] as number] as number) + 1
+  for (let i = 0; i < rows.length; i++) {
+    const label = dataset.rows.field(rows.at(i) as number, 'label')
+    counts[label] = (counts[label] as number) + 1
+  }
   return counts.map(count => Number((count / Math.max(1, rows.length)).toFixed(4)))
 }

@@ -1,75 +1,20 @@
-import {existsSync, readdirSync} from 'node:fs'
-import path from 'node:path'
 import {UserError} from '../domain/errors.ts'
-import {US_PER_DAY, US_PER_MINUTE} from '../domain/units.ts'
-import {fromNewYork, type SessionClock} from '../features/session-clock.ts'
-import {type BarSource, barDataset, type SymbolBars} from '../models/bar-dataset.ts'
+import {US_PER_DAY} from '../domain/units.ts'
+import type {Catalog} from '../drivers/duckdb/catalog.ts'
+import type {SessionClock} from '../features/session-clock.ts'
+import {type BarSource, barDataset} from '../models/bar-dataset.ts'
 import {bookDataset} from '../models/book-dataset.ts'
 import type {Dataset} from '../models/dataset.ts'
+import type {RowStoreOptions} from '../models/row-store.ts'
+import {STRATEGY_LABEL_RULE} from '../models/strategy-labels.ts'
+import {patternEvidence} from './pattern-evidence.ts'
+import {openRowSpill} from './row-spill.ts'
+import {openTrainingCatalog, requireSymbols, sourceHash} from './training-catalog.ts'
+import {symbolHistory} from './training-market.ts'
 
-const BAR_FILE = /^us_5m_([A-Z]+)_2025\.csv(\.gz)?$/
-
-/** Bars of a catalog, or of a folder of 5-minute CSV files (New York time, stamped at the start of the bar). */
-export const openBarSource = async (dir: string, symbols: readonly string[] | undefined): Promise<BarSource> => {
-  const folder = [dir, path.join(dir, 'intraday')].find(
-    candidate => existsSync(candidate) && filesOf(candidate).length > 0,
-  )
-  if (folder !== undefined) return csvBarSource(folder, symbols)
-  const {readCatalog} = await import('../drivers/duckdb/catalog.ts')
-  const {tapeBarSource} = await import('../models/tape-bars.ts')
-  const catalog = await readCatalog(dir)
-  const bars = catalog.list().filter(entry => entry.kind === 'bar' && (symbols?.includes(entry.symbol) ?? true))
-  const counts = new Map<number, number>()
-  for (const {periodUs = 0, rows} of bars) counts.set(periodUs, (counts.get(periodUs) ?? 0) + rows)
-  const [best] = [...counts].sort(([, a], [, b]) => b - a)
-  if (best === undefined) {
-    throw new UserError('NO_BARS', `${dir} holds no bars to train on`, {
-      hints: [`ingest some: gpi ingest csv FILE --out ${dir}`],
-    })
-  }
-  const [periodUs] = best
-  const chosen = [...new Set(bars.filter(entry => entry.periodUs === periodUs).map(({symbol}) => symbol))]
-  const tape = await catalog.tape({kinds: ['bar'], periodUs, symbols: chosen})
-  const isCrypto = chosen.every(symbol => symbol.includes('/'))
-  return tapeBarSource(tape, isCrypto ? 'utc' : 'us-equity', periodUs)
-}
-
-const filesOf = (folder: string): string[] =>
-  readdirSync(folder)
-    .filter(name => BAR_FILE.test(name))
-    .sort()
-
-const csvBarSource = (folder: string, symbols: readonly string[] | undefined): BarSource => ({
-  session: 'us-equity',
-  periodUs: 5 * US_PER_MINUTE,
-  async *symbols() {
-    const {Database, quoted} = await import('../drivers/duckdb/database.ts')
-    await using database = await Database.open({threads: 1})
-    for (const name of filesOf(folder)) {
-      const symbol = BAR_FILE.exec(name)?.[1] as string
-      if (symbols !== undefined && !symbols.includes(symbol)) continue
-      const columns: number[][] = [[], [], [], [], [], []]
-      const sql = `SELECT epoch_us(datetime_et::TIMESTAMP)::DOUBLE, open::DOUBLE, high::DOUBLE, low::DOUBLE, close::DOUBLE,
-        volume::DOUBLE FROM read_csv(${quoted(path.join(folder, name))}, header = true) ORDER BY 1`
-      for await (const chunk of database.stream(sql)) {
-        for (const [i, column] of columns.entries()) {
-          for (const value of chunk.getColumnValues(i)) column.push(value as number)
-        }
-      }
-      const [start = [], open = [], high = [], low = [], close = [], volume = []] = columns
-      const tsUs = Float64Array.from(start, local => fromNewYork(local) + 5 * US_PER_MINUTE)
-      yield {
-        symbol,
-        tsUs,
-        open: Float64Array.from(open),
-        high: Float64Array.from(high),
-        low: Float64Array.from(low),
-        close: Float64Array.from(close),
-        volume: Float64Array.from(volume),
-      } satisfies SymbolBars
-    }
-  },
-})
+/** What a row is: a bar's own features, those with everything else known of the instrument, or a book. */
+export type RowKind = 'bar' | 'multi' | 'book'
+export const ROW_KINDS: readonly RowKind[] = ['bar', 'multi', 'book']
 
 export interface TrainingData {
   readonly dataset: Dataset
@@ -86,40 +31,135 @@ export interface TrainingDataRequest {
   readonly horizon: number
   readonly barrier: number
   readonly costBps: number
+  /** Length of the bars that are built from ticks, for instruments that have none; without it those are left out. */
+  readonly periodUs?: number
+  /** MiB of rows held in memory; more lie in a file. */
+  readonly memoryMiB?: number
 }
 
 /** Labelled rows for a model: bars with triple barriers, or books with a cost-aware direction. */
-export const loadTrainingData = async (request: TrainingDataRequest, rows: 'bar' | 'book'): Promise<TrainingData> =>
-  rows === 'bar' ? loadBars(request) : loadBooks(request)
+export const loadTrainingData = async (request: TrainingDataRequest, rows: RowKind): Promise<TrainingData> => {
+  await using opened = await openTrainingCatalog(request.data, request.symbols)
+  return rows === 'book' ? await loadBooks(opened.catalog, request) : await loadBars(opened.catalog, request, rows)
+}
 
-const loadBars = async ({data, symbols, horizon, barrier, costBps}: TrainingDataRequest): Promise<TrainingData> => {
-  const source = await openBarSource(data, symbols)
-  const dataset = await barDataset(source, {horizon, barrier, costBps})
+const storeOptions = ({memoryMiB = 256}: TrainingDataRequest): RowStoreOptions => ({
+  budgetBytes: memoryMiB * 2 ** 20,
+  spill: () => openRowSpill(),
+})
+
+const loadBars = async (
+  catalog: Catalog,
+  request: TrainingDataRequest,
+  rows: 'bar' | 'multi',
+): Promise<TrainingData> => {
+  const {horizon, barrier, costBps} = request
+  const source = barSource(catalog, request, rows)
+  const dataset = await barDataset(source, {
+    horizon,
+    barrier,
+    costBps,
+    rows,
+    ...(rows === 'multi' ? {patterns: patternEvidence} : {}),
+    store: storeOptions(request),
+  })
   return {
     dataset,
     session: source.session,
     periodUs: source.periodUs,
     embargoUs: US_PER_DAY,
-    labels: {kind: 'triple-barrier', horizon, barrierDeviations: barrier, costBps, entry: "next bar's open"},
+    labels: {
+      kind: 'triple-barrier',
+      horizon,
+      barrierDeviations: barrier,
+      costBps,
+      entry: "next bar's open",
+      strategy: STRATEGY_LABEL_RULE,
+    },
   }
 }
 
-const loadBooks = async ({data, symbols, horizon, barrier}: TrainingDataRequest): Promise<TrainingData> => {
-  const {readCatalog} = await import('../drivers/duckdb/catalog.ts')
-  const catalog = await readCatalog(data)
-  const held = catalog.list().filter(entry => entry.kind === 'depth' && (symbols?.includes(entry.symbol) ?? true))
-  if (held.length === 0) {
-    throw new UserError('NO_BOOKS', `${data} holds no order books to train on`, {
-      hints: [`ingest some: gpi ingest lobster FILE --out ${data}`],
+/**
+ * The bars of a catalog at its commonest period. An instrument without any joins in with bars of `periodUs` built from its
+ * own trades and quotes: the only place where books and option chains come with bars.
+ */
+const barSource = (catalog: Catalog, request: TrainingDataRequest, rows: 'bar' | 'multi'): BarSource => {
+  const entries = catalog.list().filter(entry => request.symbols?.includes(entry.symbol) ?? true)
+  const counts = new Map<number, number>()
+  for (const {kind, periodUs = 0, rows: count} of entries)
+    if (kind === 'bar' && periodUs >= MIN_PERIOD_US) counts.set(periodUs, (counts.get(periodUs) ?? 0) + count)
+  const [commonest] = [...counts].sort(([, a], [, b]) => b - a)
+  const periodUs = commonest?.[0] ?? request.periodUs
+  if (periodUs === undefined) {
+    throw new UserError('NO_BARS', `${catalog.dir} holds no bars to train on`, {
+      hints: [
+        `ingest some: gpi ingest csv FILE --out ${catalog.dir}`,
+        'or build them from quotes and trades: --period SECONDS',
+      ],
     })
   }
-  const tape = await catalog.tape({kinds: ['depth', 'trade'], symbols: held.map(entry => entry.symbol)})
-  const dataset = await bookDataset(tape, {horizon, spreads: barrier, every: 1})
+  const isMulti = rows === 'multi'
+  const withBars = new Set(entries.filter(e => e.kind === 'bar' && e.periodUs === periodUs).map(e => e.symbol))
+  const ticks = entries.filter(e => e.kind === 'trade' || e.kind === 'quote' || e.kind === 'depth').map(e => e.symbol)
+  const held = [...new Set([...withBars, ...(request.periodUs === undefined ? [] : ticks)])].sort()
+  const symbols = requireSymbols(catalog, held, request.symbols)
+  const sessions = sessionsOf(catalog)
+  const session = symbols.every(symbol => sessions.get(symbol) === 'utc') ? 'utc' : 'us-equity'
+  return {
+    session,
+    periodUs,
+    histories: symbols.map(symbol => {
+      const hasBars = withBars.has(symbol)
+      const own = hasBars ? periodUs : (request.periodUs ?? periodUs)
+      return {
+        ...symbolHistory(catalog, symbol, {periodUs: own, hasBars, isMulti}),
+        periodUs: own,
+        session: sessions.get(symbol) ?? session,
+      }
+    }),
+  }
+}
+
+/** Bars shorter than this are ticks to build longer ones from. */
+const MIN_PERIOD_US = 10_000_000
+
+/** Days of New York for stocks and funds, of UTC for everything else. */
+const sessionsOf = ({units}: Catalog): ReadonlyMap<string, SessionClock['name']> =>
+  new Map(
+    units
+      .flatMap(unit => unit.instruments)
+      .map(({symbol, kind}) => [symbol, kind === 'crypto' ? 'utc' : 'us-equity'] as const),
+  )
+
+const loadBooks = async (catalog: Catalog, request: TrainingDataRequest): Promise<TrainingData> => {
+  const {symbols, horizon, barrier} = request
+  const held = catalog.list().filter(entry => entry.kind === 'depth' && (symbols?.includes(entry.symbol) ?? true))
+  if (held.length === 0) {
+    throw new UserError('NO_BOOKS', `${catalog.dir} holds no order books to train on`, {
+      hints: [`ingest some: gpi ingest lobster FILE --out ${catalog.dir}`],
+    })
+  }
+  const kinds = ['depth', 'trade'] as const
+  const names = requireSymbols(catalog, [...new Set(held.map(({symbol}) => symbol))].sort(), symbols)
+  const dataset = await bookDataset(
+    names.map(symbol => ({
+      symbol,
+      sha256: sourceHash(catalog, symbol, kinds),
+      tape: () => catalog.tape({kinds, symbols: [symbol]}),
+    })),
+    {horizon, spreads: barrier, every: 1, store: storeOptions(request)},
+  )
   return {
     dataset,
     session: 'utc',
     periodUs: 0,
     embargoUs: 60 * 1_000_000,
-    labels: {kind: 'cost-aware-direction', horizon, thresholdSpreads: barrier, mid: 'raw, against the current mid'},
+    labels: {
+      kind: 'cost-aware-direction',
+      horizon,
+      thresholdSpreads: barrier,
+      mid: 'raw, against the current mid',
+      strategy: STRATEGY_LABEL_RULE,
+    },
   }
 }

@@ -3,11 +3,22 @@
  * dollars and sizes float units here; nothing in this folder knows what comes next.
  */
 export interface FeatureSchema {
-  readonly set: 'bar' | 'book'
+  readonly set: 'bar' | 'book' | 'multi'
   /** Rises when a formula changes: weights trained on another version do not fit. */
   readonly version: number
   /** One for each column, in order. */
   readonly names: readonly string[]
+  /** Where a row is made of several kinds of information; one whose flag is 0 is absent, and its columns mean nothing. */
+  readonly modalities?: readonly Modality[]
+}
+
+/** A group of columns [from, to) that one source of information fills. */
+export interface Modality {
+  readonly name: string
+  readonly from: number
+  readonly to: number
+  /** Column that is 1 where the group is there and 0 where it is not; a group without one is always there. */
+  readonly flag?: number
 }
 
 /** Identity of a schema; kept in a model's metadata and compared before it runs. */
@@ -62,29 +73,49 @@ export const scaleRow = (row: Float32Array, {mean, deviation, limit}: Scaler, of
   }
 }
 
-/** Column means and deviations of the rows that `include` admits; a constant column gets deviation 1. */
-export const fitScaler = (
-  rows: Float32Array,
-  width: number,
-  include: (row: number) => boolean = () => true,
-  limit = 6,
-): Scaler => {
-  const mean = new Float64Array(width)
-  const square = new Float64Array(width)
-  let count = 0
-  for (let row = 0; row < rows.length / width; row++) {
-    if (!include(row)) continue
-    count++
-    // Welford's update, stable for columns whose mean is far from zero.
-    for (let i = 0; i < width; i++) {
-      const delta = (rows[row * width + i] as number) - (mean[i] as number)
-      mean[i] = (mean[i] as number) + delta / count
-      square[i] = (square[i] as number) + delta * ((rows[row * width + i] as number) - (mean[i] as number))
+/** Collects the means and deviations of columns, row by row, by Welford's update: stable far from zero. */
+export class ScalerFit {
+  readonly #mean: Float64Array
+  readonly #square: Float64Array
+  readonly #count: Float64Array
+  readonly #modalities: readonly Modality[]
+
+  /** Columns of an absent modality do not count; flags stay as they are. */
+  constructor(width: number, modalities: readonly Modality[] = []) {
+    this.#mean = new Float64Array(width)
+    this.#square = new Float64Array(width)
+    this.#count = new Float64Array(width)
+    this.#modalities = modalities.length > 0 ? modalities : [{name: 'all', from: 0, to: width}]
+  }
+
+  add(rows: Float32Array, offset = 0): void {
+    for (const {from, to, flag} of this.#modalities) {
+      if (flag !== undefined && rows[offset + flag] === 0) continue
+      for (let i = from; i < to; i++) {
+        const value = rows[offset + i] as number
+        const count = (this.#count[i] as number) + 1
+        const delta = value - (this.#mean[i] as number)
+        const mean = (this.#mean[i] as number) + delta / count
+        this.#count[i] = count
+        this.#mean[i] = mean
+        this.#square[i] = (this.#square[i] as number) + delta * (value - mean)
+      }
     }
   }
-  const deviation = Array.from(square, sum => {
-    const value = Math.sqrt(sum / Math.max(1, count))
-    return value > 1e-9 ? value : 1
-  })
-  return {mean: Array.from(mean), deviation, limit}
+
+  /** A column that is constant, or was never seen, gets deviation 1. */
+  scaler(limit = 6): Scaler {
+    const deviation = Array.from(this.#square, (sum, i) => {
+      const value = Math.sqrt(sum / Math.max(1, this.#count[i] as number))
+      return value > 1e-9 ? value : 1
+    })
+    return {mean: Array.from(this.#mean), deviation, limit}
+  }
+}
+
+/** Column means and deviations of rows [count, width]. */
+export const fitScaler = (rows: Float32Array, width: number, limit = 6): Scaler => {
+  const fit = new ScalerFit(width)
+  for (let at = 0; at < rows.length; at += width) fit.add(rows, at)
+  return fit.scaler(limit)
 }

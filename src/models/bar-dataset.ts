@@ -1,122 +1,156 @@
-// Columns are indexed inside their bounds, hence the `!`.
-import {BarFeatures, barSchema} from '../features/bar-features.ts'
+import {type BarInput, barSchema} from '../features/bar-features.ts'
+import type {BookInput} from '../features/book-features.ts'
+import type {FeatureSchema} from '../features/features.ts'
+import {MULTI_COLUMNS, MultiFeatures, multiSchema, type OptionsInput} from '../features/multi-features.ts'
+import {NEIGHBOUR_NAMES, type PatternSource} from '../features/pattern-features.ts'
 import {type SessionClock, sessionNamed} from '../features/session-clock.ts'
 import type {Dataset} from './dataset.ts'
+import {LabelledRows} from './labelled-rows.ts'
 import {type TripleBarrierOptions, tripleBarrier} from './labels.ts'
 import {sha256} from './model-file.ts'
+import {RowStore, type RowStoreOptions} from './row-store.ts'
+import {strategyLabel} from './strategy-labels.ts'
 
-/** One symbol's bars as columns, stamped at their close, in time order. */
-export interface SymbolBars {
-  readonly symbol: string
-  readonly tsUs: Float64Array
-  readonly open: Float64Array
-  readonly high: Float64Array
-  readonly low: Float64Array
-  readonly close: Float64Array
-  readonly volume: Float64Array
+/** What happens to one instrument, in time order. Books and chains come before the bar that closes after them. */
+export interface MarketSink {
+  readonly onBar: (bar: BarInput) => void
+  readonly onBook: (book: BookInput) => void
+  readonly onOptions: (chain: OptionsInput) => void
 }
 
-/** Where bars for training come from; a catalog or plain files. */
+/** One symbol's history, read from start to end without being held. */
+export interface SymbolHistory {
+  readonly symbol: string
+  /** Of what it is read from. */
+  readonly sha256: string
+  readonly read: (sink: MarketSink) => Promise<void>
+  /** Its own bar length and trading day, where they are not those of the source: rows are relative and mix. */
+  readonly periodUs?: number
+  readonly session?: SessionClock['name']
+}
+
+/** Where rows for training come from: a catalog, or a test's own bars. */
 export interface BarSource {
   readonly session: SessionClock['name']
   readonly periodUs: number
-  readonly symbols: () => AsyncIterable<SymbolBars>
+  readonly histories: readonly SymbolHistory[]
+}
+
+export interface BarDatasetOptions extends TripleBarrierOptions {
+  /** `bar`: technical features alone; `multi`: everything known of the instrument. */
+  readonly rows?: 'bar' | 'multi'
+  /** A pattern memory of its own for each symbol; without it no pattern is retrieved. */
+  readonly patterns?: (symbol: string) => PatternSource
+  readonly store?: RowStoreOptions
 }
 
 export interface BarDataset extends Dataset {
   readonly periodUs: number
   readonly sessionName: SessionClock['name']
+  readonly rows: RowStore
 }
 
+const columns = (capacity: number) => ({
+  open: new Float64Array(capacity),
+  high: new Float64Array(capacity),
+  low: new Float64Array(capacity),
+  close: new Float64Array(capacity),
+  deviation: new Float64Array(capacity),
+})
+
 /** Features and triple-barrier labels of every symbol of a source, through the same code that serves. */
-export const barDataset = async (source: BarSource, options: TripleBarrierOptions): Promise<BarDataset> => {
-  const width = barSchema.names.length
-  const parts: Omit<Dataset, 'schema' | 'horizon' | 'dataHash' | 'sources' | 'symbols' | 'symbol'>[] = []
+export const barDataset = async (source: BarSource, options: BarDatasetOptions): Promise<BarDataset> => {
+  const {rows = 'bar', patterns, store: storeOptions, horizon, barrier, costBps} = options
+  const schema = rows === 'multi' ? multiSchema : barSchema
+  const store = new RowStore(schema.names.length, storeOptions)
+  const session = new Int32Array(4096 + 2 * horizon)
+  const labelled = new LabelledRows({
+    store,
+    horizon,
+    columns,
+    label: (values, count) => tripleBarrier({...cut(values, count), session: session.subarray(0, count)}, options),
+    cost: ({deviation}, row) => (costBps * 1e-4) / ((deviation[row] as number) * Math.sqrt(horizon)),
+    strategy: strategyOf(schema, horizon),
+  })
   const sources: {name: string; rows: number; sha256: string}[] = []
-  let sessions = 0
-  for await (const bars of source.symbols()) {
-    const clock = sessionNamed(source.session)
-    const rows = bars.tsUs.length
-    const features = new Float32Array(rows * width)
-    const deviation = new Float64Array(rows)
-    const session = new Int32Array(rows)
-    const block = new Int32Array(rows)
-    const builder = new BarFeatures(clock)
-    for (let row = 0; row < rows; row++) {
-      const bar = {
-        tsUs: bars.tsUs[row]!,
-        open: bars.open[row]!,
-        high: bars.high[row]!,
-        low: bars.low[row]!,
-        close: bars.close[row]!,
-        volume: bars.volume[row]!,
-      }
-      const gap = row > 0 && bars.tsUs[row]! - bars.tsUs[row - 1]! > source.periodUs
-      // A missing bar ends the session for windows and labels, though the day's running state goes on.
-      if (builder.push(bar, features, row * width) || gap) sessions++
-      session[row] = sessions
-      block[row] = clock.day(bar.tsUs)
-      deviation[row] = builder.deviation
-    }
-    sessions++
-    parts.push({features, session, tsUs: bars.tsUs, block, ...tripleBarrier({...bars, session, deviation}, options)})
-    sources.push({name: bars.symbol, rows, sha256: hashBars(bars)})
+  for (const [symbol, history] of source.histories.entries()) {
+    const before = store.length
+    labelled.startSymbol(symbol)
+    await history.read(rowMaker({...source, ...history}, schema, labelled, horizon, patterns?.(history.symbol)))
+    labelled.endSession()
+    sources.push({name: history.symbol, rows: store.length - before, sha256: history.sha256})
   }
   return {
-    ...joinParts(
-      parts,
-      sources.map(({rows}) => rows),
-    ),
-    schema: barSchema,
+    schema,
+    rows: store,
     symbols: sources.map(({name}) => name),
-    horizon: options.horizon,
-    dataHash: sha256(JSON.stringify({sources, options})),
+    horizon,
+    dataHash: sha256(JSON.stringify({sources, options: {horizon, barrier, costBps}, rows: schema.set})),
     sources,
     periodUs: source.periodUs,
     sessionName: source.session,
   }
 }
 
-const hashBars = (bars: SymbolBars): string => {
-  const columns = [bars.tsUs, bars.open, bars.high, bars.low, bars.close, bars.volume]
-  return sha256(
-    columns.map(column => sha256(new Uint8Array(column.buffer, column.byteOffset, column.byteLength))).join(),
-  )
+/** Turns what happens into rows. A missing bar ends the session for windows and labels; the day's running state goes on. */
+const rowMaker = (
+  {session, periodUs}: Pick<BarSource, 'session' | 'periodUs'>,
+  schema: FeatureSchema,
+  labelled: LabelledRows<ReturnType<typeof columns>>,
+  horizon: number,
+  patterns: PatternSource | undefined,
+): MarketSink => {
+  const clock = sessionNamed(session)
+  const features = new MultiFeatures({session: clock, horizon, ...(patterns === undefined ? {} : {patterns})})
+  const row = new Float32Array(multiSchema.names.length)
+  const width = schema.names.length
+  let previousUs = Number.NaN
+  return {
+    onBook: book => features.onBook(book),
+    onOptions: chain => features.onOptions(chain),
+    onBar(bar) {
+      const isNew = features.push(bar, row)
+      if (isNew || bar.tsUs - previousUs > periodUs) labelled.endSession()
+      previousUs = bar.tsUs
+      const at = labelled.count
+      const {open, high, low, close, deviation} = labelled.columns
+      open[at] = bar.open
+      high[at] = bar.high
+      low[at] = bar.low
+      close[at] = bar.close
+      deviation[at] = features.deviation
+      // The technical features come first in both schemas.
+      labelled.push(row.subarray(0, width), bar.tsUs, clock.day(bar.tsUs))
+    },
+  }
 }
 
-type Part = Omit<Dataset, 'schema' | 'horizon' | 'dataHash' | 'sources' | 'symbols' | 'symbol'>
+const cut = (values: ReturnType<typeof columns>, count: number) => ({
+  open: values.open.subarray(0, count),
+  high: values.high.subarray(0, count),
+  low: values.low.subarray(0, count),
+  close: values.close.subarray(0, count),
+  deviation: values.deviation.subarray(0, count),
+})
 
-/** Concatenates the columns of several symbols; row references move along. */
-export const joinParts = (parts: readonly Part[], rows: readonly number[]): Part & {readonly symbol: Int32Array} => {
-  const total = rows.reduce((sum, n) => sum + n, 0)
-  const width = total === 0 ? 0 : parts.reduce((sum, part) => sum + part.features.length, 0) / total
-  const out = {
-    features: new Float32Array(total * width),
-    session: new Int32Array(total),
-    symbol: new Int32Array(total),
-    tsUs: new Float64Array(total),
-    block: new Int32Array(total),
-    labels: new Int8Array(total),
-    holding: new Float32Array(total),
-    move: new Float32Array(total),
-    labelEnd: new Int32Array(total),
-  }
-  let at = 0
-  for (const [i, part] of parts.entries()) {
-    out.features.set(part.features, at * width)
-    out.session.set(part.session, at)
-    out.symbol.fill(i, at, at + rows[i]!)
-    out.tsUs.set(part.tsUs, at)
-    out.block.set(part.block, at)
-    out.labels.set(part.labels, at)
-    out.holding.set(part.holding, at)
-    out.move.set(part.move, at)
-    const offset = at
-    out.labelEnd.set(
-      part.labelEnd.map(row => row + offset),
-      at,
+const DISTANCE_TO_VWAP = barSchema.names.indexOf('distanceToVwap')
+
+const strategyOf = (schema: FeatureSchema, horizon: number) => {
+  const isMulti = schema === multiSchema
+  const {flags, sentiment, patterns, neighbours} = MULTI_COLUMNS
+  const step = NEIGHBOUR_NAMES.length
+  return (features: Float32Array, at: number, move: number, cost: number): number => {
+    const value = (column: number): number => features[at + column] as number
+    let evidence = 0
+    for (let i = 0; isMulti && i < neighbours; i++) evidence += value(patterns + step * i + 1) / neighbours
+    return strategyLabel(
+      {
+        stretch: value(DISTANCE_TO_VWAP) / Math.sqrt(horizon),
+        sentiment: isMulti && value(flags + 1) === 1 ? value(sentiment) : undefined,
+        evidence: isMulti && value(flags + 2) === 1 ? evidence : undefined,
+      },
+      move,
+      cost,
     )
-    at += rows[i]!
   }
-  return out
 }

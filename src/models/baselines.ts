@@ -1,12 +1,13 @@
 // Labels are indexed inside their bounds, hence the `!`.
 import {type Dataset, persistentLabel} from './dataset.ts'
 import {classMetrics, type Metrics} from './metrics.ts'
+import type {RowList} from './row-runs.ts'
 import {labelsOf} from './trainer.ts'
 
 /** Always the class that was commonest in training. */
-export const majorityBaseline = (dataset: Dataset, train: Int32Array, test: Int32Array): Metrics => {
+export const majorityBaseline = (dataset: Dataset, train: RowList, test: Int32Array): Metrics => {
   const counts = [0, 0, 0]
-  for (const row of train) counts[dataset.labels[row]!]!++
+  for (let i = 0; i < train.length; i++) counts[dataset.rows.field(train.at(i)!, 'label')]!++
   const common = counts.indexOf(Math.max(...counts))
   return classMetrics(labelsOf(dataset, test), new Int8Array(test.length).fill(common))
 }

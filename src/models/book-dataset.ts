@@ -5,10 +5,12 @@ import {Aggressor, Depth, EventKind} from '../data/tape.ts'
 import type {TapeSource} from '../data/tape-source.ts'
 import {type Instrument, lotsToSize, ticksToPrice} from '../domain/instrument.ts'
 import {BOOK_LEVELS, BookFeatures, type BookInput, bookSchema} from '../features/book-features.ts'
-import {joinParts} from './bar-dataset.ts'
-import {CLASSES, type Dataset} from './dataset.ts'
+import type {Dataset} from './dataset.ts'
+import {LabelledRows} from './labelled-rows.ts'
 import {costAwareDirection, type DirectionOptions} from './labels.ts'
 import {sha256} from './model-file.ts'
+import {RowStore, type RowStoreOptions} from './row-store.ts'
+import {strategyLabel} from './strategy-labels.ts'
 
 /** A quarter of an hour: books have few days, and their labels look seconds ahead. */
 const BLOCK_US = 900_000_000
@@ -16,6 +18,14 @@ const BLOCK_US = 900_000_000
 export interface BookDatasetOptions extends DirectionOptions {
   /** Every n-th complete book becomes a row; its features still see all of them. */
   readonly every: number
+  readonly store?: RowStoreOptions
+}
+
+/** The depth and trades of one instrument, and a hash of what they are read from. */
+export interface BookHistory {
+  readonly symbol: string
+  readonly sha256: string
+  readonly tape: () => Promise<TapeSource>
 }
 
 /** Reads the levels of an instrument's book into a `BookInput`, reusing its arrays. */
@@ -47,90 +57,92 @@ export class BookReader {
   }
 }
 
-class Rows {
-  readonly width = bookSchema.names.length
-  features = new Float32Array(this.width * 4096)
-  readonly tsUs: number[] = []
-  readonly session: number[] = []
-  readonly mid: number[] = []
-  readonly spread: number[] = []
-  readonly builder = new BookFeatures()
-  readonly scratch = new Float32Array(this.width)
-  seen = 0
-  signedVolume = 0
+const columns = (capacity: number) => ({mid: new Float64Array(capacity), spread: new Float64Array(capacity)})
 
-  push(book: BookInput, every: number, startSession: () => number): void {
-    const isNew = this.builder.push(book, this.scratch)
-    const session = isNew ? startSession() : (this.session.at(-1) ?? startSession())
-    this.signedVolume = 0
-    if (this.seen++ % every !== 0) return
-    const at = this.tsUs.length * this.width
-    if (at === this.features.length) {
-      const grown = new Float32Array(this.features.length * 2)
-      grown.set(this.features)
-      this.features = grown
-    }
-    this.features.set(this.scratch, at)
-    this.tsUs.push(book.tsUs)
-    this.session.push(session)
-    this.mid.push((book.bidPrices[0]! + book.askPrices[0]!) / 2)
-    this.spread.push(book.askPrices[0]! - book.bidPrices[0]!)
-  }
-}
-
-/** Features and cost-aware labels of every instrument whose depth a tape holds: the market state of the live loop. */
-export const bookDataset = async (tape: TapeSource, {every, ...options}: BookDatasetOptions): Promise<Dataset> => {
-  const market = createMarketState(tape.instruments.size)
-  const byInstrument = new Map<number, Rows>()
-  const reader = new BookReader()
-  let sessions = 0
-  for await (const chunk of tape.chunks()) {
-    for (let row = 0; row < chunk.count; row++) {
-      applyRow(market, chunk, row)
-      const index = chunk.instrument[row]!
-      const rows = byInstrument.get(index) ?? new Rows()
-      byInstrument.set(index, rows)
-      if (chunk.kind[row] === EventKind.trade) {
-        const size = lotsToSize(tape.instruments.at(index), chunk.v1[row]!)
-        rows.signedVolume += chunk.flags[row] === Aggressor.buy ? size : chunk.flags[row] === Aggressor.sell ? -size : 0
-      }
-      if (chunk.kind[row] !== EventKind.depth || (chunk.flags[row]! & Depth.last) === 0) continue
-      const input = reader.read(market.books[index]!, tape.instruments.at(index), chunk.tsUs[row]!, rows.signedVolume)
-      if (input !== undefined) rows.push(input, every, () => sessions++)
-    }
-  }
-  return assemble(tape, byInstrument, {every, ...options})
-}
-
-const assemble = async (
-  tape: TapeSource,
-  byInstrument: ReadonlyMap<number, Rows>,
-  options: BookDatasetOptions,
+/** Features and cost-aware labels of every instrument's depth: the market state of the live loop, one symbol at a time. */
+export const bookDataset = async (
+  histories: readonly BookHistory[],
+  {every, store: storeOptions, ...options}: BookDatasetOptions,
 ): Promise<Dataset> => {
-  const used = [...byInstrument].filter(([, rows]) => rows.tsUs.length > 0)
-  const parts = used.map(([, rows]) => {
-    const session = Int32Array.from(rows.session)
-    const tsUs = Float64Array.from(rows.tsUs)
-    const [mid, spread] = [Float64Array.from(rows.mid), Float64Array.from(rows.spread)]
-    return {
-      features: rows.features.slice(0, rows.tsUs.length * rows.width),
-      session,
-      tsUs,
-      block: Int32Array.from(tsUs, at => Math.floor(at / BLOCK_US)),
-      ...costAwareDirection({mid, spread, session}, options),
-    }
+  const {horizon} = options
+  const store = new RowStore(bookSchema.names.length, storeOptions)
+  const session = new Int32Array(4096 + 2 * horizon)
+  const labelled = new LabelledRows({
+    store,
+    horizon,
+    columns,
+    label: ({mid, spread}, count) =>
+      costAwareDirection(
+        {mid: mid.subarray(0, count), spread: spread.subarray(0, count), session: session.subarray(0, count)},
+        options,
+      ),
+    // Moves are in current spreads, and a round trip crosses one.
+    cost: () => 1,
+    strategy: (features, at, move, cost) =>
+      strategyLabel(
+        {
+          stretch:
+            (features[at + MOMENTUM] as number) / Math.exp(features[at + LOG_DEVIATION] as number) / Math.sqrt(horizon),
+          sentiment: undefined,
+          evidence: undefined,
+        },
+        move,
+        cost,
+      ),
   })
-  const dataHash = await tape.dataHash()
-  const symbols = used.map(([index]) => tape.instruments.at(index).symbol)
+  const sources: {name: string; rows: number; sha256: string}[] = []
+  for (const {symbol, sha256: hash, tape} of histories) {
+    const before = store.length
+    labelled.startSymbol(sources.length)
+    await readBooks(await tape(), symbol, every, labelled)
+    labelled.endSession()
+    if (store.length > before) sources.push({name: symbol, rows: store.length - before, sha256: hash})
+  }
   return {
-    ...joinParts(
-      parts,
-      parts.map(({tsUs}) => tsUs.length),
-    ),
     schema: bookSchema,
-    symbols,
-    horizon: options.horizon,
-    dataHash: sha256(JSON.stringify({dataHash, options, classes: CLASSES})),
-    sources: symbols.map((name, i) => ({name, rows: parts[i]!.tsUs.length, sha256: dataHash})),
+    rows: store,
+    symbols: sources.map(({name}) => name),
+    horizon,
+    dataHash: sha256(JSON.stringify({sources, options: {every, ...options}, rows: 'book'})),
+    sources,
+  }
+}
+
+const MOMENTUM = bookSchema.names.indexOf('midMomentum')
+const LOG_DEVIATION = bookSchema.names.indexOf('logDeviation')
+
+const readBooks = async (
+  tape: TapeSource,
+  symbol: string,
+  every: number,
+  labelled: LabelledRows<ReturnType<typeof columns>>,
+): Promise<void> => {
+  const market = createMarketState(tape.instruments.size)
+  const reader = new BookReader()
+  const features = new BookFeatures()
+  const row = new Float32Array(bookSchema.names.length)
+  const index = tape.instruments.indexOf(symbol)
+  if (index === undefined) return
+  const instrument = tape.instruments.at(index)
+  let [signedVolume, seen] = [0, 0]
+  for await (const chunk of tape.chunks()) {
+    for (let i = 0; i < chunk.count; i++) {
+      if (chunk.instrument[i] !== index) continue
+      applyRow(market, chunk, i)
+      if (chunk.kind[i] === EventKind.trade) {
+        const size = lotsToSize(instrument, chunk.v1[i]!)
+        signedVolume += chunk.flags[i] === Aggressor.buy ? size : chunk.flags[i] === Aggressor.sell ? -size : 0
+      }
+      if (chunk.kind[i] !== EventKind.depth || (chunk.flags[i]! & Depth.last) === 0) continue
+      const book = reader.read(market.books[index]!, instrument, chunk.tsUs[i]!, signedVolume)
+      if (book === undefined) continue
+      if (features.push(book, row)) labelled.endSession()
+      signedVolume = 0
+      if (seen++ % every !== 0) continue
+      const at = labelled.count
+      labelled.columns.mid[at] = (book.bidPrices[0]! + book.askPrices[0]!) / 2
+      labelled.columns.spread[at] = book.askPrices[0]! - book.bidPrices[0]!
+      labelled.push(row, book.tsUs, Math.floor(book.tsUs / BLOCK_US))
+    }
   }
 }

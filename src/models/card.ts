@@ -1,3 +1,4 @@
+import type {HeadMetrics} from './head-metrics.ts'
 import type {ClusteredDirection, Metrics, ProbabilisticMetrics} from './metrics.ts'
 import type {ModelDescription} from './model-file.ts'
 import type {ValidationPoint} from './trainer.ts'
@@ -47,6 +48,19 @@ export interface ModelCard {
   readonly direction: ClusteredDirection
   /** R² of the two regressions on the test part; below 0 is worse than their mean. */
   readonly regression: {readonly holding: number; readonly move: number}
+  /** The further heads: stake, confidence, strategy. */
+  readonly heads?: HeadMetrics
+  /** Share of the training windows on which each kind of information was there, and those the model looks at. */
+  readonly modalities?: {readonly learned: readonly string[]; readonly shares: Readonly<Record<string, number>>}
+  /** The test part by instrument, where they are few. */
+  readonly markets?:
+    | Readonly<
+        Record<
+          string,
+          {readonly test: ProbabilisticMetrics; readonly direction: ClusteredDirection; readonly persistence: Metrics}
+        >
+      >
+    | undefined
   readonly baselines: Baselines
   readonly walkForward?: readonly {
     readonly testFrom: string

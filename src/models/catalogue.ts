@@ -6,7 +6,7 @@ export interface KnownModel {
   readonly name: string
   readonly architecture: Architecture | 'ensemble'
   /** Market it is trained on unless asked otherwise. */
-  readonly rows: 'bar' | 'book'
+  readonly rows: 'bar' | 'multi' | 'book'
   readonly learningRate: number
   readonly summary: string
 }
@@ -39,7 +39,13 @@ export const SIGNAL_MODELS: readonly KnownModel[] = [
     learningRate: 1e-3,
     summary: 'perceptron, convolutions and LSTM, mixed by held-out log loss',
   },
-  {name: 'transformer', architecture: 'transformer', rows: 'bar', learningRate: 5e-4, summary: 'pre-norm encoder'},
+  {
+    name: 'transformer',
+    architecture: 'transformer',
+    rows: 'multi',
+    learningRate: 5e-4,
+    summary: 'pre-norm encoder over bars, microstructure, option chains and retrieved patterns',
+  },
   {
     name: 'logistic-ofi',
     architecture: 'linear',

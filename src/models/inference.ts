@@ -6,6 +6,12 @@ export interface Prediction {
   readonly holding: Float32Array
   /** [rows]: expected signed move in deviations over the horizon. */
   readonly move: Float32Array
+  /** [rows]: signed share of the stake, -1 to 1, by the size head. Absent in models of before it, as are the next two. */
+  readonly size?: Float32Array
+  /** [rows]: probability that the likeliest of the three classes is right. */
+  readonly confidence?: Float32Array
+  /** [rows, choices]: probabilities in the order of `STRATEGY_CHOICES`. */
+  readonly strategy?: Float32Array
 }
 
 /**

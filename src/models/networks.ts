@@ -1,17 +1,19 @@
-import type {Scaler} from '../features/features.ts'
+import type {Modality, Scaler} from '../features/features.ts'
 import type {Tensor} from '../nn/graph.ts'
 import {constantInit, normalInit} from '../nn/initialisers.ts'
-import {transformerEncoder} from '../nn/layers/attention.ts'
+import {paddingMask, transformerEncoder} from '../nn/layers/attention.ts'
 import {layerNorm, linear, positions} from '../nn/layers/basic.ts'
 import {convolution, inception, leakyRelu} from '../nn/layers/convolution.ts'
 import {lstm} from '../nn/layers/lstm.ts'
 import {mixer} from '../nn/layers/mixer.ts'
 import {bilinear, binNormalisation, tabl} from '../nn/layers/tabl.ts'
-import {crossEntropy, huber, multiTask} from '../nn/losses.ts'
+import {binaryCrossEntropy, crossEntropy, huber, kellyLoss, multiTask} from '../nn/losses.ts'
 import type {Network, Objective} from '../nn/nn.ts'
 import * as ops from '../nn/ops.ts'
 import type {Scope} from '../nn/scope.ts'
 import {CLASSES} from './dataset.ts'
+import {modalityTokens} from './modality-tokens.ts'
+import {STRATEGY_CHOICES} from './strategy-labels.ts'
 
 export const ARCHITECTURES = [
   'linear',
@@ -36,10 +38,12 @@ export interface NetworkSpec {
   /** Features of a row. */
   readonly width: number
   readonly scaler: Scaler
+  /** Kinds of information a row is made of: tokens of their own for a transformer, plain columns for the others. */
+  readonly modalities?: readonly Modality[]
 }
 
 /** From scaled windows [batch, time, features] to one vector a window [batch, n]. */
-type Trunk = (scope: Scope, x: Tensor, size: ModelSize) => Tensor
+type Trunk = (scope: Scope, x: Tensor, size: ModelSize, modalities?: readonly Modality[]) => Tensor
 
 const bySize = <T>(size: ModelSize, small: T, medium: T, full: T): T => ({small, medium, full})[size]
 
@@ -73,12 +77,20 @@ const trunks: Readonly<Record<Architecture, Trunk>> = {
     const attended = transformerEncoder(scope, 'encoder', memory, {heads: 4, layers: 1, feedForward: 4 * width})
     return scope.dropout(ops.concat([lastStep(attended), meanOverTime(attended)], 1), 0.1)
   },
-  transformer: (scope, x, size) => {
+  transformer: (scope, x, size, modalities) => {
     const [width, heads, layers] = bySize(size, [32, 4, 2], [64, 4, 3], [256, 8, 6]) as [number, number, number]
-    const dropout = bySize(size, 0.1, 0.1, 0.1)
-    const tokens = positions(scope, 'position', linear(scope, 'token', x, width))
-    const state = transformerEncoder(scope, 'encoder', tokens, {heads, layers, dropout})
-    return ops.concat([lastStep(state), meanOverTime(state)], 1)
+    const dropout = 0.1
+    if (modalities === undefined) {
+      const tokens = positions(scope, 'position', linear(scope, 'token', x, width))
+      const state = transformerEncoder(scope, 'encoder', tokens, {heads, layers, dropout})
+      return ops.concat([lastStep(state), meanOverTime(state)], 1)
+    }
+    const {tokens, present, last} = modalityTokens(scope, x, width, modalities)
+    const state = transformerEncoder(scope, 'encoder', tokens, {heads, layers, dropout, mask: paddingMask(present)})
+    const [batch, count] = present.shape as readonly [number, number]
+    const shown = ops.mul(state, ops.reshape(present, [batch, count, 1]))
+    const mean = ops.div(ops.reduceSum(shown, [1]), ops.reduceSum(present, [1], true))
+    return ops.concat([ops.reshape(ops.slice(state, 1, last, last + 1), [-1, width]), mean], 1)
   },
   ctabl: (scope, x, size) => {
     const [first, second] = bySize(size, [60, 60], [80, 80], [120, 120]) as [number, number]
@@ -108,23 +120,34 @@ const trunks: Readonly<Record<Architecture, Trunk>> = {
 }
 
 /** Outputs of a served signal model, in order. */
-export const SIGNAL_OUTPUTS = ['probabilities', 'holding', 'move'] as const
+export const SIGNAL_OUTPUTS = ['probabilities', 'holding', 'move', 'size', 'confidence', 'strategy'] as const
 
 /**
  * A signal network. Input `x` [batch, window, features] holds unscaled features: the scaler is part of the graph, so it
  * cannot be forgotten. Serving gives `probabilities` [batch, 3] (down, flat, up), `holding` [batch] (share of the
- * horizon until the exit) and `move` [batch] (signed, in deviations over the horizon); training sees `logits`.
+ * horizon until the exit), `move` [batch] (signed, in the unit of the labels), `size` [batch] (signed share of the stake,
+ * -1 to 1), `confidence` [batch] (probability that the likeliest class is right) and `strategy` [batch, choices]
+ * (probabilities in the order of `STRATEGY_CHOICES`); training sees logits of the three that are probabilities.
  */
-export const signalNetwork = ({architecture, size, window, width, scaler}: NetworkSpec): Network => ({
+export const signalNetwork = ({architecture, size, window, width, scaler, modalities}: NetworkSpec): Network => ({
   inputs: [{name: 'x', shape: [window, width]}],
   forward(scope, {x}) {
-    const state = trunks[architecture](scope.child(architecture), scaled(scope, x as Tensor, scaler), size)
+    const rows = scaled(scope, x as Tensor, scaler)
+    const state = trunks[architecture](scope.child(architecture), rows, size, modalities)
     const heads = scope.child('heads')
     const logits = linear(heads, 'class', state, CLASSES, {init: normalInit(0.01)})
-    const flat = (t: Tensor): Tensor => ops.reshape(t, [-1])
-    const holding = flat(ops.sigmoid(linear(heads, 'holding', state, 1, {init: constantInit(0)})))
-    const move = flat(linear(heads, 'move', state, 1, {init: constantInit(0)}))
-    return scope.mode === 'train' ? {logits, holding, move} : {probabilities: ops.softmax(logits), holding, move}
+    const strategies = linear(heads, 'strategy', state, STRATEGY_CHOICES.length, {init: normalInit(0.01)})
+    const one = (name: string): Tensor => ops.reshape(linear(heads, name, state, 1, {init: constantInit(0)}), [-1])
+    const regressions = {holding: ops.sigmoid(one('holding')), move: one('move'), size: ops.tanh(one('size'))}
+    const trust = one('confidence')
+    return scope.mode === 'train'
+      ? {logits, ...regressions, 'confidence-logit': trust, 'strategy-logits': strategies}
+      : {
+          probabilities: ops.softmax(logits),
+          ...regressions,
+          confidence: ops.sigmoid(trust),
+          strategy: ops.softmax(strategies),
+        }
   },
 })
 
@@ -136,24 +159,46 @@ const scaled = (scope: Scope, x: Tensor, {mean, deviation, limit}: Scaler): Tens
 
 export const CLASS_LOSS = 'class-loss'
 
-/** Cross-entropy of the class with Huber losses of both regressions, weighed by what the data says of each. */
+/** 1 where the largest logit is the target's, else 0; nothing flows back. */
+const isRight = (logits: Tensor, target: Tensor): Tensor => {
+  const part = (from: Tensor, c: number): Tensor => ops.slice(from, 1, c, c + 1)
+  const largest = [1, 2].reduce((max, c) => ops.maximum(max, part(logits, c)), part(logits, 0))
+  const chosen = ops.reduceSum(ops.mul(logits, target), [1], true)
+  return ops.reshape(ops.toFloat(ops.greaterOrEqual(chosen, largest)), [-1])
+}
+
+/**
+ * Cross-entropies of the class, of being right and of the strategy, Huber losses of holding period and move, and the
+ * mean-variance utility of the stake, weighed by what the data says of each.
+ */
 export const signalObjective: Objective = {
   inputs: [
     {name: 'target', shape: [CLASSES]},
     {name: 'holding-target', shape: []},
     {name: 'move-target', shape: []},
+    {name: 'cost', shape: []},
+    {name: 'strategy-target', shape: [STRATEGY_CHOICES.length]},
     {name: 'weight', shape: []},
   ],
   loss(scope, outputs, targets) {
-    const weight = targets['weight'] as Tensor
-    const classLoss = crossEntropy(outputs['logits'] as Tensor, targets['target'] as Tensor, weight)
+    const [output, given] = [outputs as Record<string, Tensor>, targets as Record<string, Tensor>]
+    const {logits, holding, move, size} = output as Record<'logits' | 'holding' | 'move' | 'size', Tensor>
+    const {target, weight, cost} = given as Record<'target' | 'weight' | 'cost', Tensor>
+    const moved = given['move-target'] as Tensor
+    const classLoss = crossEntropy(logits, target, weight)
     // The sum of weighted losses has no unit; this part is what validation measures too.
     scope.graph.output(CLASS_LOSS, classLoss)
-    return multiTask(scope, {
+    const right = isRight(ops.stopGradient(logits), target)
+    const losses = {
       class: classLoss,
-      holding: huber(outputs['holding'] as Tensor, targets['holding-target'] as Tensor, weight, 0.5),
-      move: huber(outputs['move'] as Tensor, targets['move-target'] as Tensor, weight),
-    })
+      holding: huber(holding, given['holding-target'] as Tensor, weight, 0.5),
+      move: huber(move, moved, weight),
+      size: kellyLoss(size, moved, cost, weight),
+      confidence: binaryCrossEntropy(output['confidence-logit'] as Tensor, right, weight),
+      strategy: crossEntropy(output['strategy-logits'] as Tensor, given['strategy-target'] as Tensor, weight),
+    }
+    // The direction leads while the trunk takes shape.
+    return multiTask(scope, losses, {size: 2, confidence: 2, strategy: 2})
   },
 }
 
@@ -167,4 +212,16 @@ export const withTemperature = (
       name,
       name.startsWith('heads/class/') ? values.map(value => value / temperature) : values,
     ]),
+  )
+
+/** Replaces the confidence logit z by slope · z + offset: what `fitPlatt` found on held-out rows. */
+export const withConfidence = (
+  weights: ReadonlyMap<string, Float32Array>,
+  {slope, offset}: {readonly slope: number; readonly offset: number},
+): Map<string, Float32Array> =>
+  new Map(
+    [...weights].map(([name, values]) => {
+      if (!name.startsWith('heads/confidence/')) return [name, values]
+      return [name, values.map(value => value * slope + (name.endsWith('/bias') ? offset : 0))]
+    }),
   )

@@ -1,6 +1,7 @@
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {Prediction} from './inference.ts'
 import type {ModelDescription} from './model-file.ts'
+import {STRATEGY_CHOICES, type StrategyChoice} from './strategy-labels.ts'
 
 export type Direction = -1 | 0 | 1
 
@@ -10,12 +11,14 @@ export interface ModelView {
   /** |P(up) − P(down)|, 0 to 1. */
   readonly strength: number
   readonly holdingPeriodUs: number
-  /** Kelly fraction of an even bet at the model's odds, halved, 0 to 1; 0 when flat. */
+  /** The size head's stake in the direction where the model has one, else half the Kelly fraction of an even bet; 0 to 1. */
   readonly size: number
   /** Calibrated probability of the direction (of flat when flat). */
   readonly confidence: number
   /** Expected signed move, in deviations over the horizon. */
   readonly move: number
+  /** Strategy whose proxy the model expects to pay best, and its probability; absent in models without that head. */
+  readonly strategy?: {readonly name: StrategyChoice; readonly probability: number}
 }
 
 export interface ViewOptions {
@@ -39,16 +42,35 @@ export const viewOf = (
   ]
   const strength = Math.abs(up - down)
   const direction: Direction = strength < minStrength ? 0 : up > down ? 1 : -1
-  const confidence = direction === 0 ? flat : Math.max(up, down)
-  // An even bet won with p and lost with q has Kelly fraction p - q; half of it is the usual caution for estimated odds.
+  const chosen = direction === 0 ? flat : Math.max(up, down)
+  // The confidence head speaks of the likeliest class: where another direction was taken, its own probability counts.
+  const isLikeliest = chosen >= Math.max(down, flat, up)
+  const confidence = isLikeliest ? (prediction.confidence?.[row] ?? chosen) : chosen
+  const strategy = strategyOf(prediction, row)
   return {
     direction,
     strength,
     holdingPeriodUs: Math.round((prediction.holding[row] as number) * horizon * rowUs),
-    size: direction === 0 ? 0 : strength / 2,
+    size: sizeOf(prediction, row, direction, strength),
     confidence,
     move: prediction.move[row] as number,
+    ...(strategy === undefined ? {} : {strategy}),
   }
+}
+
+const sizeOf = ({size}: Prediction, row: number, direction: Direction, strength: number): number => {
+  if (direction === 0) return 0
+  // An even bet won with p and lost with q has Kelly fraction p - q; half of it is the usual caution for estimated odds.
+  if (size === undefined) return strength / 2
+  return Math.max(0, Math.min(1, direction * (size[row] as number)))
+}
+
+const strategyOf = ({strategy}: Prediction, row: number): ModelView['strategy'] => {
+  if (strategy === undefined) return undefined
+  const count = STRATEGY_CHOICES.length
+  const shares = strategy.subarray(row * count, (row + 1) * count)
+  const best = shares.indexOf(Math.max(...shares))
+  return {name: STRATEGY_CHOICES[best] as StrategyChoice, probability: shares[best] as number}
 }
 
 /** Refuses windows with a value that is not a finite number, naming the first. */

@@ -1,10 +1,11 @@
 // Columns are indexed inside their bounds, hence the `!`.
 import type {Dataset} from './dataset.ts'
+import {RowRuns} from './row-runs.ts'
 
 export interface Split {
-  readonly train: Int32Array
-  readonly valid: Int32Array
-  readonly test: Int32Array
+  readonly train: RowRuns
+  readonly valid: RowRuns
+  readonly test: RowRuns
   /** Windows that belong to no part: their data or their label reaches over a boundary, or into an embargo. */
   readonly purged: number
   readonly boundaries: readonly {
@@ -28,36 +29,41 @@ export interface SplitOptions {
  * one symbol and tests on another; histories apart are split each for itself. With five blocks or more a boundary is the
  * start of one.
  */
-export const splitInTime = (dataset: Dataset, ends: Int32Array, options: SplitOptions): Split => {
+export const splitInTime = (dataset: Dataset, ends: RowRuns, options: SplitOptions): Split => {
   const {window, trainShare = 0.6, validShare = 0.2, embargoUs = 0} = options
-  const parts = {train: [] as number[], valid: [] as number[], test: [] as number[]}
-  const boundaries: {symbols: readonly string[]; validUs: number; testUs: number}[] = []
+  const {rows} = dataset
+  const groups = overlapping(dataset)
+  const groupOf = dataset.symbols.map((_, symbol) => groups.findIndex(group => group.has(symbol)))
+  const starts = blockStarts(dataset, ends, groupOf)
+  const limits = groups.map((_, group) =>
+    boundariesOf(dataset, ends, row => groupOf[rows.field(row, 'symbol')] === group, starts[group] ?? new Map(), [
+      trainShare,
+      trainShare + validShare,
+    ]),
+  )
+  const parts = {train: new RowRuns(), valid: new RowRuns(), test: new RowRuns()}
   let purged = 0
-  for (const symbols of overlapping(dataset)) {
-    const mine = ends.filter(row => symbols.has(dataset.symbol[row]!))
-    if (mine.length === 0) continue
-    const [validUs, testUs] = boundariesOf(dataset, mine, [trainShare, trainShare + validShare]) as [number, number]
-    boundaries.push({symbols: [...symbols].map(i => dataset.symbols[i]!), validUs, testUs})
-    for (const row of mine) {
-      const from = dataset.tsUs[row - window + 1]!
-      const to = dataset.tsUs[dataset.labelEnd[row]!]!
-      if (to < validUs) parts.train.push(row)
-      else if (from >= validUs + embargoUs && to < testUs) parts.valid.push(row)
-      else if (from >= testUs + embargoUs) parts.test.push(row)
-      else purged++
-    }
+  for (const row of ends) {
+    const limit = limits[groupOf[rows.field(row, 'symbol')]!]
+    if (limit === undefined) continue
+    const [validUs, testUs] = limit as [number, number]
+    const from = rows.field(row - window + 1, 'tsUs')
+    const to = rows.field(rows.field(row, 'labelEnd'), 'tsUs')
+    if (to < validUs) parts.train.push(row)
+    else if (from >= validUs + embargoUs && to < testUs) parts.valid.push(row)
+    else if (from >= testUs + embargoUs) parts.test.push(row)
+    else purged++
   }
-  return {
-    train: Int32Array.from(parts.train),
-    valid: Int32Array.from(parts.valid),
-    test: Int32Array.from(parts.test),
-    purged,
-    boundaries,
-  }
+  const boundaries = groups.flatMap((group, i) => {
+    const limit = limits[i]
+    if (limit === undefined) return []
+    return [{symbols: [...group].map(s => dataset.symbols[s]!), validUs: limit[0]!, testUs: limit[1]!}]
+  })
+  return {...parts, purged, boundaries}
 }
 
 /** Walk-forward: fold k trains on everything before its test stretch, which follows that of fold k - 1. */
-export const walkForward = (dataset: Dataset, ends: Int32Array, folds: number, options: SplitOptions): Split[] => {
+export const walkForward = (dataset: Dataset, ends: RowRuns, folds: number, options: SplitOptions): Split[] => {
   const {validShare = 0.2} = options
   const first = 0.4
   const step = (1 - first - validShare / 2) / folds
@@ -65,23 +71,36 @@ export const walkForward = (dataset: Dataset, ends: Int32Array, folds: number, o
     const trainShare = first + fold * step
     const until = trainShare + validShare / 2 + step
     const split = splitInTime(dataset, ends, {...options, trainShare, validShare: validShare / 2})
-    const limit = until >= 1 ? [] : splitInTime(dataset, ends, {...options, trainShare: until, validShare: 0}).test
-    const later = new Set(limit)
-    return {...split, test: split.test.filter(row => !later.has(row))}
+    if (until >= 1) return split
+    const later = splitInTime(dataset, ends, {...options, trainShare: until, validShare: 0}).test
+    return {...split, test: without(split.test, later)}
   })
 }
 
+/** Rows of the first list that are not in the second; both ascend. */
+const without = (rows: RowRuns, removed: RowRuns): RowRuns => {
+  const kept = new RowRuns()
+  const others = removed[Symbol.iterator]()
+  let next = others.next()
+  for (const row of rows) {
+    while (!next.done && next.value < row) next = others.next()
+    if (next.done || next.value !== row) kept.push(row)
+  }
+  return kept
+}
+
 /** Groups of symbols whose time ranges touch. */
-const overlapping = (dataset: Dataset): ReadonlySet<number>[] => {
-  const ranges = dataset.symbols.map((_, symbol) => ({
+const overlapping = ({rows, symbols}: Dataset): ReadonlySet<number>[] => {
+  const ranges = symbols.map((_, symbol) => ({
     symbol,
     from: Number.POSITIVE_INFINITY,
     to: Number.NEGATIVE_INFINITY,
   }))
-  for (let row = 0; row < dataset.tsUs.length; row++) {
-    const range = ranges[dataset.symbol[row]!]!
-    range.from = Math.min(range.from, dataset.tsUs[row]!)
-    range.to = Math.max(range.to, dataset.tsUs[row]!)
+  for (let row = 0; row < rows.length; row++) {
+    const range = ranges[rows.field(row, 'symbol')]!
+    const at = rows.field(row, 'tsUs')
+    range.from = Math.min(range.from, at)
+    range.to = Math.max(range.to, at)
   }
   const groups: {members: Set<number>; to: number}[] = []
   for (const {symbol, from, to} of ranges.filter(range => range.to >= range.from).sort((a, b) => a.from - b.from)) {
@@ -94,28 +113,65 @@ const overlapping = (dataset: Dataset): ReadonlySet<number>[] => {
   return groups.map(group => group.members)
 }
 
-const boundariesOf = (dataset: Dataset, rows: Int32Array, shares: readonly number[]): number[] => {
-  const blockStart = new Map<number, number>()
-  for (const row of rows) {
-    const block = dataset.block[row]!
-    // The first row of the block, not its first full window: nothing of it may be left on the other side.
-    blockStart.set(block, Math.min(blockStart.get(block) ?? Number.POSITIVE_INFINITY, dataset.tsUs[row]!))
+/**
+ * First instant of every block in which a group has a window. The first row of the block, not its first full window:
+ * nothing of it may be left on the other side.
+ */
+const blockStarts = ({rows}: Dataset, ends: RowRuns, groupOf: readonly number[]): Map<number, number>[] => {
+  const first = new Map<number, number>()
+  for (let row = 0; row < rows.length; row++) {
+    const block = rows.field(row, 'block')
+    first.set(block, Math.min(first.get(block) ?? Number.POSITIVE_INFINITY, rows.field(row, 'tsUs')))
   }
-  const starts = [...blockStart].sort(([a], [b]) => a - b)
-  if (starts.length >= 5) {
-    return shares.map(share => {
-      const at = starts[Math.min(starts.length - 1, Math.max(1, Math.round(starts.length * share)))]!
-      return firstOfBlock(dataset, at[0], at[1])
-    })
+  const starts: Map<number, number>[] = []
+  for (const row of ends) {
+    const group = groupOf[rows.field(row, 'symbol')]!
+    starts[group] ??= new Map()
+    const block = rows.field(row, 'block')
+    starts[group].set(block, first.get(block)!)
   }
-  const times = Float64Array.from(rows, row => dataset.tsUs[row]!).sort()
-  return shares.map(share => times[Math.min(times.length - 1, Math.floor(times.length * share))]!)
+  return starts
 }
 
-const firstOfBlock = (dataset: Dataset, block: number, known: number): number => {
-  let first = known
-  for (let row = 0; row < dataset.block.length; row++) {
-    if (dataset.block[row] === block && dataset.tsUs[row]! < first) first = dataset.tsUs[row]!
+const boundariesOf = (
+  dataset: Dataset,
+  ends: RowRuns,
+  isMine: (row: number) => boolean,
+  blocks: ReadonlyMap<number, number>,
+  shares: readonly number[],
+): number[] | undefined => {
+  if (blocks.size === 0) return undefined
+  const starts = [...blocks].sort(([a], [b]) => a - b)
+  if (starts.length >= 5) {
+    return shares.map(share => starts[Math.min(starts.length - 1, Math.max(1, Math.round(starts.length * share)))]![1])
   }
-  return first
+  return shares.map(share => timeAtShare(dataset, ends, isMine, share))
+}
+
+const BINS = 4096
+
+/** The time before which this share of the rows lies, exact, by counting into ever narrower bins: no list of times. */
+const timeAtShare = ({rows}: Dataset, ends: RowRuns, isMine: (row: number) => boolean, share: number): number => {
+  let [low, high, total] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0]
+  for (const row of ends) {
+    if (!isMine(row)) continue
+    const at = rows.field(row, 'tsUs')
+    low = Math.min(low, at)
+    high = Math.max(high, at)
+    total++
+  }
+  let rank = Math.min(total - 1, Math.floor(total * share))
+  while (high > low) {
+    const width = Math.max(1, Math.ceil((high - low + 1) / BINS))
+    const counts = new Float64Array(BINS)
+    for (const row of ends) {
+      const at = rows.field(row, 'tsUs')
+      if (at >= low && at <= high && isMine(row)) counts[Math.floor((at - low) / width)]!++
+    }
+    let bin = 0
+    while (rank >= counts[bin]!) rank -= counts[bin++]!
+    low += bin * width
+    high = Math.min(high, low + width - 1)
+  }
+  return low
 }

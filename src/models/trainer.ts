@@ -1,5 +1,6 @@
 // Batches and columns are indexed inside their bounds, hence the `!`.
-import {createRng} from '../domain/rng.ts'
+import {createRng, type Rng} from '../domain/rng.ts'
+import type {Modality} from '../features/features.ts'
 import type {GraphSession, OpenSession} from '../nn/execution.ts'
 import {buildTraining, exportInference, initialWeights, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
@@ -7,10 +8,15 @@ import {initialState, Optimisation, type OptimiserState} from '../nn/optimisatio
 import {warmupCosine} from '../nn/schedule.ts'
 import {sizeOf} from '../nn/shape.ts'
 import {allocateBatch, type Dataset, fillBatch, type WindowBatch, widthOf} from './dataset.ts'
+import {measureHeads} from './head-metrics.ts'
 import type {Prediction} from './inference.ts'
 import {directionByBlock, type ProbabilisticMetrics, probabilisticMetrics, rSquared} from './metrics.ts'
 import {CLASS_LOSS, signalObjective} from './networks.ts'
+import {spread} from './row-runs.ts'
+import type {RowField} from './row-store.ts'
+import {permutation} from './shuffle.ts'
 import type {Split} from './splits.ts'
+import {STRATEGY_CHOICES} from './strategy-labels.ts'
 
 export interface TrainerOptions {
   readonly seed: number
@@ -28,6 +34,8 @@ export interface TrainerOptions {
   /** Normal noise added to every input, in deviations of its feature; 0 trains on clean data. */
   readonly noise: number
   readonly deviation: readonly number[]
+  /** Kinds of information of which each window loses each one at random, by this share, so that any subset serves. */
+  readonly modalityDropout?: {readonly modalities: readonly Modality[]; readonly rate: number}
 }
 
 export interface ValidationPoint {
@@ -69,7 +77,8 @@ export class SignalTrainer {
   readonly parameters: number
   /** Upper bound of what one step allocates. */
   readonly stepBytes: number
-  #order: Int32Array = new Int32Array(0)
+  readonly #rows: Int32Array
+  #order: (n: number) => number = n => n
   #orderEpoch = -1
   #best: TrainingState['best']
   #history: ValidationPoint[]
@@ -100,6 +109,7 @@ export class SignalTrainer {
       resumed?.optimiser ?? initialState(training, initialWeights(training.parameters, createRng(seed, 'weights')))
     this.#optimisation = new Optimisation(training, this.#session, state)
     this.#batch = allocateBatch(batch, window, widthOf(dataset))
+    this.#rows = new Int32Array(batch)
     this.#best = resumed?.best
     this.#history = [...(resumed?.history ?? [])]
     this.#recent = {...(resumed?.recent ?? {sum: 0, count: 0})}
@@ -129,8 +139,13 @@ export class SignalTrainer {
       warmup: Math.min(100, Math.ceil(maxSteps / 10)),
       total: maxSteps,
     })
-    const {x, target, holding, move, weight} = this.#batch
-    const feeds = {x, target, 'holding-target': holding, 'move-target': move, weight}
+    const {x, target, holding, move, cost, strategy, weight} = this.#batch
+    const feeds = {
+      ...{x, target, cost, weight},
+      'holding-target': holding,
+      'move-target': move,
+      'strategy-target': strategy,
+    }
     const report = this.#optimisation.run(feeds, rate, createRng(seed, `dropout/${step}`))
     const loss = report.parts[CLASS_LOSS] as number
     this.#recent.sum += loss
@@ -154,26 +169,26 @@ export class SignalTrainer {
   }
 
   #fill(step: number): void {
+    const {batch, window, noise, seed, modalityDropout} = this.#options
+    const {train} = this.#split
     const epoch = Math.floor(step / this.stepsPerEpoch)
     if (epoch !== this.#orderEpoch) {
-      this.#order = shuffled(this.#split.train, createRng(this.#options.seed, `epoch/${epoch}`))
+      this.#order = permutation(train.length, createRng(seed, `epoch/${epoch}`))
       this.#orderEpoch = epoch
     }
-    const {batch, window, noise, seed} = this.#options
-    fillBatch(this.#dataset, this.#order, (step % this.stepsPerEpoch) * batch, window, this.#batch)
-    if (noise === 0) return
-    const rng = createRng(seed, `noise/${step}`)
-    const {deviation} = this.#options
-    for (let i = 0; i < this.#batch.x.length; i++)
-      this.#batch.x[i]! += noise * deviation[i % deviation.length]! * rng.normal()
+    const from = (step % this.stepsPerEpoch) * batch
+    const count = Math.min(batch, train.length - from)
+    for (let i = 0; i < count; i++) this.#rows[i] = train.at(this.#order(from + i))!
+    fillBatch(this.#dataset, this.#rows.subarray(0, count), 0, window, this.#batch)
+    if (noise > 0) addNoise(this.#batch.x, this.#options, createRng(seed, `noise/${step}`))
+    if (modalityDropout !== undefined && modalityDropout.rate > 0) {
+      dropModalities(this.#batch, window, widthOf(this.#dataset), modalityDropout, createRng(seed, `modality/${step}`))
+    }
   }
 
   #validate(step: number): ValidationPoint {
     const weights = this.#optimisation.weights()
-    const {valid} = this.#split
-    const stride = Math.max(1, Math.floor(valid.length / this.#options.validationRows))
-    const rows = valid.filter((_, i) => i % stride === 0)
-    const metrics = this.evaluate(rows, weights)
+    const metrics = this.evaluate(spread(this.#split.valid, this.#options.validationRows), weights)
     const trainLoss = this.#recent.sum / this.#recent.count
     this.#recent = {sum: 0, count: 0}
     const point = {step, trainLoss, validLoss: metrics.logLoss, validMacroF1: metrics.macroF1}
@@ -196,26 +211,54 @@ export class SignalTrainer {
   }
 }
 
+/** Flags are neither scaled nor noisy, hence the deviations of 0 that columns of flags are given. */
+const addNoise = (x: Float32Array, {noise, deviation}: TrainerOptions, rng: Rng): void => {
+  for (let i = 0; i < x.length; i++) x[i]! += noise * deviation[i % deviation.length]! * rng.normal()
+}
+
+const dropModalities = (
+  {x, weight}: WindowBatch,
+  window: number,
+  width: number,
+  {modalities, rate}: NonNullable<TrainerOptions['modalityDropout']>,
+  rng: Rng,
+): void => {
+  for (let i = 0; i < weight.length; i++) {
+    for (const {flag} of modalities) {
+      if (flag === undefined || rng.uniform() >= rate) continue
+      for (let row = 0; row < window; row++) x[(i * window + row) * width + flag] = 0
+    }
+  }
+}
+
 export const labelsOf = (dataset: Dataset, rows: Int32Array): Int8Array =>
-  Int8Array.from(rows, row => dataset.labels[row]!)
+  Int8Array.from(rows, row => dataset.rows.field(row, 'label'))
+
+/** Further outputs that models of this version have and older ones have not. */
+const MORE = [
+  ['size', 1],
+  ['confidence', 1],
+  ['strategy', STRATEGY_CHOICES.length],
+] as const
 
 /** Outputs of a served signal model for the windows that end at `rows`, in batches of 512. */
 export const predictRows = (session: GraphSession, dataset: Dataset, rows: Int32Array, window: number): Prediction => {
   const width = widthOf(dataset)
+  const more = MORE.filter(([name]) => session.outputNames.includes(name))
   const out = {
     probabilities: new Float32Array(rows.length * 3),
     holding: new Float32Array(rows.length),
     move: new Float32Array(rows.length),
-  }
+    ...Object.fromEntries(more.map(([name, columns]) => [name, new Float32Array(rows.length * columns)])),
+  } as Prediction & Record<string, Float32Array>
   const size = 512
   const batch = allocateBatch(Math.min(size, Math.max(1, rows.length)), window, width)
   for (let from = 0; from < rows.length; from += size) {
     const count = fillBatch(dataset, rows, from, window, batch)
     const data = batch.x.subarray(0, count * window * width)
     const results = session.run({x: {type: 'float32', dims: [count, window, width], data}})
-    out.probabilities.set(results['probabilities']?.data as Float32Array, 3 * from)
-    out.holding.set(results['holding']?.data as Float32Array, from)
-    out.move.set(results['move']?.data as Float32Array, from)
+    for (const [name, columns] of [['probabilities', 3], ['holding', 1], ['move', 1], ...more] as const)
+      out[name]!.set(results[name]?.data as Float32Array, columns * from)
   }
   return out
 }
@@ -223,27 +266,14 @@ export const predictRows = (session: GraphSession, dataset: Dataset, rows: Int32
 /** Everything a card says of one model on one set of rows. */
 export const measureOutputs = (dataset: Dataset, rows: Int32Array, outputs: Prediction) => {
   const truth = labelsOf(dataset, rows)
-  const column = (values: Float32Array): Float32Array => Float32Array.from(rows, row => values[row]!)
+  const column = (name: RowField): Float32Array => Float32Array.from(rows, row => dataset.rows.field(row, name))
   return {
     metrics: probabilisticMetrics(truth, outputs.probabilities),
-    direction: directionByBlock(
-      truth,
-      outputs.probabilities,
-      Int32Array.from(rows, row => dataset.block[row]!),
-    ),
+    direction: directionByBlock(truth, outputs.probabilities, column('block')),
     regression: {
-      holding: rSquared(column(dataset.holding), outputs.holding),
-      move: rSquared(column(dataset.move), outputs.move),
+      holding: rSquared(column('holding'), outputs.holding),
+      move: rSquared(column('move'), outputs.move),
     },
+    heads: measureHeads(truth, {move: column('move'), cost: column('cost'), strategy: column('strategy')}, outputs),
   }
-}
-
-/** Fisher and Yates. */
-const shuffled = (rows: Int32Array, rng: {readonly below: (bound: number) => number}): Int32Array => {
-  const out = Int32Array.from(rows)
-  for (let i = out.length - 1; i > 0; i--) {
-    const j = rng.below(i + 1)
-    ;[out[i], out[j]] = [out[j]!, out[i]!]
-  }
-  return out
 }

@@ -3,8 +3,10 @@ import {describe, expect, test} from 'vitest'
 import {barDataset} from '../../src/models/bar-dataset.ts'
 import {allocateBatch, fillBatch, Label, persistentLabel, windowEnds} from '../../src/models/dataset.ts'
 import {type BarColumns, costAwareDirection, tripleBarrier} from '../../src/models/labels.ts'
+import type {RowRuns} from '../../src/models/row-runs.ts'
+import type {RowField} from '../../src/models/row-store.ts'
 import {splitInTime, walkForward} from '../../src/models/splits.ts'
-import {leaningBars, sourceOf, toyDataset} from './support.ts'
+import {featuresOf, leaningBars, sourceOf, toyDataset} from './support.ts'
 
 const columns = (
   rows: readonly (readonly [open: number, high: number, low: number, close: number])[],
@@ -59,10 +61,9 @@ describe('windows', () => {
     const dataset = await toyDataset(4)
     const window = 10
     for (const end of windowEnds(dataset, window)) {
-      for (const row of [end - window + 1, dataset.labelEnd[end] as number]) {
-        expect(dataset.session[row]).toBe(dataset.session[end])
-        expect(dataset.block[row]).toBe(dataset.block[end])
-        expect(dataset.symbol[row]).toBe(dataset.symbol[end])
+      for (const row of [end - window + 1, dataset.rows.field(end, 'labelEnd')]) {
+        for (const name of ['session', 'block', 'symbol'] as const)
+          expect(dataset.rows.field(row, name)).toBe(dataset.rows.field(end, name))
       }
     }
   })
@@ -87,21 +88,27 @@ describe('windows', () => {
     const batch = allocateBatch(4, 5, 16)
     expect(fillBatch(dataset, ends, ends.length - 2, 5, batch)).toBe(2)
     expect([...batch.weight]).toEqual([1, 1, 0, 0])
-    const last = ends.at(-1) as number
-    expect(batch.x.slice(80, 160)).toEqual(dataset.features.slice((last - 4) * 16, (last + 1) * 16))
+    const last = ends.at(ends.length - 1) as number
+    expect(batch.x.slice(80, 160)).toEqual(featuresOf(dataset).slice((last - 4) * 16, (last + 1) * 16))
     expect(batch.x.slice(160).every(value => value === 0)).toBe(true)
   })
 })
 
 test('the persistent label was known when the window ended', async () => {
   const dataset = await toyDataset(3)
-  const noted = new Int8Array(dataset.labels)
+  const {rows} = dataset
   for (const row of windowEnds(dataset, 5)) {
     const before = persistentLabel(dataset, row)
     // Changing every label whose outcome lies after the row must not change the baseline's answer.
     const later = {
       ...dataset,
-      labels: noted.map((label, i) => ((dataset.labelEnd[i] as number) > row ? (label + 1) % 3 : label)),
+      rows: {
+        length: rows.length,
+        width: rows.width,
+        features: () => {},
+        field: (at: number, name: RowField) =>
+          name === 'label' && rows.field(at, 'labelEnd') > row ? (rows.field(at, name) + 1) % 3 : rows.field(at, name),
+      },
     }
     expect(persistentLabel(later, row)).toBe(before)
   }
@@ -118,10 +125,10 @@ describe('splits in time', () => {
         fc.double({min: 0.1, max: 0.3, noNaN: true}),
         (trainShare, validShare) => {
           const split = splitInTime(dataset, ends, {window, trainShare, validShare, embargoUs: 3_600_000_000})
-          const latest = (rows: Int32Array) =>
-            Math.max(...[...rows].map(row => dataset.tsUs[dataset.labelEnd[row] as number] as number))
-          const earliest = (rows: Int32Array) =>
-            Math.min(...[...rows].map(row => dataset.tsUs[row - window + 1] as number))
+          const latest = (rows: RowRuns) =>
+            Math.max(...[...rows].map(row => dataset.rows.field(dataset.rows.field(row, 'labelEnd'), 'tsUs')))
+          const earliest = (rows: RowRuns) =>
+            Math.min(...[...rows].map(row => dataset.rows.field(row - window + 1, 'tsUs')))
           expect(latest(split.train)).toBeLessThan(earliest(split.valid))
           expect(latest(split.valid)).toBeLessThan(earliest(split.test))
           expect(split.train.length + split.valid.length + split.test.length + split.purged).toBe(ends.length)
@@ -132,7 +139,7 @@ describe('splits in time', () => {
   })
   test('histories that do not overlap are split each for itself', async () => {
     const shifted = leaningBars('BBB', 10, 2)
-    const later = {...shifted, tsUs: shifted.tsUs.map(ts => ts + 400 * 86_400_000_000)}
+    const later = {...shifted, tsUs: shifted.tsUs.map((ts: number) => ts + 400 * 86_400_000_000)}
     const dataset = await barDataset(sourceOf([leaningBars('AAA', 10, 1), later]), {
       horizon: 4,
       barrier: 0.6,
@@ -140,12 +147,12 @@ describe('splits in time', () => {
     })
     const {boundaries, train} = splitInTime(dataset, windowEnds(dataset, 6), {window: 6})
     expect(boundaries.map(({symbols}) => symbols)).toEqual([['AAA'], ['BBB']])
-    expect(new Set([...train].map(row => dataset.symbol[row]))).toEqual(new Set([0, 1]))
+    expect(new Set([...train].map(row => dataset.rows.field(row, 'symbol')))).toEqual(new Set([0, 1]))
   })
   test('walk-forward test stretches follow one another and never overlap', async () => {
     const dataset = await toyDataset(20)
     const folds = walkForward(dataset, windowEnds(dataset, 6), 3, {window: 6})
-    const ranges = folds.map(({test}) => [...test].map(row => dataset.tsUs[row] as number))
+    const ranges = folds.map(({test}) => [...test].map(row => dataset.rows.field(row, 'tsUs')))
     for (const [i, range] of ranges.entries()) {
       expect(range.length).toBeGreaterThan(0)
       if (i > 0) expect(Math.min(...range)).toBeGreaterThan(Math.max(...(ranges[i - 1] as number[])))

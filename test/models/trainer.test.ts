@@ -8,22 +8,24 @@ import {type Dataset, windowEnds} from '../../src/models/dataset.ts'
 import {
   ARCHITECTURES,
   type Architecture,
+  SIGNAL_OUTPUTS,
   signalNetwork,
   signalObjective,
   withTemperature,
 } from '../../src/models/networks.ts'
+import {spread} from '../../src/models/row-runs.ts'
 import {type Split, splitInTime} from '../../src/models/splits.ts'
 import {predictRows, SignalTrainer, type TrainerOptions} from '../../src/models/trainer.ts'
 import {interpret} from '../../src/nn/interpreter.ts'
 import {buildGradients, buildInference, exportInference, initialWeights} from '../../src/nn/nn.ts'
 import {writeOnnx} from '../../src/nn/onnx-writer.ts'
 import {randomFeeds} from '../nn/support.ts'
-import {toyDataset} from './support.ts'
+import {featuresOf, toyDataset} from './support.ts'
 
 const window = 8
 let dataset: Dataset
 let split: Split
-const scaler = () => fitScaler(dataset.features, 16)
+const scaler = () => fitScaler(featuresOf(dataset), 16)
 const networkOf = (architecture: Architecture) =>
   signalNetwork({architecture, size: 'small', window, width: 16, scaler: scaler()})
 const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
@@ -40,6 +42,7 @@ const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
   deviation: scaler().deviation,
   ...changes,
 })
+const testRows = (): Int32Array => spread(split.test, Number.POSITIVE_INFINITY)
 const open: SignalTrainer[] = []
 const trainerOf = (
   architecture: Architecture,
@@ -66,8 +69,8 @@ afterAll(() => {
 describe('every architecture', () => {
   test.each(ARCHITECTURES)('%s learns the rule of a toy market better than the majority does', architecture => {
     const trainer = drain(trainerOf(architecture, {maxSteps: 150, learningRate: 5e-3}))
-    const {macroF1, mcc} = trainer.evaluate(split.test, trainer.weights())
-    expect(macroF1).toBeGreaterThan(majorityBaseline(dataset, split.train, split.test).macroF1 + 0.1)
+    const {macroF1, mcc} = trainer.evaluate(testRows(), trainer.weights())
+    expect(macroF1).toBeGreaterThan(majorityBaseline(dataset, split.train, testRows()).macroF1 + 0.1)
     expect(mcc).toBeGreaterThan(0.1)
   })
 
@@ -102,16 +105,16 @@ describe('every architecture', () => {
     const network = networkOf(architecture)
     const {graph, scope} = buildInference(network, 3)
     const weights = initialWeights(scope.parameters, createRng(7))
-    const rows = split.test.subarray(0, 3)
+    const rows = testRows().subarray(0, 3)
     const x = new Float32Array(3 * window * 16)
-    for (const [i, row] of rows.entries())
-      x.set(dataset.features.subarray((row - window + 1) * 16, (row + 1) * 16), i * window * 16)
+    for (const [i, row] of rows.entries()) dataset.rows.features(row - window + 1, window, x, i * window * 16)
     const oracle = interpret(graph, {...Object.fromEntries(weights), x})
     const session = openOrtSession(writeOnnx(exportInference(network, weights)), {threads: 1})
     const served = predictRows(session, dataset, rows, window)
     session.dispose()
-    for (const name of ['probabilities', 'holding', 'move'] as const) {
-      for (const [i, value] of served[name].entries()) expect(value).toBeCloseTo(oracle.get(name)?.data[i] as number, 4)
+    for (const name of SIGNAL_OUTPUTS) {
+      for (const [i, value] of (served[name] as Float32Array).entries())
+        expect(value).toBeCloseTo(oracle.get(name)?.data[i] as number, 4)
     }
   })
 })
@@ -161,7 +164,7 @@ test('a temperature softens every probability and changes no decision', () => {
     const session = openOrtSession(writeOnnx(exportInference(network, withTemperature(weights, temperature))), {
       threads: 1,
     })
-    const out = predictRows(session, dataset, split.test.subarray(0, 1), window).probabilities
+    const out = predictRows(session, dataset, testRows().subarray(0, 1), window).probabilities
     session.dispose()
     return [...out]
   }
