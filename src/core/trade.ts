@@ -15,6 +15,7 @@ import {riskLimits} from '../risk/limits.ts'
 import {adoptForeignFills} from './account-journal.ts'
 import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
 import {type FeedClock, feedClock} from './feed-clock.ts'
+import {compactJournal} from './journal-compact.ts'
 import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
 import {MarketWindow} from './market-window.ts'
 import {sweepNodes, writeNodeFile} from './node-file.ts'
@@ -243,6 +244,7 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
   )
   const run = await openRun(options, venue, site.accountNumber, site.exchange !== undefined)
   if (run.resumed) onNote(`continues run ${run.runId} of this account`)
+  if (run.resumed) await shorten(run.journalFile, onNote)
   const broken = new AbortController()
   const journal = stack.use(await openJournalThread(run.journalFile, error => broken.abort(error)))
   const adopted = await adoptForeignFills(journal, venue, run.runId)
@@ -272,6 +274,19 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
     requireWholeJournal: () => {
       if (broken.signal.aborted) throw broken.signal.reason
     },
+  }
+}
+
+/** A journal that cannot be made shorter is as good as it was. */
+const shorten = async (file: string, onNote: (text: string) => void): Promise<void> => {
+  try {
+    const compacted = await compactJournal(file)
+    if (compacted !== undefined)
+      onNote(
+        `the journal went from ${compacted.before} entries to ${compacted.after}; all of it is in ${compacted.archive}`,
+      )
+  } catch (error) {
+    onNote(`the journal could not be made shorter, and is used as it is: ${(error as Error).message}`)
   }
 }
 
