@@ -57,9 +57,9 @@ const reasonIdle = (name: string, instruments: InstrumentTable): string | undefi
     case 'option-sentiment':
       return all.some(({kind}) => kind === 'option') ? undefined : 'the feed has no option chains'
     case 'triangular-arbitrage':
-      return all.some(({kind, quote}) => kind === 'crypto' && !/^USD[TC]?$/.test(quote))
+      return all.some(({kind, quote}) => kind === 'option' || (kind === 'crypto' && !/^USD[TC]?$/.test(quote)))
         ? undefined
-        : 'the feed has no cross rate'
+        : 'the feed has no cross rate and no option chains'
     case 'statistical-arbitrage':
       return all.length >= 2 ? undefined : 'one instrument makes no pair'
     default:

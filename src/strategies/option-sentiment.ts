@@ -125,11 +125,11 @@ class OptionSentimentStrategy implements Strategy {
     const i = chunk.instrument[row]!
     const instrument = context.instruments.at(i)
     const underlying = instrument.option?.underlying ?? instrument.symbol
-    if (chunk.kind[row] === EventKind.option) this.#book!.onRow(i, chunk.v4[row]!, chunk.v5[row]!)
+    if (chunk.kind[row] === EventKind.option) this.#book!.onRow(i, chunk.v4[row]!, chunk.v5[row]!, context.nowUs)
     if (!this.#scores.has(underlying)) return
     const due = this.#nextUs.get(underlying)
     // The first reading waits one pace, so that the chain has been seen once.
-    if (due === undefined || context.nowUs >= due) {
+    if (due === undefined || (context.nowUs >= due && this.#book!.isWhole(underlying, context.nowUs))) {
       this.#nextUs.set(underlying, context.nowUs + this.#params.everySeconds * US_PER_SECOND)
       if (due !== undefined) this.#read(context, underlying)
     }

@@ -1,11 +1,16 @@
 // Columns are indexed by instruments of the run's table and legs by 0, 1, 2, so `!` cannot miss here.
 import {z} from 'zod'
 import {EventKind, type TapeChunk} from '../data/tape.ts'
-import type {InstrumentTable} from '../domain/instrument.ts'
+import {type InstrumentTable, lotsToSize, ticksToPrice} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
+import {chainGreeks} from '../options/chain-greeks.ts'
+import {ChainBook} from './option-sentiment/chain-book.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
+import {type Basket, basketBundle, findBaskets, quoteBasket} from './triangular-arbitrage/baskets.ts'
+import {BUNDLE_TIMER, BundleDesk} from './triangular-arbitrage/bundles.ts'
 import {walkLeg, walkLoop} from './triangular-arbitrage/depth.ts'
+import {optionBundles, type SpotQuote} from './triangular-arbitrage/option-bundles.ts'
 import {Survival} from './triangular-arbitrage/survival.ts'
 import {findLoops, grossRate, type Leg, type Loop, rateOf} from './triangular-arbitrage/triangles.ts'
 
@@ -23,6 +28,26 @@ export const TriangularArbitrageParams = z.strictObject({
   maxQuoteAgeMs: z.number().positive().default(1000).describe('age from which a quote is not believed'),
   legTimeoutMs: z.number().positive().default(500).describe('time a leg is given before it is given up'),
   slippageBps: z.number().nonnegative().default(1).describe('worse price a later leg may still take'),
+  baskets: z
+    .array(
+      z.strictObject({
+        etf: z.string(),
+        members: z.record(z.string(), z.number().positive()),
+        cash: z.number().optional(),
+      }),
+    )
+    .default([])
+    .describe('funds and what a share of each stands for: units of its members, and cash'),
+  basketSetShares: z.int().positive().default(100).describe('shares of a fund in one set'),
+  basketCostBps: z.number().nonnegative().default(5).describe('round trip of a basket, of the fund’s price'),
+  optionKinds: z
+    .array(z.enum(['parity', 'box', 'conversion', 'reversal', 'vertical', 'butterfly']))
+    .default(['parity', 'box', 'conversion', 'reversal'])
+    .describe('static arbitrage of option chains that is traded, held to expiry'),
+  optionEverySeconds: z.number().positive().default(10).describe('time between two looks at a chain'),
+  maxOptionAgeSeconds: z.number().positive().default(5).describe('age from which an option quote is not believed'),
+  feePerContract: z.number().nonnegative().default(0.69).describe('dollars an option contract and side costs'),
+  minOptionEdge: z.number().nonnegative().default(1).describe('dollars after costs asked of a set of option legs'),
   minDollars: z.number().positive().default(10).describe('smallest loop'),
 })
 export type TriangularArbitrageParams = z.output<typeof TriangularArbitrageParams>
@@ -57,11 +82,20 @@ class TriangleStrategy implements Strategy {
   #feeFraction: number
   #unwindUs = 0
   #bestNetBps = Number.NEGATIVE_INFINITY
+  readonly #bundles: BundleDesk
+  #chains: ChainBook | undefined
+  #baskets: readonly Basket[] = []
+  /** Baskets an instrument is part of. */
+  #basketsOf: readonly (readonly Basket[])[] = []
+  readonly #nextChainUs = new Map<string, number>()
+  readonly #bundlesSeen = new Map<string, number>()
+  #chainsRead = 0
   readonly #counts = {loops: 0, completed: 0, missed: 0, legFailures: 0, unwinds: 0}
 
   constructor(params: TriangularArbitrageParams) {
     this.#params = params
     this.#feeFraction = params.takerFeeBps / 1e4
+    this.#bundles = new BundleDesk(params.legTimeoutMs * 1000)
   }
 
   start({instruments}: StrategyContext): void {
@@ -71,10 +105,19 @@ class TriangleStrategy implements Strategy {
       this.#gross.set(t, new Survival())
       this.#net.set(t, new Survival())
     }
+    this.#chains = new ChainBook(instruments)
+    this.#baskets = findBaskets(this.#params.baskets, instruments)
+    this.#basketsOf = instruments
+      .all()
+      .map((_, i) => this.#baskets.filter(b => b.etf === i || b.members.some(m => m.instrument === i)))
   }
 
   onEvent(context: StrategyContext, chunk: TapeChunk, row: number): void {
-    const triangles = this.#of[chunk.instrument[row]!]
+    const i = chunk.instrument[row]!
+    if (this.#bundles.open > 0) this.#bundles.onTime(context)
+    if (chunk.kind[row] === EventKind.option) this.#onOption(context, chunk, row)
+    else for (const basket of this.#basketsOf[i] ?? []) this.#lookAtBasket(context, basket)
+    const triangles = this.#of[i]
     if (triangles === undefined || triangles.length === 0) return
     if (this.#running !== undefined && context.nowUs >= this.#running.deadlineUs)
       this.#giveUpLeg(context, this.#running)
@@ -83,12 +126,20 @@ class TriangleStrategy implements Strategy {
     for (const triangle of triangles) this.#look(context, triangle)
   }
 
-  onTimer(context: StrategyContext): void {
+  onTimer(context: StrategyContext, tag: number): void {
+    if (tag === BUNDLE_TIMER) {
+      this.#bundles.onTime(context)
+      return
+    }
     if (this.#running !== undefined && context.nowUs >= this.#running.deadlineUs)
       this.#giveUpLeg(context, this.#running)
   }
 
   onFill(context: StrategyContext, fill: Fill): void {
+    if (context.instruments.at(fill.instrument).kind !== 'crypto') {
+      this.#bundles.onTime(context)
+      return
+    }
     this.#book(context.instruments, fill)
     const running = this.#running
     if (running === undefined || running.triangle.legs[running.leg]!.instrument !== fill.instrument) return
@@ -107,7 +158,87 @@ class TriangleStrategy implements Strategy {
       bestNetBps: Number.isFinite(this.#bestNetBps) ? this.#bestNetBps : 0,
       ...(longest?.report() ?? {}),
       ...this.#counts,
+      ...this.#reportBundles(),
     }
+  }
+
+  #reportBundles(): Record<string, number> {
+    const {bundles, complete, partial, missed, closed, expectedMicros} = this.#bundles.counts
+    if (this.#chainsRead === 0 && this.#baskets.length === 0) return {}
+    return {
+      chainsRead: this.#chainsRead,
+      baskets: this.#baskets.length,
+      ...Object.fromEntries([...this.#bundlesSeen].map(([kind, seen]) => [`${kind}Seen`, seen])),
+      bundles,
+      bundlesComplete: complete,
+      bundlesPartial: partial,
+      bundlesMissed: missed,
+      bundlesClosed: closed,
+      bundlesOpen: this.#bundles.open,
+      bundleEdgeMicros: expectedMicros,
+    }
+  }
+
+  #onOption(context: StrategyContext, chunk: TapeChunk, row: number): void {
+    const i = chunk.instrument[row]!
+    this.#chains?.onRow(i, chunk.v4[row]!, chunk.v5[row]!, context.nowUs)
+    const underlying = context.instruments.at(i).option?.underlying
+    if (underlying === undefined || this.#params.optionKinds.length === 0) return
+    const due = this.#nextChainUs.get(underlying)
+    if (due !== undefined && (context.nowUs < due || this.#chains?.isWhole(underlying, context.nowUs) !== true)) return
+    this.#nextChainUs.set(underlying, context.nowUs + this.#params.optionEverySeconds * US_PER_SECOND)
+    // The first look waits one pace, so that the chain has been seen once.
+    if (due !== undefined) this.#lookAtChain(context, underlying)
+  }
+
+  #lookAtChain(context: StrategyContext, underlying: string): void {
+    const {market, instruments, nowUs, capitalMicros} = context
+    const params = this.#params
+    const maxAgeUs = params.maxOptionAgeSeconds * US_PER_SECOND
+    const chain = this.#chains?.chain(underlying, market, nowUs, maxAgeUs)
+    if (chain === undefined) return
+    this.#chainsRead++
+    const found = optionBundles(
+      chain,
+      chainGreeks(chain).forwards,
+      spotOf(context, underlying, nowUs - maxAgeUs),
+      instruments,
+      {
+        kinds: new Set(params.optionKinds),
+        feePerContract: params.feePerContract,
+        minEdge: params.minOptionEdge,
+        maxDollars: (params.capitalFraction * capitalMicros) / 1e6,
+        participation: params.participation,
+      },
+    )
+    for (const bundle of found) {
+      this.#bundlesSeen.set(bundle.kind, (this.#bundlesSeen.get(bundle.kind) ?? 0) + 1)
+      if (this.#bundles.isFree(bundle.legs.map(({instrument}) => instrument))) this.#bundles.start(context, bundle)
+    }
+  }
+
+  #lookAtBasket(context: StrategyContext, basket: Basket): void {
+    const {market, instruments, nowUs} = context
+    const {maxQuoteAgeMs, basketCostBps, basketSetShares, capitalFraction, participation} = this.#params
+    const quote = quoteBasket(basket, market, instruments, nowUs - maxQuoteAgeMs * 1000)
+    if (quote === undefined) return
+    const held = this.#bundles.held.find(({kind, name}) => kind === 'basket' && name === basket.spec.etf)
+    if (held !== undefined) {
+      // The difference that was sold has gone: what is paid to leave is no more than nothing.
+      const isLong = (held.legs[0]?.lots ?? 0) > 0
+      const gain = isLong ? quote.etfBid - quote.navAsk : quote.navBid - quote.etfAsk
+      if (gain >= 0) this.#bundles.close(context, held)
+      return
+    }
+    if (!this.#bundles.isFree([basket.etf, ...basket.members.map(({instrument}) => instrument)])) return
+    const bundle = basketBundle(basket, quote, market, instruments, {
+      costBps: basketCostBps,
+      setShares: basketSetShares,
+      maxDollars: (capitalFraction * context.capitalMicros) / 1e6,
+    })
+    if (bundle === undefined) return
+    this.#bundlesSeen.set('basket', (this.#bundlesSeen.get('basket') ?? 0) + 1)
+    this.#bundles.start(context, {...bundle, sets: Math.max(1, Math.floor(participation * bundle.sets))})
   }
 
   #look(context: StrategyContext, triangle: Loop): void {
@@ -236,6 +367,26 @@ class TriangleStrategy implements Strategy {
 
   #add(currency: string, amount: number): void {
     if (!isDollar(currency)) this.#coins.set(currency, (this.#coins.get(currency) ?? 0) + amount)
+  }
+}
+
+/** The underlying where it trades in the run and its quote is fresh. */
+const spotOf = (
+  {market, instruments}: StrategyContext,
+  underlying: string,
+  oldestUs: number,
+): SpotQuote | undefined => {
+  const i = instruments.indexOf(underlying)
+  if (i === undefined || market.quotedUs[i]! < oldestUs) return undefined
+  const [bidLots, askLots] = [market.bidLots[i]!, market.askLots[i]!]
+  if (bidLots <= 0 || askLots <= 0) return undefined
+  const instrument = instruments.at(i)
+  return {
+    instrument: i,
+    bid: ticksToPrice(instrument, market.bidTicks[i]!),
+    ask: ticksToPrice(instrument, market.askTicks[i]!),
+    bidShares: lotsToSize(instrument, bidLots),
+    askShares: lotsToSize(instrument, askLots),
   }
 }
 

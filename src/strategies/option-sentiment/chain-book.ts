@@ -4,12 +4,17 @@ import type {InstrumentTable} from '../../domain/instrument.ts'
 import {buildChain, type Chain} from '../../options/chain.ts'
 import type {OptionQuote} from '../../options/option-quote.ts'
 
+/** A silence of a chain from which its next rows are a new snapshot. */
+const PASS_GAP_US = 1_000_000
+
 /** Volume and open interest of each contract as its last row gave them, and the contracts of each underlying. */
 export class ChainBook {
   readonly #instruments: InstrumentTable
   readonly #contracts = new Map<string, number[]>()
   readonly #volume: Float64Array
   readonly #openInterest: Float64Array
+
+  readonly #passes = new Map<string, {rows: number; rowsBefore: number; lastUs: number}>()
 
   constructor(instruments: InstrumentTable) {
     this.#instruments = instruments
@@ -29,9 +34,30 @@ export class ChainBook {
   contracts(underlying: string): readonly number[] {
     return this.#contracts.get(underlying) ?? []
   }
-  onRow(instrument: number, volume: number, openInterest: number): void {
+  onRow(instrument: number, volume: number, openInterest: number, nowUs: number): void {
     this.#volume[instrument] = volume
     this.#openInterest[instrument] = openInterest
+    const underlying = this.#instruments.at(instrument).option?.underlying ?? ''
+    const pass = this.#passes.get(underlying)
+    if (pass === undefined) {
+      this.#passes.set(underlying, {rows: 1, rowsBefore: 0, lastUs: nowUs})
+      return
+    }
+    if (nowUs - pass.lastUs > PASS_GAP_US) {
+      pass.rowsBefore = pass.rows
+      pass.rows = 0
+    }
+    pass.rows++
+    pass.lastUs = nowUs
+  }
+
+  /**
+   * False in the middle of a snapshot, which comes as a pass of rows after a silence: as many rows as in the pass before are
+   * waited for. Quotes that come one by one are always whole.
+   */
+  isWhole(underlying: string, nowUs: number): boolean {
+    const pass = this.#passes.get(underlying)
+    return pass !== undefined && (nowUs - pass.lastUs > PASS_GAP_US || pass.rows >= pass.rowsBefore)
   }
 
   /** The chain as the market state knows it, quotes no older than `maxAgeUs`; undefined with fewer than eight of them. */
@@ -53,6 +79,8 @@ export class ChainBook {
         tsUs: market.quotedUs[i]!,
         bid: market.bidTicks[i]! / scale,
         ask: market.askTicks[i]! / scale,
+        bidSize: market.bidLots[i]!,
+        askSize: market.askLots[i]!,
         volume: this.#volume[i]!,
         openInterest: this.#openInterest[i]!,
         ...(spot > 0 ? {underlying: spot} : {}),
