@@ -1,5 +1,5 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
-import {compileDotCodes, type DotCodes} from './code-kernel.ts'
+import {type CodeKernel, compileDotCodes} from './code-kernel.ts'
 import {Wasm, type WasmMemory} from './web-assembly.ts'
 
 const PAGE = 65_536
@@ -20,10 +20,12 @@ export class CodedRows {
   readonly #outAt: number
   readonly #codesAt: number
   readonly #memory: WasmMemory
-  readonly #dotCodes: DotCodes
+  readonly #listAt: number
+  readonly #kernel: CodeKernel
   #codes: Int8Array
   #query: Int16Array
   #sums: Int32Array
+  #list: Int32Array
   #scales = new Float32Array(1024)
   #errors = new Float32Array(1024)
   /** Upper bounds of the rows of the last `bound`. */
@@ -33,12 +35,14 @@ export class CodedRows {
     this.#dimension = dimension
     this.#stride = Math.ceil(dimension / 16) * 16
     this.#outAt = this.#stride * 2
-    this.#codesAt = Math.ceil((this.#outAt + BLOCK * 4) / 64) * 64
+    this.#listAt = this.#outAt + BLOCK * 4
+    this.#codesAt = Math.ceil((this.#listAt + BLOCK * 4) / 64) * 64
     this.#memory = new Wasm.Memory({initial: Math.ceil(this.#codesAt / PAGE) + 1, maximum: MAX_PAGES})
-    this.#dotCodes = compileDotCodes(this.#memory, this.#stride)
+    this.#kernel = compileDotCodes(this.#memory, this.#stride)
     this.#codes = new Int8Array(this.#memory.buffer)
     this.#query = new Int16Array(this.#memory.buffer, 0, this.#stride)
     this.#sums = new Int32Array(this.#memory.buffer, this.#outAt, BLOCK)
+    this.#list = new Int32Array(this.#memory.buffer, this.#listAt, BLOCK)
   }
 
   get bytes(): number {
@@ -66,6 +70,15 @@ export class CodedRows {
     this.#errors[to] = this.#errors[from]!
   }
 
+  swap(a: number, b: number): void {
+    const at = (slot: number): number => this.#codesAt + slot * this.#stride
+    const kept = this.#codes.slice(at(a), at(a) + this.#stride)
+    this.#codes.copyWithin(at(a), at(b), at(b) + this.#stride)
+    this.#codes.set(kept, at(b))
+    ;[this.#scales[a], this.#scales[b]] = [this.#scales[b]!, this.#scales[a]!]
+    ;[this.#errors[a], this.#errors[b]] = [this.#errors[b]!, this.#errors[a]!]
+  }
+
   /** Prepares a query; returns what `bound` needs to know of it. */
   ask(query: Float32Array): {readonly scale: number; readonly norm: number; readonly error: number} {
     const scale = largest(query) / 32_767 || 1
@@ -81,12 +94,26 @@ export class CodedRows {
 
   /** Writes upper bounds of the similarities of `count` rows from `start` on into `bounds`. */
   bound(asked: ReturnType<CodedRows['ask']>, start: number, count: number): void {
-    this.#dotCodes(0, this.#codesAt + start * this.#stride, count, this.#outAt)
+    this.#kernel.inRow(0, this.#codesAt + start * this.#stride, count, this.#outAt)
     const {scale, norm} = asked
     const slack = asked.error + ROUNDING
     const [sums, scales, errors, bounds] = [this.#sums, this.#scales, this.#errors, this.bounds]
     for (let i = 0; i < count; i++) {
       bounds[i] = sums[i]! * (scale * scales[start + i]!) + norm * errors[start + i]! + slack
+    }
+  }
+
+  /** The same of `count` rows anywhere: `slots` from `start` on. At most BLOCK. */
+  boundListed(asked: ReturnType<CodedRows['ask']>, slots: Int32Array, start: number, count: number): void {
+    const [list, base, stride] = [this.#list, this.#codesAt, this.#stride]
+    for (let i = 0; i < count; i++) list[i] = base + slots[start + i]! * stride
+    this.#kernel.listed(0, this.#listAt, count, this.#outAt)
+    const {scale, norm} = asked
+    const slack = asked.error + ROUNDING
+    const [sums, scales, errors, bounds] = [this.#sums, this.#scales, this.#errors, this.bounds]
+    for (let i = 0; i < count; i++) {
+      const slot = slots[start + i]!
+      bounds[i] = sums[i]! * (scale * scales[slot]!) + norm * errors[slot]! + slack
     }
   }
 
@@ -106,6 +133,7 @@ export class CodedRows {
     this.#codes = new Int8Array(this.#memory.buffer)
     this.#query = new Int16Array(this.#memory.buffer, 0, this.#stride)
     this.#sums = new Int32Array(this.#memory.buffer, this.#outAt, BLOCK)
+    this.#list = new Int32Array(this.#memory.buffer, this.#listAt, BLOCK)
   }
 }
 

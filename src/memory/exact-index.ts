@@ -1,17 +1,24 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 import {BLOCK, CodedRows} from './coded-rows.ts'
 import {compileDotRows, type DotRows} from './dot-kernel.ts'
+import {withRoom} from './key-column.ts'
+import {Partitions} from './partitions.ts'
 import {TopK} from './top-k.ts'
-import type {Accept, Neighbour, ScoringIndex, VectorIndexDriver} from './vector-index.ts'
+import type {Accept, Neighbour, Place, RankedScan, Scope, ScoringIndex, VectorIndexDriver} from './vector-index.ts'
 import {Wasm, type WasmMemory} from './web-assembly.ts'
 
 const PAGE = 65_536
 const MAX_PAGES = 65_536
+const ABSENT = -1
+const NOWHERE: Place = {partition: 0, tsUs: 0}
+/** Reading rows in their order is so much cheaper than one by one that beyond this share all are read. */
+const MOST_LISTED = 0.6
 
 /**
  * Exhaustive search: recall 1 by construction, removal by moving the last row into the gap. One growable WebAssembly
  * memory holds [query | score | rows] in float32, another 8-bit codes of the rows that tell which rows can be passed over
- * (see `CodedRows`). 4 M unit vectors of 256 at most.
+ * (see `CodedRows`). A scope is answered from its partitions' lists: what a filter rules out is not read. 4 M unit vectors
+ * of 256 at most.
  */
 export const createExactIndex = (dimension: number): ScoringIndex => new ExactIndex(dimension)
 
@@ -39,7 +46,10 @@ class ExactIndex implements ScoringIndex {
   readonly #coded: CodedRows
   #floats: Float32Array
   #keys: Int32Array<ArrayBuffer> = new Int32Array(1024)
-  readonly #slots = new Map<number, number>()
+  readonly #places = new Partitions()
+  #slotOf: Int32Array<ArrayBuffer> = new Int32Array(1024).fill(ABSENT)
+  #listed: Int32Array<ArrayBuffer> = new Int32Array(BLOCK)
+  #size = 0
 
   constructor(dimension: number) {
     this.dimension = dimension
@@ -54,52 +64,72 @@ class ExactIndex implements ScoringIndex {
   }
 
   get size(): number {
-    return this.#slots.size
+    return this.#size
   }
 
   get bytes(): number {
-    return this.#memory.buffer.byteLength + this.#coded.bytes + this.#keys.byteLength
+    return this.#memory.buffer.byteLength + this.#coded.bytes + this.#keys.byteLength * 2 + this.#places.bytes
   }
 
-  add(key: number, vector: Float32Array): void {
-    this.#checkDimension(vector)
-    let slot = this.#slots.get(key)
-    if (slot === undefined) {
-      slot = this.#slots.size
-      this.#reserve(slot + 1)
-      this.#slots.set(key, slot)
-      this.#keys[slot] = key
-    }
-    this.#floats.set(vector, this.#rowsAt / 4 + slot * this.#stride)
-    this.#coded.set(slot, vector)
+  add(key: number, vector: Float32Array, place: Place = NOWHERE): void {
+    this.#put(key, vector)
+    this.#places.set(key, place)
+  }
+
+  place(key: number, place: Place): void {
+    if (this.has(key)) this.#places.set(key, place)
+  }
+
+  placeOf(key: number): Place {
+    return this.#places.of(key)
+  }
+
+  count(scope: Scope): number {
+    return this.#places.count(scope)
+  }
+
+  inScope(key: number, scope: Scope): boolean {
+    return this.#places.has(key, scope)
   }
 
   remove(key: number): boolean {
-    const slot = this.#slots.get(key)
-    if (slot === undefined) return false
-    const last = this.#slots.size - 1
+    if (!this.has(key)) return false
+    const slot = this.#slotOf[key]!
+    const last = --this.#size
     if (slot !== last) {
       const row = (index: number): number => this.#rowsAt / 4 + index * this.#stride
       this.#floats.copyWithin(row(slot), row(last), row(last) + this.#stride)
       this.#coded.move(last, slot)
       const moved = this.#keys[last]!
       this.#keys[slot] = moved
-      this.#slots.set(moved, slot)
+      this.#slotOf[moved] = slot
     }
-    this.#slots.delete(key)
+    this.#slotOf[key] = ABSENT
+    this.#places.delete(key)
     return true
   }
 
-  search(query: Float32Array, k: number, accept?: Accept): Neighbour[] {
+  search(query: Float32Array, k: number, accept?: Accept, scope?: Scope): Neighbour[] {
+    const inScope = scope === undefined ? this.#size : this.#places.count(scope)
+    if (scope !== undefined && inScope < this.#size * MOST_LISTED) {
+      const {offer, best} = this.scan(query, Math.min(k, inScope))
+      const keys = this.#room(inScope)
+      this.#places.collect(scope, keys)
+      offer(keys, accept === undefined ? inScope : keep(keys, inScope, accept))
+      return best()
+    }
     this.#checkDimension(query)
-    const count = this.#slots.size
-    const best = new TopK(Math.min(k, count))
+    const accepted =
+      scope === undefined || inScope === this.#size
+        ? accept
+        : (key: number): boolean => this.#places.has(key, scope) && (accept === undefined || accept(key))
+    const best = new TopK(Math.min(k, inScope))
     this.#floats.set(query, 0)
     const asked = this.#coded.ask(query)
-    for (let start = 0; start < count; start += BLOCK) {
-      const rows = Math.min(BLOCK, count - start)
+    for (let start = 0; start < this.#size; start += BLOCK) {
+      const rows = Math.min(BLOCK, this.#size - start)
       this.#coded.bound(asked, start, rows)
-      this.#scan(best, start, rows, accept)
+      this.#scan(best, start, rows, accepted)
     }
     return best.sorted()
   }
@@ -117,6 +147,51 @@ class ExactIndex implements ScoringIndex {
     }
   }
 
+  scan(query: Float32Array, k: number): RankedScan {
+    this.#checkDimension(query)
+    const best = new TopK(Math.min(k, this.#size))
+    this.#floats.set(query, 0)
+    const asked = this.#coded.ask(query)
+    const slots = new Int32Array(BLOCK)
+    return {
+      offer: (keys, count) => {
+        for (let start = 0; start < count; start += BLOCK) {
+          const rows = Math.min(BLOCK, count - start)
+          for (let i = 0; i < rows; i++) slots[i] = this.#slotOf[keys[start + i]!]!
+          this.#coded.boundListed(asked, slots, 0, rows)
+          this.#scanListed(best, slots, rows)
+        }
+      },
+      best: () => best.sorted(),
+    }
+  }
+
+  reorder(keys: readonly number[]): void {
+    const kept = new Float32Array(this.#stride)
+    for (const [slot, key] of keys.entries()) {
+      const from = this.#slotOf[key]!
+      if (from === slot) continue
+      const [here, there] = [this.#rowsAt / 4 + slot * this.#stride, this.#rowsAt / 4 + from * this.#stride]
+      kept.set(this.#floats.subarray(here, here + this.#stride))
+      this.#floats.copyWithin(here, there, there + this.#stride)
+      this.#floats.set(kept, there)
+      this.#coded.swap(slot, from)
+      const displaced = this.#keys[slot]!
+      ;[this.#keys[slot], this.#keys[from]] = [key, displaced]
+      ;[this.#slotOf[key], this.#slotOf[displaced]] = [slot, from]
+    }
+  }
+
+  #scanListed(best: TopK, slots: Int32Array, rows: number): void {
+    const {bounds} = this.#coded
+    let floor = best.floor
+    for (let i = 0; i < rows; i++) {
+      if (bounds[i]! < floor) continue
+      best.offer(this.#score(slots[i]!), this.#keys[slots[i]!]!)
+      floor = best.floor
+    }
+  }
+
   /** Similarity of the query at the head of the memory with one row. */
   #score(slot: number): number {
     this.#dotRows(0, this.#rowsAt + slot * this.#stride * 4, 1, this.#scoreAt)
@@ -124,17 +199,16 @@ class ExactIndex implements ScoringIndex {
   }
 
   has(key: number): boolean {
-    return this.#slots.has(key)
+    return (this.#slotOf[key] ?? ABSENT) !== ABSENT
   }
 
   keys(): Iterable<number> {
-    return this.#slots.keys()
+    return this.#keys.subarray(0, this.#size)
   }
 
   vector(key: number): Float32Array {
-    const slot = this.#slots.get(key)
-    if (slot === undefined) throw new RangeError(`no vector has the key ${key}`)
-    const start = this.#rowsAt / 4 + slot * this.#stride
+    if (!this.has(key)) throw new RangeError(`no vector has the key ${key}`)
+    const start = this.#rowsAt / 4 + this.#slotOf[key]! * this.#stride
     return this.#floats.subarray(start, start + this.dimension)
   }
 
@@ -142,11 +216,7 @@ class ExactIndex implements ScoringIndex {
     this.#checkDimension(query)
     const best = new TopK(k)
     this.#floats.set(query, 0)
-    for (const key of keys) {
-      const slot = this.#slots.get(key)
-      if (slot === undefined) continue
-      best.offer(this.#score(slot), key)
-    }
+    for (const key of keys) if (this.has(key)) best.offer(this.#score(this.#slotOf[key]!), key)
     return best.sorted()
   }
 
@@ -169,11 +239,33 @@ class ExactIndex implements ScoringIndex {
     const floats = new Float32Array(Uint8Array.from(bytes).buffer)
     const keys = new Int32Array(floats.buffer)
     this.#reserve(floats.length / record)
-    for (let at = 0; at < floats.length; at += record) this.add(keys[at]!, floats.subarray(at + 1, at + record))
+    for (let at = 0; at < floats.length; at += record) {
+      this.#put(keys[at]!, floats.subarray(at + 1, at + record))
+      this.#places.expect(keys[at]!)
+    }
   }
 
   [Symbol.dispose](): void {
-    this.#slots.clear()
+    this.#size = 0
+    this.#slotOf.fill(ABSENT)
+  }
+
+  #put(key: number, vector: Float32Array): void {
+    this.#checkDimension(vector)
+    if (!this.has(key)) {
+      this.#reserve(this.#size + 1)
+      this.#slotOf = withRoom(this.#slotOf, key + 1, ABSENT)
+      this.#slotOf[key] = this.#size
+      this.#keys[this.#size++] = key
+    }
+    const slot = this.#slotOf[key]!
+    this.#floats.set(vector, this.#rowsAt / 4 + slot * this.#stride)
+    this.#coded.set(slot, vector)
+  }
+
+  #room(count: number): Int32Array {
+    this.#listed = withRoom(this.#listed, count)
+    return this.#listed
   }
 
   #checkDimension(vector: Float32Array): void {
@@ -183,17 +275,21 @@ class ExactIndex implements ScoringIndex {
   }
 
   #reserve(rows: number): void {
-    if (rows > this.#keys.length) {
-      const grown = new Int32Array(Math.max(rows, this.#keys.length * 2))
-      grown.set(this.#keys)
-      this.#keys = grown
-    }
+    this.#keys = withRoom(this.#keys, rows)
     const needed = this.#rowsAt + rows * this.#stride * 4
     const have = this.#memory.buffer.byteLength
     if (needed <= have) return
     const target = Math.min(Math.max(needed, have * 1.5), MAX_PAGES * PAGE)
-    if (needed > target) throw new RangeError(`the exact index holds at most ${this.size} vectors of ${this.dimension}`)
+    if (needed > target)
+      throw new RangeError(`the exact index holds at most ${this.#size} vectors of ${this.dimension}`)
     this.#memory.grow(Math.ceil((target - have) / PAGE))
     this.#floats = new Float32Array(this.#memory.buffer)
   }
+}
+
+/** Moves the accepted keys to the front and says how many there are. */
+const keep = (keys: Int32Array, count: number, accept: Accept): number => {
+  let kept = 0
+  for (let i = 0; i < count; i++) if (accept(keys[i]!)) keys[kept++] = keys[i]!
+  return kept
 }

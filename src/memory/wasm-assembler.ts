@@ -42,6 +42,7 @@ export const op = {
   ltS: [0x48],
   geS: [0x4e],
   f32Add: [0x92],
+  i32Load: (offset: number): Code => [0x28, ...memarg(2, offset)],
   f32Store: (offset: number): Code => [0x38, ...memarg(2, offset)],
   i32Store: (offset: number): Code => [0x36, ...memarg(2, offset)],
   load128: (offset: number): Code => simd(0x00, ...memarg(4, offset)),

@@ -1,6 +1,6 @@
-import {describe, expect, test} from 'vitest'
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
-import type {VectorIndex, VectorIndexDriver, VectorIndexFactory} from '../../src/memory/vector-index.ts'
+import type {Place, VectorIndex, VectorIndexDriver, VectorIndexFactory} from '../../src/memory/vector-index.ts'
 import {nearSample, unitSample} from '../support/patterns.ts'
 
 export interface VectorIndexTraits {
@@ -33,6 +33,9 @@ const filled = (open: VectorIndexFactory, vectors: ReadonlyMap<number, Float32Ar
   for (const [key, vector] of vectors) index.add(key, vector)
   return index
 }
+
+/** Makes a few thousand vectors large enough for an approximate index to use its library and its cells. */
+export const smallHierarchy = {trainAt: 300, budget: 400, scanAtMost: 50, sourceShare: 0.5, guard: 100}
 
 /** Every vector index runs these. */
 export const describesVectorIndex = (
@@ -99,6 +102,93 @@ export const describesVectorIndex = (
       const found = index.search(vectors.get(0) as Float32Array, 5, key => accepted.has(key))
       expect(new Set(found.map(({key}) => key))).toEqual(accepted)
       expect(index.search(vectors.get(0) as Float32Array, 5, () => false)).toEqual([])
+    })
+
+    describe('limited to a scope', () => {
+      const everything = {fromUs: Number.NEGATIVE_INFINITY, beforeUs: Number.POSITIVE_INFINITY}
+      /** Partition p has about a tenth as many vectors as p - 1; times fall and rise again within each. */
+      const placeOf = (key: number): Place => ({
+        partition: key % 1_000 === 0 ? 3 : key % 100 === 0 ? 2 : key % 10 === 0 ? 1 : 0,
+        tsUs: (key * 7_919) % 4_001,
+      })
+      const placed = (vectors: ReadonlyMap<number, Float32Array>): VectorIndex => {
+        const index = open(256)
+        for (const [key, vector] of vectors) index.add(key, vector, placeOf(key))
+        return index
+      }
+      const only = (...wanted: number[]): Uint8Array =>
+        Uint8Array.from({length: 4}, (_, p) => Number(wanted.includes(p)))
+
+      const vectors = clustered(4_000, 21)
+      let shared: VectorIndex
+      beforeAll(() => {
+        shared = placed(vectors)
+      })
+      afterAll(() => shared[Symbol.dispose]())
+
+      test.each([
+        ['all', everything],
+        ['nine tenths', {...everything, partitions: only(0)}],
+        ['a half, by age', {...everything, fromUs: 2_000}],
+        ['a tenth', {...everything, partitions: only(1, 2, 3)}],
+        ['a tenth, by age', {fromUs: 1_000, beforeUs: 1_400}],
+        ['a hundredth', {...everything, partitions: only(2, 3)}],
+        ['a thousandth', {...everything, partitions: only(3)}],
+        ['partition and age', {fromUs: 3_000, beforeUs: 3_500, partitions: only(0, 2)}],
+      ] as const)('%s: recall is what it is without', (_, scope) => {
+        const members = new Map(
+          [...vectors].filter(([key]) => {
+            const {partition, tsUs} = placeOf(key)
+            const isWanted = !('partitions' in scope) || scope.partitions[partition] === 1
+            return isWanted && tsUs >= scope.fromUs && tsUs < scope.beforeUs
+          }),
+        )
+        const rng = createRng(22)
+        let [hits, possible] = [0, 0]
+        for (let i = 0; i < 15; i++) {
+          const query = nearSample(rng, vectors.get(rng.below(4_000)) as Float32Array, 0.5)
+          const truth = new Set(naive(members, query, 10))
+          const found = shared.search(query, 10, undefined, scope)
+          expect(found.length).toBe(truth.size)
+          expect(found.every(({key}) => members.has(key))).toBe(true)
+          hits += found.filter(({key}) => truth.has(key)).length
+          possible += truth.size
+        }
+        expect(hits / possible).toBeGreaterThanOrEqual(recall)
+      })
+
+      test('a filter besides is applied within the scope', () => {
+        const scope = {...everything, partitions: only(1)}
+        const found = shared.search(vectors.get(30) as Float32Array, 50, key => key % 20 === 10, scope)
+        expect(found).toHaveLength(50)
+        expect(found.every(({key}) => placeOf(key).partition === 1 && key % 20 === 10)).toBe(true)
+      })
+
+      test('follows keys that are removed, come again elsewhere, or are placed anew after a restore', () => {
+        const few = clustered(900, 24)
+        using index = placed(few)
+        const query = few.get(100) as Float32Array
+        const inTwo = {...everything, partitions: only(2)}
+        expect(index.search(query, 1, undefined, inTwo)[0]?.key).toBe(100)
+        index.remove(100)
+        expect(index.search(query, 9, undefined, inTwo).some(({key}) => key === 100)).toBe(false)
+        index.add(100, query, {partition: 0, tsUs: 5})
+        expect(index.search(query, 9, undefined, inTwo).some(({key}) => key === 100)).toBe(false)
+        using restored = restore(256, Uint8Array.from(index.snapshot()))
+        for (const key of few.keys()) if (key % 2 === 0) restored.place(key, {partition: 1, tsUs: key})
+        const inOne = restored.search(query, 500, undefined, {...everything, partitions: only(1)})
+        expect(inOne.length).toBe(450)
+        expect(inOne.every(({key}) => key % 2 === 0)).toBe(true)
+        const late = restored.search(query, 500, undefined, {fromUs: 850, beforeUs: 900, partitions: only(1)})
+        expect(late.length).toBe(25)
+      })
+
+      test('an empty scope holds nothing', () => {
+        const query = unitSample(createRng(1))
+        expect(shared.search(query, 5, undefined, {...everything, partitions: new Uint8Array(4)})).toEqual([])
+        expect(shared.search(query, 5, undefined, {...everything, partitions: new Uint8Array(0)})).toEqual([])
+        expect(shared.search(query, 5, undefined, {fromUs: 10, beforeUs: 10})).toEqual([])
+      })
     })
 
     test('forgets removed keys and takes them again', () => {

@@ -4,6 +4,7 @@ import path from 'node:path'
 import {
   type CandidateDriver,
   type CandidateSource,
+  type HierarchyOptions,
   rerankedDriver,
   type VectorRows,
 } from '../../memory/reranked-index.ts'
@@ -31,9 +32,12 @@ interface Faiss {
 const INNER_PRODUCT = 0
 
 /** The addon from `faiss-node`, or the one `npm run build:faiss` compiled; undefined where there is neither. */
-export const loadFaissDriver = async (kind: FaissKind): Promise<VectorIndexDriver | undefined> => {
+export const loadFaissDriver = async (
+  kind: FaissKind,
+  options?: Partial<HierarchyOptions>,
+): Promise<VectorIndexDriver | undefined> => {
   const faiss = loadAddon()
-  return faiss === undefined ? undefined : rerankedDriver(sourceDriver(faiss, kind))
+  return faiss === undefined ? undefined : rerankedDriver(sourceDriver(faiss, kind), options)
 }
 
 const require = createRequire(import.meta.url)
@@ -65,6 +69,8 @@ const sourceDriver = (faiss: Faiss, kind: FaissKind): CandidateDriver => ({
 const TRAINING_PER_LIST = 39
 const GONE = -1
 const LEAST_LISTS = 16
+/** The addon cannot set how broadly a graph is searched, but the search is never narrower than what it asks for. */
+const HNSW_BREADTH = 4
 /** Rows handed over at a time. */
 const CHUNK = 1_024
 
@@ -135,7 +141,8 @@ class FaissSource implements CandidateSource {
   candidates(query: Float32Array, count: number): Iterable<number> | undefined {
     this.#settle()
     if (this.#index === undefined || this.#keys.length === 0) return undefined
-    const {labels} = this.#index.search([...query], Math.min(count, this.#keys.length))
+    const asked = this.#faissKind === 'hnsw' ? HNSW_BREADTH * count : count
+    const {labels} = this.#index.search([...query], Math.min(asked, this.#keys.length))
     return labels.map(row => this.#keys[row] ?? GONE).filter(key => key !== GONE)
   }
 

@@ -2,7 +2,12 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import type {Index} from 'usearch'
-import {type CandidateDriver, type CandidateSource, rerankedDriver} from '../../memory/reranked-index.ts'
+import {
+  type CandidateDriver,
+  type CandidateSource,
+  type HierarchyOptions,
+  rerankedDriver,
+} from '../../memory/reranked-index.ts'
 import type {VectorIndexDriver} from '../../memory/vector-index.ts'
 
 /** Links per node and breadth of the two beams: recall against time, chosen with test/bench/memory.ts. */
@@ -16,10 +21,12 @@ type Usearch = typeof import('usearch')
  * HNSW graph of `usearch` over 8-bit copies of the vectors, ranked again by the full ones. Undefined where the optional
  * package, or its binary for this platform, is not installed.
  */
-export const loadUsearchDriver = async (): Promise<VectorIndexDriver | undefined> => {
+export const loadUsearchDriver = async (
+  options?: Partial<HierarchyOptions>,
+): Promise<VectorIndexDriver | undefined> => {
   try {
     const usearch = await import('usearch')
-    return rerankedDriver(sourceDriver(usearch.default))
+    return rerankedDriver(sourceDriver(usearch.default), options)
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw error

@@ -2,11 +2,13 @@ import {describe, expect, test} from 'vitest'
 import {createRng} from '../../../src/domain/rng.ts'
 import {type FaissKind, loadFaissDriver} from '../../../src/drivers/faiss/faiss-index.ts'
 import {exactIndexDriver} from '../../../src/memory/exact-index.ts'
-import {describesVectorIndex} from '../../contract/vector-index.ts'
+import {describesVectorIndex, smallHierarchy} from '../../contract/vector-index.ts'
 import {nearSample, unitSample} from '../../support/patterns.ts'
 
 const kinds: readonly FaissKind[] = ['flat', 'ivf', 'hnsw', 'ivf-hnsw']
-const drivers = await Promise.all(kinds.map(async kind => ({kind, driver: await loadFaissDriver(kind)})))
+const drivers = await Promise.all(
+  kinds.map(async kind => ({kind, driver: await loadFaissDriver(kind, smallHierarchy)})),
+)
 
 describe.each(drivers)('FAISS $kind', ({kind, driver}) => {
   // Skipped tests are collected too, so they need something to be described with.

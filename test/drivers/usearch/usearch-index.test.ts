@@ -2,10 +2,10 @@ import {describe, expect, test} from 'vitest'
 import {createRng} from '../../../src/domain/rng.ts'
 import {loadUsearchDriver} from '../../../src/drivers/usearch/usearch-index.ts'
 import {exactIndexDriver} from '../../../src/memory/exact-index.ts'
-import {describesVectorIndex} from '../../contract/vector-index.ts'
+import {describesVectorIndex, smallHierarchy} from '../../contract/vector-index.ts'
 import {unitSample} from '../../support/patterns.ts'
 
-const driver = await loadUsearchDriver()
+const driver = await loadUsearchDriver(smallHierarchy)
 // Skipped tests are collected too, so they need something to be described with.
 const loaded = driver ?? exactIndexDriver
 
