@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type {Config} from '../config/schema.ts'
+import type {MemoryStats} from '../memory/bank-stats.ts'
 import {type Calibration, calibrateAbstention} from '../memory/calibrate.ts'
-import type {MemoryStats} from '../memory/memory.ts'
 import {DIMENSION} from '../memory/pattern.ts'
 import type {PatternStore} from '../memory/pattern-store.ts'
 import {openSharedBank, type SharedBank} from '../memory/shared-bank.ts'

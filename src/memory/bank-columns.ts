@@ -1,5 +1,6 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
-import type {Accept} from './vector-index.ts'
+import {withRoom} from './key-column.ts'
+import type {Accept, Place, Scope} from './vector-index.ts'
 
 /** One value or several; absent matches everything. */
 export interface SearchFilters {
@@ -10,87 +11,62 @@ export interface SearchFilters {
   readonly maxAgeUs?: number
 }
 
-interface Row {
+interface Context {
   readonly symbol: string
   readonly regime: string
   readonly strategy: string
-  readonly tsUs: number
 }
 
-/** The filterable fields of every key as typed columns, so that a filter inside the search costs a few loads. */
+/**
+ * What searches ask of the patterns besides their vectors: a partition number for every combination of symbol, regime and
+ * strategy that occurs, which the index keeps its vectors by, and from when on the first outcome of a key was known.
+ */
 export class BankColumns {
-  readonly #symbols = new Interner()
-  readonly #regimes = new Interner()
-  readonly #strategies = new Interner()
-  #symbol = new Int32Array(1024)
-  #regime = new Int32Array(1024)
-  #strategy = new Int32Array(1024)
-  #tsUs = new Float64Array(1024)
-  #visibleFromUs = new Float64Array(1024)
+  readonly #numbers = new Map<string, number>()
+  readonly #contexts: Context[] = []
+  #visibleFromUs: Float64Array<ArrayBuffer> = new Float64Array(1024)
 
-  set(key: number, row: Row, visibleFromUs: number): void {
-    if (key >= this.#tsUs.length) this.#grow(key + 1)
-    this.#symbol[key] = this.#symbols.codeOf(row.symbol)
-    this.#regime[key] = this.#regimes.codeOf(row.regime)
-    this.#strategy[key] = this.#strategies.codeOf(row.strategy)
-    this.#tsUs[key] = row.tsUs
+  set(key: number, visibleFromUs: number): void {
+    this.#visibleFromUs = withRoom(this.#visibleFromUs, key + 1)
     this.#visibleFromUs[key] = visibleFromUs
   }
 
-  /** Patterns decided before `asOfUs` with an outcome known by then, and that pass the filters. */
-  accept(asOfUs: number, filters: SearchFilters): Accept {
-    const symbols = this.#symbols.mask(filters.symbol)
-    const regimes = this.#regimes.mask(filters.regime)
-    const strategies = this.#strategies.mask(filters.strategy)
-    const oldestUs = filters.maxAgeUs === undefined ? Number.NEGATIVE_INFINITY : asOfUs - filters.maxAgeUs
-    const [tsUs, visibleFromUs] = [this.#tsUs, this.#visibleFromUs]
-    const [symbol, regime, strategy] = [this.#symbol, this.#regime, this.#strategy]
-    return key =>
-      visibleFromUs[key]! <= asOfUs &&
-      tsUs[key]! < asOfUs &&
-      tsUs[key]! >= oldestUs &&
-      (symbols === undefined || symbols[symbol[key]!] === 1) &&
-      (regimes === undefined || regimes[regime[key]!] === 1) &&
-      (strategies === undefined || strategies[strategy[key]!] === 1)
+  placeOf({symbol, regime, strategy, tsUs}: Context & {readonly tsUs: number}): Place {
+    const name = JSON.stringify([symbol, regime, strategy])
+    let partition = this.#numbers.get(name)
+    if (partition === undefined) {
+      partition = this.#contexts.push({symbol, regime, strategy}) - 1
+      this.#numbers.set(name, partition)
+    }
+    return {partition, tsUs}
+  }
+
+  /** Patterns decided before `asOfUs` that pass the filters. */
+  scope(asOfUs: number, {symbol, regime, strategy, maxAgeUs}: SearchFilters): Scope {
+    const fromUs = maxAgeUs === undefined ? Number.NEGATIVE_INFINITY : asOfUs - maxAgeUs
+    if (symbol === undefined && regime === undefined && strategy === undefined) return {fromUs, beforeUs: asOfUs}
+    const tests = [member(symbol), member(regime), member(strategy)] as const
+    const partitions = new Uint8Array(this.#contexts.length)
+    for (const [partition, context] of this.#contexts.entries()) {
+      const isWanted = tests[0](context.symbol) && tests[1](context.regime) && tests[2](context.strategy)
+      if (isWanted) partitions[partition] = 1
+    }
+    return {partitions, fromUs, beforeUs: asOfUs}
+  }
+
+  /** Whether an outcome of the key was known by then. */
+  known(asOfUs: number): Accept {
+    const visibleFromUs = this.#visibleFromUs
+    return key => visibleFromUs[key]! <= asOfUs
   }
 
   get bytes(): number {
-    return this.#tsUs.length * (3 * 4 + 2 * 8)
-  }
-
-  #grow(needed: number): void {
-    const length = Math.max(needed, this.#tsUs.length * 2)
-    const wider = <T extends Int32Array | Float64Array>(from: T, to: T): T => {
-      to.set(from)
-      return to
-    }
-    this.#symbol = wider(this.#symbol, new Int32Array(length))
-    this.#regime = wider(this.#regime, new Int32Array(length))
-    this.#strategy = wider(this.#strategy, new Int32Array(length))
-    this.#tsUs = wider(this.#tsUs, new Float64Array(length))
-    this.#visibleFromUs = wider(this.#visibleFromUs, new Float64Array(length))
+    return this.#visibleFromUs.byteLength
   }
 }
 
-/** Small integers for strings, in order of first sight. */
-class Interner {
-  readonly #codes = new Map<string, number>()
-
-  codeOf(text: string): number {
-    const known = this.#codes.get(text)
-    if (known !== undefined) return known
-    this.#codes.set(text, this.#codes.size)
-    return this.#codes.size - 1
-  }
-
-  /** 1 at the codes of the wanted strings; undefined when everything is wanted. */
-  mask(wanted: string | readonly string[] | undefined): Uint8Array | undefined {
-    if (wanted === undefined) return undefined
-    const mask = new Uint8Array(this.#codes.size)
-    for (const text of typeof wanted === 'string' ? [wanted] : wanted) {
-      const code = this.#codes.get(text)
-      if (code !== undefined) mask[code] = 1
-    }
-    return mask
-  }
+const member = (wanted: string | readonly string[] | undefined): ((value: string) => boolean) => {
+  if (wanted === undefined) return () => true
+  if (typeof wanted === 'string') return value => value === wanted
+  return value => wanted.includes(value)
 }

@@ -1,4 +1,5 @@
 import type {Outcome} from './outcome.ts'
+import type {Tier} from './pattern.ts'
 
 /** A stored pattern near the query, with what was known of it at the time of asking. */
 export interface Match {
@@ -9,6 +10,9 @@ export interface Match {
   readonly regime: string
   readonly tsUs: number
   readonly outcome: Outcome
+  /** Probability that what it earns on average is above zero, from its outcomes and the prior; 0.5 where nothing is known. */
+  readonly confidence: number
+  readonly tier: Tier
 }
 
 /** What the neighbours say together, in basis points after costs. Evidence, not an oracle. */

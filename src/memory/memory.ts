@@ -1,21 +1,26 @@
 import {BankColumns, type SearchFilters} from './bank-columns.ts'
+import {countPatterns, type MemoryStats} from './bank-stats.ts'
+import {ColdIndex} from './cold-index.ts'
 import {type Evidence, type EvidenceOptions, evidenceOf, type Match} from './evidence.ts'
-import {type OutcomeAssumptions, outcomeAsOf, withObservation} from './outcome.ts'
+import {confidence, type OutcomeAssumptions, outcomeAsOf, withObservation} from './outcome.ts'
 import {DIMENSION, type Observation, type PatternWrite, type StoredPattern, type Tier, unitVector} from './pattern.ts'
 import {defaultPruneOptions, type PrunePlan, planPrune} from './prune.ts'
-import type {VectorIndex} from './vector-index.ts'
+import type {Neighbour, Scope, VectorIndex} from './vector-index.ts'
 
 export interface MemoryOptions extends EvidenceOptions, OutcomeAssumptions {
   /**
-   * Patterns kept hot. The bank prunes itself when an addition takes it beyond by 2 % of all it holds, hot and cold, and
-   * by a tenth at most: a prune looks at all of them, so its cost stays in proportion to what was added since.
+   * Patterns kept hot. The bank makes room when it is beyond by 2 % of all it holds, hot and cold, and by a tenth at most:
+   * that looks at all the hot ones, so its cost stays in proportion to what was added since.
    */
   readonly capacity: number
+  /** Patterns kept cold besides. */
+  readonly coldCapacity: number
   readonly defaultK: number
 }
 
 export const defaultMemoryOptions: MemoryOptions = {
   capacity: 10_000,
+  coldCapacity: defaultPruneOptions.coldCapacity,
   defaultK: 10,
   minSimilarity: 0.5,
   minEffectiveN: 2,
@@ -45,32 +50,17 @@ export interface SearchRequest {
   readonly asOfUs: number
   readonly k?: number
   readonly filters?: SearchFilters
+  /** `auto` (the default) asks the cold tier only when the hot one leaves the question open. */
+  readonly tiers?: 'auto' | 'hot' | 'all'
 }
 
 export interface SearchResult {
   /** Most similar first. */
   readonly matches: readonly Match[]
   readonly evidence: Evidence
+  /** Ids of the matches that counted as evidence: what `recordUse` takes when a decision rests on this answer. */
+  readonly usable: readonly string[]
   readonly tookUs: number
-}
-
-export interface MemoryStats {
-  readonly count: number
-  readonly hot: number
-  readonly cold: number
-  /** Patterns that have no outcome yet. */
-  readonly pending: number
-  readonly capacity: number
-  readonly dimension: number
-  readonly index: string
-  readonly bytes: number
-  /** `meanBps` is over patterns that have an outcome. */
-  readonly byStrategy: Readonly<
-    Record<string, {readonly count: number; readonly uses: number; readonly meanBps: number}>
-  >
-  readonly searches: number
-  /** Share of the searches since the bank was opened that did not abstain; 0 before the first. */
-  readonly hitRate: number
 }
 
 export interface MemoryBankDeps {
@@ -93,12 +83,17 @@ export class MemoryBank implements Disposable {
   readonly #index: VectorIndex
   readonly #elapsedUs: () => number
   readonly #columns = new BankColumns()
+  readonly #cold: ColdIndex
   readonly #documents = new Map<string, Entry>()
   readonly #byKey: (Entry | undefined)[] = []
   readonly #freeKeys: number[] = []
   readonly #restored: Map<string, number>
   #writes: PatternWrite[] = []
+  /** Uses since the last `takeWrites`, one write a pattern however often it was used. */
+  #uses = new Map<string, {atUs: number; count: number}>()
   #searches = 0
+  #coldSearches = 0
+  #promoted = 0
   #answered = 0
 
   constructor({index, restoredKeys, options = {}, elapsedUs = () => 0}: MemoryBankDeps) {
@@ -106,6 +101,7 @@ export class MemoryBank implements Disposable {
     this.#index = index
     this.options = {...defaultMemoryOptions, ...options}
     this.#elapsedUs = elapsedUs
+    this.#cold = new ColdIndex(DIMENSION, key => (this.#byKey[key] as Entry).stored.vector)
     this.#restored = new Map(restoredKeys)
     const taken = new Set(this.#restored.values())
     const end = Math.max(-1, ...taken) + 1
@@ -142,9 +138,7 @@ export class MemoryBank implements Disposable {
       ...{observations: sorted, tier, lastUseUs, uses},
     }
     this.#write({op: 'add', pattern: stored})
-    const {capacity} = this.options
-    const slack = Math.min(0.1 * capacity, 0.02 * this.#documents.size)
-    if (this.#index.size > capacity + slack + 1) this.#pruneAt(tsUs)
+    this.#makeRoom(tsUs)
     return 'added'
   }
 
@@ -162,21 +156,70 @@ export class MemoryBank implements Disposable {
     return 'recorded'
   }
 
-  /** The nearest hot patterns whose outcome was known at `asOfUs`, and what they say together. */
-  search(vector: ArrayLike<number>, {asOfUs, k = this.options.defaultK, filters = {}}: SearchRequest): SearchResult {
+  /**
+   * The nearest patterns whose outcome was known at `asOfUs`, and what they say together. A look changes nothing: who acts
+   * on the answer says so with `recordUse(result.usable, nowUs)`.
+   */
+  search(vector: ArrayLike<number>, request: SearchRequest): SearchResult {
     const startUs = this.#elapsedUs()
+    const {asOfUs, k = this.options.defaultK, filters = {}, tiers = 'auto'} = request
     const query = unitVector(vector, 'the query')
-    const found = this.#index.search(query, k, this.#columns.accept(asOfUs, filters))
-    const matches = found.map(({key, similarity}) => this.#match(key, similarity, asOfUs))
-    const evidence = evidenceOf(matches, this.options)
+    const scope = this.#columns.scope(asOfUs, filters)
+    const found = this.#index.search(query, k, this.#columns.known(asOfUs), scope)
+    let matches = found.map(neighbour => this.#match(neighbour, asOfUs))
+    let evidence = evidenceOf(matches, this.options)
+    if (this.#cold.size > 0 && (tiers === 'all' || (tiers === 'auto' && this.#isOpen(evidence)))) {
+      matches = this.#withCold(found, {query, k, asOfUs, scope}).map(neighbour => this.#match(neighbour, asOfUs))
+      evidence = evidenceOf(matches, this.options)
+    }
     this.#searches++
     if (!evidence.abstain) this.#answered++
-    return {matches, evidence, tookUs: this.#elapsedUs() - startUs}
+    const usable = matches.filter(({similarity}) => similarity >= this.options.minSimilarity).map(({id}) => id)
+    return {matches, evidence, usable, tookUs: this.#elapsedUs() - startUs}
   }
 
-  /** Says that a decision at `atUs` rested on these patterns: it keeps them from ageing. */
+  /** Abstained, and not because nothing could ever count as near. */
+  #isOpen({abstain}: Evidence): boolean {
+    return abstain && this.options.minSimilarity <= 1
+  }
+
+  #withCold(
+    hot: readonly Neighbour[],
+    {
+      query,
+      k,
+      asOfUs,
+      scope,
+    }: {readonly query: Float32Array; readonly k: number; readonly asOfUs: number; readonly scope: Scope},
+  ): Neighbour[] {
+    this.#coldSearches++
+    const cold = this.#cold.search(query, k, this.#columns.known(asOfUs), scope)
+    return [...hot, ...cold].sort((a, b) => b.similarity - a.similarity || a.key - b.key).slice(0, k)
+  }
+
+  /**
+   * Says that a decision at `atUs` rested on these patterns. It counts the use, keeps them from ageing, and makes cold ones
+   * hot. Costs about a microsecond a pattern: the counts are gathered and become durable with the next flush, all or none.
+   * Call it once a decision, with `usable` of the search it rested on:
+   *
+   *     const answer = bank.search(vector, {asOfUs: nowUs, filters})
+   *     if (!answer.evidence.abstain && answer.evidence.low > costBps) {
+   *       bank.recordUse(answer.usable, nowUs)
+   *       …
+   *     }
+   */
   recordUse(ids: Iterable<string>, atUs: number): void {
-    for (const id of ids) if (this.#documents.has(id)) this.#write({op: 'use', id, atUs})
+    for (const id of ids) {
+      const stored = this.get(id)
+      if (stored === undefined) continue
+      this.apply({op: 'use', id, atUs})
+      const before = this.#uses.get(id) ?? {atUs: 0, count: 0}
+      this.#uses.set(id, {atUs: Math.max(before.atUs, atUs), count: before.count + 1})
+      if (stored.tier === 'hot') continue
+      this.#promoted++
+      this.setTier(id, 'hot')
+    }
+    this.#makeRoom(atUs)
   }
 
   /** Does what the plan says; a redundant pattern's outcomes pass to the one that stays. */
@@ -212,24 +255,12 @@ export class MemoryBank implements Disposable {
   }
 
   stats(): MemoryStats {
-    const byStrategy: Record<string, {count: number; uses: number; meanBps: number}> = {}
-    const observed: Record<string, number> = {}
-    let [pending, hot] = [0, 0]
-    for (const {strategy, observations, tier, uses} of this.patterns()) {
-      byStrategy[strategy] ??= {count: 0, uses: 0, meanBps: 0}
-      const group = byStrategy[strategy]
-      group.count++
-      group.uses += uses
-      group.meanBps += observations.reduce((total, {pnlBps}) => total + pnlBps / observations.length, 0)
-      if (observations.length === 0) pending++
-      else observed[strategy] = (observed[strategy] ?? 0) + 1
-      if (tier === 'hot') hot++
-    }
-    for (const [strategy, group] of Object.entries(byStrategy)) group.meanBps /= observed[strategy] ?? 1
+    const {capacity, coldCapacity} = this.options
     return {
-      ...{count: this.count, hot, cold: this.count - hot, pending, capacity: this.options.capacity},
-      ...{dimension: DIMENSION, index: this.#index.kind, bytes: this.#index.bytes + this.#columns.bytes, byStrategy},
-      ...{searches: this.#searches, hitRate: this.#searches === 0 ? 0 : this.#answered / this.#searches},
+      ...{...countPatterns(this.patterns()), capacity, coldCapacity, dimension: DIMENSION, index: this.#index.kind},
+      ...{bytes: this.#index.bytes + this.#columns.bytes, coldBytes: this.#cold.bytes},
+      ...{coldSearches: this.#coldSearches, promoted: this.#promoted, searches: this.#searches},
+      hitRate: this.#searches === 0 ? 0 : this.#answered / this.#searches,
     }
   }
 
@@ -252,7 +283,10 @@ export class MemoryBank implements Disposable {
   /** The changes since the last call, oldest first, for a store to make durable. */
   takeWrites(): PatternWrite[] {
     const writes = this.#writes
+    // After the additions, so that a pattern added and used since the last call has both.
+    for (const [id, {atUs, count}] of this.#uses) writes.push({op: 'use', id, atUs, count})
     this.#writes = []
+    this.#uses.clear()
     return writes
   }
 
@@ -277,7 +311,7 @@ export class MemoryBank implements Disposable {
         this.#change(write.id, stored => ({
           ...stored,
           lastUseUs: Math.max(stored.lastUseUs, write.atUs),
-          uses: stored.uses + 1,
+          uses: stored.uses + (write.count ?? 1),
         }))
         break
       case 'tier':
@@ -300,16 +334,40 @@ export class MemoryBank implements Disposable {
     this.#writes.push(write)
   }
 
-  /** Age and rank only: looking for near copies is left to `gpi memory prune`, which nobody waits for. */
-  #pruneAt(nowUs: number): void {
-    this.prune(planPrune(this.patterns(), {...this.options, ...defaultPruneOptions, minDistance: 0, nowUs}))
+  /**
+   * Age and rank only, and each tier for itself: looking for near copies, and for cold patterns that have become better
+   * than hot ones, is left to `gpi memory prune`, which nobody waits for.
+   */
+  #makeRoom(nowUs: number): void {
+    const {capacity, coldCapacity} = this.options
+    const options = {...defaultPruneOptions, ...this.options, minDistance: 0, nowUs}
+    const slack = (limit: number): number => Math.min(0.1 * limit, 0.02 * this.#documents.size) + 1
+    if (this.#index.size > capacity + slack(capacity)) {
+      this.prune(planPrune(this.#ofTier('hot'), {...options, coldCapacity: Number.POSITIVE_INFINITY}))
+    }
+    if (this.#cold.size > coldCapacity * 1.02 + 1)
+      this.prune(planPrune(this.#ofTier('cold'), {...options, capacity: 0}))
   }
 
-  #match(key: number, similarity: number, asOfUs: number): Match {
+  *#ofTier(tier: Tier): Generator<StoredPattern> {
+    for (const {stored} of this.#documents.values()) if (stored.tier === tier) yield stored
+  }
+
+  #match({key, similarity}: Neighbour, asOfUs: number): Match {
     const {stored} = this.#byKey[key] as Entry
-    const {id, symbol, strategy, regime, tsUs, observations} = stored
+    const {id, symbol, strategy, regime, tsUs, observations, tier} = stored
     const outcome = outcomeAsOf(observations, asOfUs, this.options.halfLifeUs)
-    return {id, similarity, symbol, strategy, regime, tsUs, outcome}
+    return {
+      id,
+      similarity,
+      symbol,
+      strategy,
+      regime,
+      tsUs,
+      outcome,
+      confidence: confidence(outcome, this.options),
+      tier,
+    }
   }
 
   #put(stored: StoredPattern): void {
@@ -322,11 +380,17 @@ export class MemoryBank implements Disposable {
       this.#documents.set(stored.id, entry)
       this.#byKey[entry.key] = entry
     }
-    this.#columns.set(entry.key, stored, stored.observations[0]?.atUs ?? Number.POSITIVE_INFINITY)
-    const isIndexed = restoredKey !== undefined || (before?.tier === 'hot' && sameVector(before.vector, stored.vector))
-    if (stored.tier === 'hot' && !isIndexed) this.#index.add(entry.key, stored.vector)
-    if (stored.tier === 'cold') this.#index.remove(entry.key)
+    this.#columns.set(entry.key, stored.observations[0]?.atUs ?? Number.POSITIVE_INFINITY)
     this.#restored.delete(stored.id)
+    const tierBefore = restoredKey === undefined ? before?.tier : 'hot'
+    if (stored.tier === tierBefore && (before === undefined || sameVector(before.vector, stored.vector))) {
+      if (restoredKey !== undefined) this.#index.place(entry.key, this.#columns.placeOf(stored))
+      return
+    }
+    if (tierBefore === 'cold') this.#cold.remove(entry.key)
+    if (tierBefore === 'hot') this.#index.remove(entry.key)
+    const index = stored.tier === 'hot' ? this.#index : this.#cold
+    index.add(entry.key, stored.vector, this.#columns.placeOf(stored))
   }
 
   #change(id: string, change: (stored: StoredPattern) => StoredPattern): void {
@@ -341,6 +405,7 @@ export class MemoryBank implements Disposable {
     this.#byKey[entry.key] = undefined
     this.#freeKeys.push(entry.key)
     this.#index.remove(entry.key)
+    this.#cold.remove(entry.key)
   }
 }
 

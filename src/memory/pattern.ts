@@ -21,7 +21,10 @@ export interface Observation {
   readonly pnlBps: number
 }
 
-/** `hot` patterns are searched; `cold` ones are kept, and return when a prune finds them better than a hot one. */
+/**
+ * `hot` patterns are searched first. `cold` ones are searched, more slowly, when the hot ones leave the question open, and
+ * become hot when they are used or when a prune finds them better than a hot one.
+ */
 export type Tier = 'hot' | 'cold'
 
 /** The whole document. */
@@ -36,12 +39,12 @@ export interface StoredPattern extends Pattern {
 
 /**
  * One change of the bank. Changes say what happened rather than what the document is now, so two processes that write to
- * one bank do not undo each other. All but `use` (a count) may be applied twice.
+ * one bank do not undo each other. All but `use` (which counts, 1 without a number) may be applied twice.
  */
 export type PatternWrite =
   | {readonly op: 'add'; readonly pattern: StoredPattern}
   | {readonly op: 'outcome'; readonly id: string; readonly observation: Observation}
-  | {readonly op: 'use'; readonly id: string; readonly atUs: number}
+  | {readonly op: 'use'; readonly id: string; readonly atUs: number; readonly count?: number}
   | {readonly op: 'tier'; readonly id: string; readonly tier: Tier}
   | {readonly op: 'remove'; readonly id: string}
 

@@ -14,6 +14,8 @@ export interface PruneOptions extends OutcomeAssumptions {
   readonly minDistance: number
   /** Standard errors below the mean at which profit is judged. */
   readonly z: number
+  /** Patterns used as evidence this recently stay hot before all others: they are near what the market does now. */
+  readonly usedWithinUs: number
   /** Drops patterns whose lower bound is below this even when there is room; -Infinity keeps them. */
   readonly floorBps: number
 }
@@ -23,6 +25,7 @@ export const defaultPruneOptions = {
   maxAgeUs: 730 * 86_400_000_000,
   minDistance: 0.005,
   z: 1,
+  usedWithinUs: 86_400_000_000,
   floorBps: Number.NEGATIVE_INFINITY,
 } as const
 
@@ -45,7 +48,7 @@ export interface PrunePlan {
 
 /**
  * What a prune would do, pattern by pattern, in a fixed order: age, redundancy, the floor, then a ranking of all the rest
- * by the lower confidence bound of profit, the best `capacity` hot and the next `coldCapacity` cold.
+ * by recent use and the lower confidence bound of profit, the best `capacity` hot and the next `coldCapacity` cold.
  */
 export const planPrune = (patterns: Iterable<StoredPattern>, options: PruneOptions): PrunePlan => {
   const judged = [...patterns].map(pattern => judge(pattern, options))
@@ -72,6 +75,7 @@ interface Judged {
   readonly mean: number
   readonly bound: number
   readonly lastSignUs: number
+  readonly isInUse: boolean
 }
 
 const judge = (pattern: StoredPattern, options: PruneOptions): Judged => {
@@ -83,6 +87,7 @@ const judge = (pattern: StoredPattern, options: PruneOptions): Judged => {
     // Unknown yet: as if one use had broken even, so a newcomer outlives a proven loser and yields to a proven winner.
     bound: outcome.count === 0 ? -options.z * options.priorSdBps : lowerBoundBps(outcome, options, options.z),
     lastSignUs: Math.max(pattern.tsUs, pattern.lastUseUs, outcome.lastAtUs),
+    isInUse: pattern.lastUseUs > 0 && options.nowUs - pattern.lastUseUs <= options.usedWithinUs,
   }
 }
 
@@ -149,7 +154,11 @@ const groups = (items: readonly Judged[]): Judged[][] => {
 
 const rank = (items: readonly Judged[], options: PruneOptions, out: PruneDecision[]): void => {
   const ranked = items.toSorted(
-    (a, b) => b.bound - a.bound || b.lastSignUs - a.lastSignUs || (a.pattern.id < b.pattern.id ? -1 : 1),
+    (a, b) =>
+      Number(b.isInUse) - Number(a.isInUse) ||
+      b.bound - a.bound ||
+      b.lastSignUs - a.lastSignUs ||
+      (a.pattern.id < b.pattern.id ? -1 : 1),
   )
   const {capacity, coldCapacity} = options
   for (const [place, {pattern, bound}] of ranked.entries()) {

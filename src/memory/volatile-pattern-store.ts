@@ -31,7 +31,7 @@ export const createVolatilePatternStore = (): PatternStore => {
         put({...known, observations: withObservation(known.observations, write.observation).observations})
         break
       case 'use':
-        put({...known, lastUseUs: Math.max(known.lastUseUs, write.atUs), uses: known.uses + 1})
+        put({...known, lastUseUs: Math.max(known.lastUseUs, write.atUs), uses: known.uses + (write.count ?? 1)})
         break
       case 'tier':
         put({...known, tier: write.tier})

@@ -99,10 +99,10 @@ export const describesPatternStore = (
       await store.apply([{op: 'add', pattern: sample('a')}])
       await store.apply([
         {op: 'use', id: 'a', atUs: 50},
-        {op: 'use', id: 'a', atUs: 20},
+        {op: 'use', id: 'a', atUs: 20, count: 3},
         {op: 'tier', id: 'a', tier: 'cold'},
       ])
-      expect((await read(store)).changed[0]).toMatchObject({uses: 2, lastUseUs: 50, tier: 'cold'})
+      expect((await read(store)).changed[0]).toMatchObject({uses: 4, lastUseUs: 50, tier: 'cold'})
     })
 
     test('writes about an unknown pattern change nothing', async () => {

@@ -7,7 +7,8 @@ const options = {...defaultMemoryOptions, minSimilarity: 0.5}
 const aMatch = (given: {similarity?: number; pnlBps?: number; tsUs?: number; symbol?: string} = {}): Match => {
   const {similarity = 0.9, pnlBps = 10, tsUs = 0, symbol = 'SPY'} = given
   const outcome = {count: 1, mean: pnlBps, variance: 0, decayedPnlBps: pnlBps, worst: pnlBps, lastAtUs: tsUs + 10}
-  return {id: `${symbol}${tsUs}`, similarity, symbol, strategy: 's', regime: 'calm', tsUs, outcome}
+  const context = {strategy: 's', regime: 'calm', confidence: 0.5, tier: 'hot'} as const
+  return {id: `${symbol}${tsUs}`, similarity, symbol, tsUs, outcome, ...context}
 }
 
 describe('evidenceOf', () => {

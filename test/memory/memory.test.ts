@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {createExactIndex} from '../../src/memory/exact-index.ts'
-import {MemoryBank, type NewPattern} from '../../src/memory/memory.ts'
+import {MemoryBank, type NewPattern, type SearchRequest} from '../../src/memory/memory.ts'
 import {aPattern, nearSample, unitSample} from '../support/patterns.ts'
 
 const openBank = (): MemoryBank => new MemoryBank({index: createExactIndex(256)})
@@ -23,6 +23,8 @@ describe('MemoryBank', () => {
         regime: 'calm',
         tsUs: 1_000,
         outcome: {count: 1, mean: 12, variance: 0, decayedPnlBps: 12, worst: 12, lastAtUs: 2_000},
+        confidence: expect.closeTo(0.594, 2),
+        tier: 'hot',
       },
     ])
     expect(evidence).toMatchObject({n: 1, mean: 12, abstain: true, reason: 'too-few'})
@@ -97,14 +99,98 @@ describe('MemoryBank', () => {
     expect(bank.takeWrites()).toEqual([])
   })
 
-  test('a cold pattern is kept but not searched', () => {
+  describe('a cold pattern', () => {
+    const openTiers = (): MemoryBank => {
+      const bank = openBank()
+      const rng = createRng(8)
+      for (const id of ['a', 'b', 'c']) {
+        bank.add(aPattern({id, vector: nearSample(rng, vector, 0.3), observations: [{atUs: 2_000, pnlBps: 1}]}))
+      }
+      return bank
+    }
+    const found = (bank: MemoryBank, given: Partial<SearchRequest> = {}) =>
+      bank
+        .search(vector, {asOfUs: 5_000, ...given})
+        .matches.map(({id, tier}) => `${id} ${tier}`)
+        .sort()
+
+    test('is searched only when the hot ones leave the question open', () => {
+      using bank = openTiers()
+      for (const symbol of ['QQQ', 'IWM']) {
+        bank.add(aPattern({id: symbol, symbol, vector, observations: [{atUs: 2_000, pnlBps: 1}]}))
+      }
+      bank.setTier('c', 'cold')
+      // Those of one symbol at one time are one piece of evidence; with other symbols' they are more.
+      expect(found(bank)).toEqual(['IWM hot', 'QQQ hot', 'a hot', 'b hot'])
+      expect(bank.stats()).toMatchObject({hot: 4, cold: 1, coldSearches: 0})
+      bank.setTier('QQQ', 'cold')
+      bank.setTier('IWM', 'cold')
+      expect(found(bank)).toEqual(['IWM cold', 'QQQ cold', 'a hot', 'b hot', 'c cold'])
+      expect(bank.stats().coldSearches).toBe(1)
+      expect(found(bank, {tiers: 'hot'})).toEqual(['a hot', 'b hot'])
+      expect(found(bank, {tiers: 'all', filters: {symbol: 'QQQ'}})).toEqual(['QQQ cold'])
+      expect(found(bank, {asOfUs: 1_999})).toEqual([])
+    })
+
+    test('answers as a hot one would', () => {
+      using bank = openTiers()
+      const hot = bank.search(vector, {asOfUs: 5_000})
+      for (const id of ['a', 'b', 'c']) bank.setTier(id, 'cold')
+      const cold = bank.search(vector, {asOfUs: 5_000})
+      expect(cold.matches.map(({id}) => id)).toEqual(hot.matches.map(({id}) => id))
+      for (const [i, {similarity}] of cold.matches.entries()) {
+        expect(similarity).toBeCloseTo(hot.matches[i]?.similarity as number, 6)
+      }
+      expect(cold.evidence.mean).toBeCloseTo(hot.evidence.mean, 6)
+    })
+
+    test('becomes hot when it is used, and is forgotten when it is removed', () => {
+      using bank = openTiers()
+      bank.setTier('b', 'cold')
+      bank.setTier('c', 'cold')
+      bank.recordUse(bank.search(vector, {asOfUs: 5_000, k: 2, tiers: 'all'}).usable, 6_000)
+      expect(bank.stats()).toMatchObject({promoted: expect.any(Number), lastUseUs: 6_000})
+      for (const id of bank.search(vector, {asOfUs: 5_000, k: 2, tiers: 'all'}).usable) {
+        expect(bank.get(id)).toMatchObject({tier: 'hot', uses: 1})
+      }
+      for (const id of ['a', 'b', 'c']) bank.remove(id)
+      expect(found(bank, {tiers: 'all'})).toEqual([])
+    })
+
+    test('is not asked where nothing could ever be near enough', () => {
+      using bank = new MemoryBank({index: createExactIndex(256), options: {minSimilarity: 1.01}})
+      bank.add(aPattern({vector, tier: 'cold', observations: [{atUs: 2_000, pnlBps: 1}]}))
+      expect(found(bank)).toEqual([])
+    })
+  })
+
+  test('a promoted pattern stays hot while it is in use, and the bank keeps its size', () => {
+    using bank = new MemoryBank({index: createExactIndex(256), options: {capacity: 10}})
+    const rng = createRng(9)
+    const outcome = (id: string, i: number, pnlBps: number): void => {
+      const tsUs = 1_000 + 10 * i
+      bank.add(aPattern({id, tsUs, observations: [{atUs: tsUs + 1, pnlBps}], vector: unitSample(rng)}))
+    }
+    for (let i = 0; i < 30; i++) outcome(`l${i}`, i, -50)
+    for (let i = 30; i < 60; i++) outcome(`w${i}`, i, 50)
+    expect(bank.get('l0')?.tier).toBe('cold')
+    bank.recordUse(['l0'], 1_600)
+    for (let i = 60; i < 90; i++) outcome(`w${i}`, i, 50)
+    expect(bank.get('l0')?.tier).toBe('hot')
+    expect(bank.stats().hot).toBeLessThanOrEqual(12)
+    // A day of event time later nothing speaks for it any more.
+    for (let i = 90; i < 120; i++) bank.add(aPattern({id: `w${i}`, tsUs: 2 * 86_400_000_000, vector: unitSample(rng)}))
+    expect(bank.get('l0')?.tier).toBe('cold')
+  })
+
+  test('uses become durable as one write a pattern, after what they need', () => {
     using bank = openBank()
-    bank.add(aPattern({vector, observations: [{atUs: 2_000, pnlBps: 1}]}))
-    bank.setTier('p1', 'cold')
-    expect(bank.search(vector, {asOfUs: 5_000}).matches).toEqual([])
-    expect(bank.stats()).toMatchObject({count: 1, hot: 0, cold: 1})
-    bank.setTier('p1', 'hot')
-    expect(bank.search(vector, {asOfUs: 5_000}).matches).toHaveLength(1)
+    bank.add(aPattern({vector}))
+    bank.recordUse(['p1', 'nobody'], 3_000)
+    bank.recordUse(['p1'], 2_000)
+    expect(bank.takeWrites().slice(1)).toEqual([{op: 'use', id: 'p1', atUs: 3_000, count: 2}])
+    expect(bank.takeWrites()).toEqual([])
+    expect(bank.get('p1')).toMatchObject({uses: 2, lastUseUs: 3_000})
   })
 
   test('prunes itself when it grows past its capacity, keeping what pays', () => {
@@ -130,7 +216,8 @@ describe('MemoryBank', () => {
     bank.search(vector, {asOfUs: 5_000})
     expect(bank.stats()).toEqual({
       ...{count: 2, hot: 2, cold: 0, pending: 1, capacity: 10_000, dimension: 256, index: 'exact', searches: 1},
-      bytes: expect.any(Number),
+      ...{coldCapacity: 90_000, coldSearches: 0, promoted: 0, lastUseUs: 3_000},
+      ...{bytes: expect.any(Number), coldBytes: 0},
       byStrategy: {
         'statistical-arbitrage': {count: 1, uses: 1, meanBps: 10},
         'market-making': {count: 1, uses: 0, meanBps: 0},

@@ -1,6 +1,6 @@
 import {MemoryCommand} from '../../cli/memory-command.ts'
+import type {MemoryStats as Stats} from '../../memory/bank-stats.ts'
 import type {Calibration} from '../../memory/calibrate.ts'
-import type {MemoryStats as Stats} from '../../memory/memory.ts'
 
 type Result = Stats & {
   readonly directory: string

@@ -220,7 +220,7 @@ const operationsOf = (write: Kept, revision: number): AnyBulkWriteOperation<Patt
     case 'outcome':
       return [observe(write.id, write.observation, revision)]
     case 'use': {
-      const update = {$max: {lastUseUs: write.atUs}, $inc: {uses: 1}, $set: {revision}}
+      const update = {$max: {lastUseUs: write.atUs}, $inc: {uses: write.count ?? 1}, $set: {revision}}
       return [{updateOne: {filter: {_id: write.id}, update}}]
     }
     case 'tier':

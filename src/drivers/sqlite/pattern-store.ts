@@ -174,7 +174,7 @@ class SqlitePatternStore implements PatternStore {
         this.#observe(write.id, write.observation, revision)
         break
       case 'use':
-        sql.use.run(write.atUs, revision, write.id)
+        sql.use.run(write.atUs, write.count ?? 1, revision, write.id)
         break
       case 'tier':
         sql.tier.run(write.tier, revision, write.id)
@@ -221,7 +221,7 @@ const prepare = (db: DatabaseSync) => ({
   ),
   touch: db.prepare('UPDATE pattern SET revision = ? WHERE id = ? RETURNING seq'),
   observe: db.prepare('INSERT INTO observation VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
-  use: db.prepare('UPDATE pattern SET last_use_us = max(last_use_us, ?), uses = uses + 1, revision = ? WHERE id = ?'),
+  use: db.prepare('UPDATE pattern SET last_use_us = max(last_use_us, ?), uses = uses + ?, revision = ? WHERE id = ?'),
   tier: db.prepare('UPDATE pattern SET tier = ?, revision = ? WHERE id = ?'),
   removeObservations: db.prepare('DELETE FROM observation WHERE seq = (SELECT seq FROM pattern WHERE id = ?)'),
   remove: db.prepare('DELETE FROM pattern WHERE id = ?'),
