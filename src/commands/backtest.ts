@@ -1,21 +1,29 @@
 import process from 'node:process'
 import {Flags} from '@oclif/core'
 import type {JournalEntry} from '../broker/journal.ts'
+import {allocationFlag, allocationOverride} from '../cli/allocation-flag.ts'
 import {BaseCommand} from '../cli/base-command.ts'
-import type {BacktestSummary, FinishedRun} from '../core/backtest.ts'
+import {ProgressLine} from '../cli/progress-line.ts'
+import type {BacktestSummary} from '../core/backtest.ts'
 import type {Comparison} from '../core/backtest-compare.ts'
 import type {SourceRequest} from '../core/backtest-source.ts'
+import type {MonteCarloSummary} from '../core/monte-carlo.ts'
+import type {SharedTape} from '../core/shared-tape.ts'
 import type {SweepSummary} from '../core/sweep.ts'
 import type {TrialRequest} from '../core/trial.ts'
 import type {WalkForwardSummary} from '../core/walk-forward.ts'
-import type {TapeSource} from '../data/tape-source.ts'
 import {UserError} from '../domain/errors.ts'
 import type {TrialLog} from '../evaluation/trial-log.ts'
 
-interface BacktestResult extends BacktestSummary {
+interface SearchResult {
   readonly sweep?: SweepSummary
   readonly walkForward?: WalkForwardSummary
+  readonly monteCarlo?: MonteCarloSummary
+}
+interface BacktestResult extends BacktestSummary, SearchResult {
   readonly comparison?: Comparison
+  /** What `gpi report` knows the run by. */
+  readonly savedAs?: string
 }
 
 export default class Backtest extends BaseCommand {
@@ -47,6 +55,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     symbols: Flags.string({description: 'replay only these', multiple: true, delimiter: ',', helpValue: 'A,B'}),
     start: Flags.string({description: 'leave out what came before', helpValue: 'TIME'}),
     end: Flags.string({description: 'leave out what came at this time or later', helpValue: 'TIME'}),
+    allocation: allocationFlag,
     capital: Flags.integer({description: 'starting cash in dollars', default: 100_000, min: 1, helpValue: 'DOLLARS'}),
     'latency-us': Flags.integer({
       description: 'one-way latency of orders and of reports, microseconds',
@@ -89,17 +98,26 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     'walk-forward': Flags.boolean({
       description: 'choose on one window, test on the next, step on; with --sweep it chooses the parameters',
     }),
+    'monte-carlo': Flags.integer({
+      description: 'replay this many price paths made of blocks of the tape; quotes, trades and bars only',
+      min: 1,
+      helpValue: 'PATHS',
+    }),
     sweep: Flags.string({description: 'search parameters as this file says', helpValue: 'grid.json'}),
     workers: Flags.integer({description: 'threads for a search; one a core by default', min: 1, helpValue: 'N'}),
     out: Flags.string({
-      description: 'keep finished trials of a sweep here; they are not run again',
-      dependsOn: ['sweep'],
+      description: 'keep finished trials of a search here, not in the home; they are not run again',
       helpValue: 'FILE',
     }),
     compare: Flags.string({
       description: 'journal of a trading node to compare the fills with',
       exclusive: ['sweep'],
       helpValue: 'JOURNAL',
+    }),
+    save: Flags.boolean({
+      description: 'keep the run in the home, for gpi report; the newest 50 back-tests stay',
+      default: true,
+      allowNo: true,
     }),
     baselines: Flags.boolean({description: 'run the baselines beside', default: true, allowNo: true}),
     events: Flags.boolean({description: 'stream events as NDJSON on stdout', exclusive: ['json']}),
@@ -114,7 +132,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       import('../core/backtest-source.ts'),
       import('../core/backtest.ts'),
     ])
-    const resolved = await this.loadConfig(flags)
+    const resolved = await this.loadConfig(flags, allocationOverride(flags.allocation))
     const sourceRequest: SourceRequest = {
       symbols: flags.symbols ?? [],
       skipInvalid: flags['skip-invalid'],
@@ -129,11 +147,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
           ? {kinds: ['depth', 'order']}
           : {}),
     }
-    const searches = flags.sweep !== undefined || flags['walk-forward']
-    if (searches && flags.from === '-')
-      throw new UserError('SWEEP_NEEDS_FILE', 'a search replays its data many times, so it cannot come from a pipe', {
-        hints: ['write the records to a file, or ingest them into a catalog'],
-      })
+    const searches = flags.sweep !== undefined || flags['walk-forward'] || flags['monte-carlo'] !== undefined
     await using opened = await openSource(sourceRequest)
     const setup = await backtestSetup({
       resolved,
@@ -155,8 +169,6 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       const found = await checkLookahead({...setup, source: opened.source, baselines: false, signal: this.stopSignal})
       this.note(`no look-ahead in ${found.decisions} decisions: ${found.replays} replays without the future agreed`)
     }
-    const report =
-      flags.html === undefined && flags.report === undefined ? undefined : await this.#openReport(opened.source, flags)
     const {memoryJournal} = await import('../broker/memory-journal.ts')
     const compared: {readonly entry: JournalEntry}[] = []
     const journal =
@@ -165,21 +177,29 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         : flags.compare === undefined
           ? undefined
           : memoryJournal({keep: false, onEntry: entry => void compared.push({entry})})
-    const {fileTrialLog} = await import('../drivers/files/trial-log.ts')
+    const [{fileTrialLog}, {TapeCollector}, {ReportWriter}] = await Promise.all([
+      import('../drivers/files/trial-log.ts'),
+      import('../core/shared-tape.ts'),
+      import('../core/report-writer.ts'),
+    ])
     const trials = fileTrialLog(resolved.config.home)
-    let sampledUs = new Float64Array()
+    const collector = searches ? new TapeCollector() : undefined
+    const writer = new ReportWriter({
+      instruments: opened.source.instruments,
+      config: resolved.config,
+      ...(flags.html === undefined ? {} : {html: flags.html}),
+      ...(flags.report === undefined ? {} : {report: flags.report}),
+      ...(flags.save ? {save: {command: this.argv, gpiVersion: this.config.version}} : {}),
+    })
     try {
       const summary = await runBacktest({
         ...setup,
-        source: opened.source,
+        source: collector?.watching(opened.source) ?? opened.source,
         baselines: flags.baselines,
         signal: this.stopSignal,
         trials,
-        onFinished: (result, run) => {
-          report?.onFinished(result, run)
-          const {equity} = run.engine.record
-          sampledUs = equity.tsUs.slice(0, equity.count)
-        },
+        onFinished: (result, run) => writer.begin(result, run),
+        ...this.#replayProgress(opened.source.rows),
         ...(journal === undefined ? {} : {journal}),
         ...(flags.events ? {onEvents: async events => void (await this.stream(events))} : {}),
       })
@@ -188,20 +208,31 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         this.note(`${patterns} patterns and ${outcomes} outcomes went to ${flags.bank}`)
       }
       if (flags.events) await this.stream([{kind: 'run', phase: 'ended', ...summary}])
-      else this.#describe(summary)
-      const comparison =
-        flags.compare === undefined
-          ? {}
-          : {
-              comparison: await this.#compare(
-                journal === undefined ? [] : flags.journal === undefined ? compared : journal.entries(),
-                flags.compare,
-              ),
-            }
-      if (!searches) return {...summary, ...comparison}
+      const text = await import('../core/backtest-text.ts')
+      if (!flags.events) this.log(text.backtestText(summary))
+      const result: BacktestResult = {...summary, ...writer.write()}
+      if (flags.compare !== undefined) {
+        const entries = journal === undefined ? [] : flags.journal === undefined ? compared : journal.entries()
+        const comparison = await this.#compare(entries, flags.compare)
+        this.log(text.comparisonText(comparison, flags.compare))
+        Object.assign(result, {comparison}, writer.write({comparison}))
+      }
+      if (!searches) return result
+      const {tape} = collector ?? {}
+      if (tape === undefined && flags.from === '-')
+        throw new UserError(
+          'TAPE_TOO_LARGE',
+          'a search replays its data many times, and this pipe was too long to keep',
+          {
+            hints: ['write the records to a file, or ingest them into a catalog'],
+          },
+        )
       const base: TrialRequest = {
         source: sourceRequest,
-        content: [summary.dataHash, ...Object.values(services.inputs())].join('.'),
+        // All that shapes a trial besides its parameters, the code included: what it decided with those given.
+        content: [summary.dataHash, summary.configHash, summary.journalHash, ...Object.values(services.inputs())].join(
+          '.',
+        ),
         config: resolved.config,
         names: flags.strategy,
         params: flags.param ?? [],
@@ -211,52 +242,102 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         queue: flags.queue,
         ...(flags.bank === undefined ? {} : {bank: flags.bank}),
       }
-      return {...summary, ...comparison, ...(await this.#search(base, sampledUs, trials, flags))}
+      const found = await this.#search(
+        {base, sampledUs: writer.sampledUs, trials, tape, totalReturn: summary.metrics.totalReturn},
+        flags,
+      )
+      return Object.assign(result, found, writer.write(found))
     } finally {
       journal?.[Symbol.dispose]()
     }
   }
 
-  /** The sweep's or the walk-forward's result, beside the run with the parameters as given. */
+  /** What the searches found, beside the run with the parameters as given. */
   async #search(
-    base: TrialRequest,
-    sampledUs: Float64Array,
-    trials: TrialLog,
+    {
+      base,
+      sampledUs,
+      trials,
+      tape,
+      totalReturn,
+    }: {
+      readonly base: TrialRequest
+      readonly sampledUs: Float64Array
+      readonly trials: TrialLog
+      readonly tape: SharedTape | undefined
+      readonly totalReturn: number
+    },
     flags: {
       readonly sweep?: string | undefined
       readonly out?: string | undefined
       readonly workers?: number | undefined
+      readonly 'monte-carlo'?: number | undefined
       readonly 'walk-forward': boolean
     },
-  ): Promise<{readonly sweep?: SweepSummary; readonly walkForward?: WalkForwardSummary}> {
-    const [{openTrialPool}, {readSweepSpec, timeEdges}, {runSweep}, {runWalkForward}] = await Promise.all([
+  ): Promise<SearchResult> {
+    const [{openTrialPool}, {readSweepSpec, timeEdges}, {keptTrialsFile}, text] = await Promise.all([
       import('../core/trial-pool.ts'),
       import('../core/sweep-spec.ts'),
-      import('../core/sweep.ts'),
-      import('../core/walk-forward.ts'),
+      import('../core/kept-trials.ts'),
+      import('../core/backtest-text.ts'),
     ])
     const spec = flags.sweep === undefined ? undefined : await readSweepSpec(flags.sweep)
-    const edges = timeEdges(sampledUs)
-    await using pool = openTrialPool(flags.workers)
-    const common = {base, edges, pool, seed: base.config.seed, signal: this.stopSignal}
-    const onProgress = (done: number, total: number): void => {
-      if (this.showsProgress) this.note(`${done} of ${total}`)
-    }
+    const file = flags.out ?? keptTrialsFile(base.config.home, base)
+    await using pool = openTrialPool(flags.workers, tape)
+    const common = {base, pool, file, trials, seed: base.config.seed, signal: this.stopSignal}
+    const found: {-readonly [K in keyof SearchResult]: SearchResult[K]} = {}
     if (flags['walk-forward']) {
-      const walkForward = await runWalkForward({...common, onProgress, ...(spec === undefined ? {} : {spec})})
-      this.#describeWalk(walkForward)
-      return {walkForward}
+      const {runWalkForward} = await import('../core/walk-forward.ts')
+      const edges = timeEdges(sampledUs)
+      const request = {...common, edges, ...(spec === undefined ? {} : {spec})}
+      found.walkForward = await this.#watched('walk-forward', onProgress => runWalkForward({...request, onProgress}))
+      this.log(text.walkForwardText(found.walkForward))
+    } else if (spec !== undefined) {
+      const {runSweep} = await import('../core/sweep.ts')
+      const edges = spec.method === 'halving' ? timeEdges(sampledUs) : []
+      found.sweep = await this.#watched('sweep', onProgress => runSweep({...common, edges, spec, onProgress}))
+      this.log(text.sweepText(found.sweep))
+      if (!found.sweep.complete) this.note(`finished trials are kept in ${file}: the same command goes on from there`)
     }
-    if (spec === undefined) return {}
-    const sweep = await runSweep({
-      ...common,
-      spec,
-      trials,
-      onProgress,
-      ...(flags.out === undefined ? {} : {file: flags.out}),
-    })
-    this.#describeSweep(sweep)
-    return {sweep}
+    const paths = flags['monte-carlo']
+    if (paths !== undefined && !this.stopSignal.aborted) {
+      if (tape === undefined)
+        throw new UserError('TAPE_TOO_LARGE', 'the tape is too long to make price paths of it', {
+          hints: ['narrow it with --start, --end, --symbols or --kinds'],
+        })
+      const {runMonteCarlo} = await import('../core/monte-carlo.ts')
+      found.monteCarlo = await this.#watched('price paths', onProgress =>
+        runMonteCarlo({...common, paths, onProgress}, totalReturn),
+      )
+      this.log(text.monteCarloText(found.monteCarlo))
+    }
+    return found
+  }
+
+  /** Draws a line of progress, when a person watches, for as long as the work takes. */
+  async #watched<T>(
+    phase: string,
+    work: (onProgress: (done: number, total: number) => void) => Promise<T>,
+  ): Promise<T> {
+    const line = this.showsProgress ? new ProgressLine(phase) : undefined
+    try {
+      return await work((done, total) => line?.update(done, total, `${done} of ${total}`))
+    } finally {
+      line?.clear()
+    }
+  }
+
+  #replayProgress(rows: number | undefined): {readonly onProgress?: (events: number, tsUs: number) => void} {
+    if (!this.showsProgress) return {}
+    const line = new ProgressLine('replay')
+    return {
+      onProgress: (events, tsUs) => {
+        const at = new Date(tsUs / 1000).toISOString().slice(0, 16).replace('T', ' ')
+        if (rows === undefined) line.update(events, Infinity, `${events.toLocaleString('en-US')} events, ${at}`)
+        else if (events >= rows) line.clear()
+        else line.update(events, rows, `${Math.floor((100 * events) / rows)} %, ${at}`)
+      },
+    }
   }
 
   async #compare(entries: Iterable<{readonly entry: JournalEntry}>, file: string): Promise<Comparison> {
@@ -265,62 +346,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       import('../drivers/sqlite/journal.ts'),
     ])
     using live = openSqliteJournal(file, {readOnly: true})
-    const comparison = compareJournals(entries, live.entries())
-    const {matched, missed, extra, meanSlippageBps, medianLatencyUs} = comparison
-    this.log(
-      `against ${file}: ${matched} orders matched, ${missed.length} missed live, ${extra.length} only live` +
-        (meanSlippageBps === null
-          ? ''
-          : `; live paid ${meanSlippageBps.toFixed(2)} bp more, ${medianLatencyUs} µs later`),
-    )
-    return comparison
-  }
-
-  #describeWalk({windows, totalReturn, profitableWindows, meanTrainSharpe, meanTestSharpe}: WalkForwardSummary): void {
-    const ratio = (value: number | null) => (value === null ? 'undefined' : value.toFixed(2))
-    this.log(
-      [
-        `walk-forward: ${windows.length} test windows, ${profitableWindows} profitable, ${(totalReturn * 100).toFixed(2)} % in all; mean Sharpe ${ratio(meanTestSharpe)} in test, ${ratio(meanTrainSharpe)} in training`,
-        ...windows.map(
-          ({test, params, result}) =>
-            `  ${test.from} to ${test.to}: ${(result.metrics.totalReturn * 100).toFixed(2)} %, ${result.fills} fills ${params.join(' ')}`,
-        ),
-      ].join('\n'),
-    )
-  }
-
-  #describeSweep({trials, best, deflatedSharpe, overfitting, complete}: SweepSummary): void {
-    const ratio = (value: number | null) => (value === null ? 'undefined' : value.toFixed(2))
-    this.log(
-      [
-        `sweep: ${trials.length} trials${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
-        `deflated Sharpe probability ${ratio(deflatedSharpe)}, probability of overfitting ${ratio(overfitting)}`,
-        ...trials
-          .slice(0, 10)
-          .map(
-            ({params, metrics}) =>
-              `  ${params.join(' ')}: ${(metrics.totalReturn * 100).toFixed(2)} %, Sharpe ${ratio(metrics.sharpe)}`,
-          ),
-      ].join('\n'),
-    )
-  }
-
-  async #openReport(
-    source: TapeSource,
-    flags: {readonly html?: string | undefined; readonly report?: string | undefined},
-  ) {
-    const [{reportOf}, {reportHtml}, {writeFileSync}] = await Promise.all([
-      import('../core/report.ts'),
-      import('../evaluation/report-html.ts'),
-      import('node:fs'),
-    ])
-    return {
-      onFinished: (summary: BacktestSummary, run: FinishedRun): void => {
-        const data = reportOf(summary, run, source.instruments)
-        if (flags.report !== undefined) writeFileSync(flags.report, `${JSON.stringify(data)}\n`)
-        if (flags.html !== undefined) writeFileSync(flags.html, reportHtml(data))
-      },
-    }
+    return compareJournals(entries, live.entries())
   }
 
   async #openJournal(file: string) {
@@ -329,24 +355,5 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     // A back-test's journal is its result: a second run replaces it.
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, {force: true})
     return openSqliteJournal(file, {durable: 'end'})
-  }
-
-  #describe(summary: BacktestSummary): void {
-    const {metrics, costs, detail} = summary
-    const percent = (value: number) => `${(value * 100).toFixed(2)} %`
-    const ratio = (value: number | null) => (value === null ? 'undefined' : value.toFixed(2))
-    this.log(
-      [
-        `${summary.events} events, ${summary.from} to ${summary.to} (${(summary.eventsPerSecond / 1e6).toFixed(2)} M/s)`,
-        `return ${percent(metrics.totalReturn)}, max drawdown ${percent(metrics.maxDrawdown)}, Sharpe ${ratio(metrics.sharpe)} on ${detail.periods} periods of ${detail.period}`,
-        `${summary.orders} orders, ${summary.fills} fills, ${summary.rejected} refused; fees $${(costs.feesMicros / 1e6).toFixed(2)}, spread $${(costs.spreadMicros / 1e6).toFixed(2)}, slippage $${(costs.slippageMicros / 1e6).toFixed(2)}`,
-        ...summary.baselines.map(
-          ({name, metrics: m}) => `${name}: return ${percent(m.totalReturn)}, max drawdown ${percent(m.maxDrawdown)}`,
-        ),
-        ...(summary.stopped === undefined ? [] : [`stopped: ${summary.stopped}`]),
-        ...summary.remarks.map(({text}) => `note: ${text}`),
-        `journal ${summary.journalHash}`,
-      ].join('\n'),
-    )
   }
 }

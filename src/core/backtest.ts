@@ -1,5 +1,5 @@
 import {performance} from 'node:perf_hooks'
-import {staticAllocation} from '../allocation/allocation.ts'
+import {staticAllocation, type WeightAllocator} from '../allocation/allocation.ts'
 import type {Journal} from '../broker/journal.ts'
 import {memoryJournal} from '../broker/memory-journal.ts'
 import type {Config} from '../config/schema.ts'
@@ -11,6 +11,7 @@ import type {InstrumentTable} from '../domain/instrument.ts'
 import {notionalMicros} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {createRng} from '../domain/rng.ts'
+import {tsUs as toTsUs} from '../domain/units.ts'
 import type {Engine, EngineListener} from '../engine/engine.ts'
 import type {ExecutedOrder} from '../evaluation/capacity.ts'
 import {computeMetrics, headline, type Metrics, type MetricsDetail, type RunSeries} from '../evaluation/metrics.ts'
@@ -28,7 +29,14 @@ import {createStrategy} from '../strategies/registry.ts'
 import type {Strategy} from '../strategies/strategy.ts'
 import {nodeEvents} from './node-events.ts'
 import {PriceRecorder} from './report-prices.ts'
-import {exitRulesOf} from './risk-setup.ts'
+import {
+  type AllocationSummary,
+  allocationMethod,
+  allocationSummary,
+  allocatorOf,
+  exitRulesOf,
+  weightsNote,
+} from './risk-setup.ts'
 import {Simulation, type SimulationOptions} from './simulation.ts'
 import type {TradeEvent} from './trade-events.ts'
 
@@ -108,6 +116,8 @@ export interface BacktestSummary {
     readonly slippageMicros: number
   }
   readonly strategies: readonly StrategySummary[]
+  /** How capital was shared between them, and what moving it earned or cost. */
+  readonly allocation: AllocationSummary
   readonly baselines: readonly BaselineSummary[]
   /** Why trading ended early, when a limit or the caller ended it. */
   readonly stopped?: string
@@ -200,6 +210,7 @@ interface Run {
   readonly journal: Journal
   readonly fills: {readonly fill: Fill; readonly strategy: number}[]
   readonly strategies: readonly Strategy[]
+  readonly allocator: WeightAllocator
   readonly flush: () => Promise<void>
 }
 
@@ -218,13 +229,26 @@ const createRun = (options: BacktestOptions, runId: string): Run => {
     onEvent: event => void pending.push(event),
   })
   const told: EngineListener = onEvents === undefined ? {} : events.listener
+  const names = requested.map(({name}) => name)
+  const allocator = allocatorOf(config, names, capitalMicros, {
+    base: requested.map(({weight}) => weight),
+    // Weights that never move are in the configuration.
+    ...(allocationMethod(config) === 'static'
+      ? {}
+      : {
+          onWeights: record => {
+            journal.append({kind: 'note', tsUs: toTsUs(record.tsUs), text: weightsNote(names, record)})
+            if (onEvents !== undefined) events.weights(names, record)
+          },
+        }),
+  })
   const simulation: Simulation = new Simulation({
     ...venueOf(options),
     runId,
     strategies,
     limits,
     exits: exitRulesOf(config),
-    allocator: staticAllocation({base: requested.map(({weight}) => weight), capitalMicros}),
+    allocator,
     journal,
     listener: {
       ...told,
@@ -240,6 +264,7 @@ const createRun = (options: BacktestOptions, runId: string): Run => {
     journal,
     fills,
     strategies,
+    allocator,
     flush: async () => {
       if (onEvents === undefined || pending.length === 0) return
       await onEvents(pending)
@@ -272,17 +297,18 @@ const baselineRuns = (options: BacktestOptions): Run[] =>
     const strategies = [createStrategy(name)]
     const fills: Run['fills'] = []
     const journal = memoryJournal({keep: false})
+    const allocator = staticAllocation({base: [1], capitalMicros: options.capitalMicros})
     const simulation = new Simulation({
       ...venueOf(options),
       runId: name,
       strategies,
       limits: riskLimits(options.config.risk, {maxDailyLossMicros: Infinity, maxDrawdown: Infinity}),
       rules: [],
-      allocator: staticAllocation({base: [1], capitalMicros: options.capitalMicros}),
+      allocator,
       journal,
       listener: {onFill: fill => void fills.push({fill, strategy: 0})},
     })
-    return {name, simulation, journal, fills, strategies, flush: async () => undefined}
+    return {name, simulation, journal, fills, strategies, allocator, flush: async () => undefined}
   })
 
 const summaryOf = (
@@ -353,6 +379,18 @@ const summaryOf = (
       slippageMicros: Math.round(record.slippageMicros),
     },
     strategies: options.strategies.map((requested, k) => strategySummary(requested, main, engine, k, options)),
+    allocation: allocationSummary(
+      options.config,
+      options.strategies.map(({name}) => name),
+      options.strategies.map(({weight}) => weight),
+      main.allocator,
+      {
+        tsUs: engine.nowUs,
+        profitMicros: options.strategies.map((_, k) => ledger.profitMicros(k)),
+        equityMicros: engine.equityMicros(),
+        initialCashMicros: ledger.initialCashMicros,
+      },
+    ),
     baselines: baselines.map(run => ({
       name: run.name,
       equityMicros: run.simulation.engine.equityMicros(),

@@ -33,7 +33,7 @@ export const runKeptTrials = async (
       // A test window's series is long, and it is run again in less time than it would be read.
       const isTest = missing[number]?.isTest === true
       if (file !== undefined && !isTest) appendFileSync(file, `${JSON.stringify(result)}\n`)
-      if (!isTest)
+      if (!isTest && missing[number]?.path === undefined)
         trials?.record({
           id: result.id,
           family: (missing[number] as TrialRequest).names.join('+'),

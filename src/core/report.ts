@@ -6,12 +6,31 @@ import type {Fill} from '../domain/order.ts'
 import {drawdownTable} from '../evaluation/drawdowns.ts'
 import {ReportData} from '../evaluation/report/report-data.ts'
 import {thin} from '../evaluation/report/svg.ts'
-import {review} from '../evaluation/review.ts'
 import {roundTrips} from '../evaluation/round-trips.ts'
 import {scorecard} from '../evaluation/scorecard.ts'
 import type {BacktestSummary, FinishedRun} from './backtest.ts'
+import type {Comparison} from './backtest-compare.ts'
+import type {MonteCarloSummary} from './monte-carlo.ts'
 import type {PriceRecorder} from './report-prices.ts'
-import {listRuns, runFolder} from './run-folder.ts'
+import {runFolder} from './run-folder.ts'
+import {savedRuns} from './saved-runs.ts'
+import type {SweepSummary} from './sweep.ts'
+import type {WalkForwardSummary} from './walk-forward.ts'
+
+/** What searches and comparisons add to a report. */
+export interface ReportParts {
+  readonly walkForward?: WalkForwardSummary
+  readonly sweep?: SweepSummary
+  readonly monteCarlo?: MonteCarloSummary
+  readonly comparison?: Comparison
+}
+
+/** The report with what was found about its run since, as far as a report shows it. */
+export const withParts = (data: ReportData, parts: ReportParts): ReportData =>
+  ReportData.parse({...data, ...plain(parts)})
+
+/** As JSON would have it: mutable arrays, nothing undefined. */
+const plain = <T>(value: T) => JSON.parse(JSON.stringify(value))
 
 /** The report document of a back-test. */
 export const reportOf = (
@@ -23,8 +42,8 @@ export const reportOf = (
   const column = (c: number) => Array.from((equity.values[c] as Float64Array).subarray(0, equity.count))
   const tsUs = Array.from(equity.tsUs.subarray(0, equity.count))
   const equityMicros = column(0)
-  const plain = fills.map(({fill}) => fill)
-  const trips = roundTrips(plain, instruments)
+  const executions = fills.map(({fill}) => fill)
+  const trips = roundTrips(executions, instruments)
   // Curves are thinned together, by the extremes of equity, so that they share one time axis.
   const kept = thin(equityMicros, 4_000)
   const pick = (values: readonly number[]) => kept.map(k => values[k] as number)
@@ -47,16 +66,8 @@ export const reportOf = (
     metrics: {...summary.detail},
     costs: summary.costs,
     scorecard: scorecard(summary.detail),
-    remarks: review({
-      metrics: summary.detail,
-      tsUs,
-      equityMicros,
-      tripPnlMicros: trips.map(t => t.pnlMicros),
-      feesMicros: summary.costs.feesMicros,
-      tradedMicros: engine.ledger.turnoverMicros,
-      ledgerErrorMicros: summary.ledgerErrorMicros,
-      ...(summary.stopped === undefined ? {} : {stopped: summary.stopped}),
-    }),
+    remarks: summary.remarks.map(remark => ({...remark})),
+    ...(summary.analysis === null ? {} : {analysis: plain(summary.analysis)}),
     equity: {tsUs: pick(tsUs), equityMicros: pick(equityMicros), grossMicros: pick(column(1))},
     drawdowns: drawdownTable(tsUs, equityMicros, 10).map(({recoveredUs, ...d}) => ({
       ...d,
@@ -78,7 +89,7 @@ export const reportOf = (
       fills: b.fills,
       metrics: {...b.metrics},
     })),
-    instruments: instrumentsOf(plain, trips, instruments, prices),
+    instruments: instrumentsOf(executions, trips, instruments, prices),
     trades: trips.map(t => ({
       symbol: instruments.at(t.instrument).symbol,
       closedUs: t.closedUs,
@@ -121,7 +132,7 @@ const instrumentsOf = (
     })
 }
 
-/** Reads the report of a run: an id under the home, a run's folder, or the file itself. */
+/** Reads the report of a run: an id under the home, `last`, a run's own id, its folder, or the file itself. */
 export const readReport = (run: string, home: string): ReportData => {
   const file = reportFile(run, home)
   let parsed: unknown
@@ -144,17 +155,18 @@ export const readReport = (run: string, home: string): ReportData => {
 }
 
 const reportFile = (run: string, home: string): string => {
-  const folder = runFolder(home, run)
-  for (const candidate of [run, path.join(run, 'report.json'), path.join(folder, 'report.json')])
-    if (statSync(candidate, {throwIfNoEntry: false})?.isFile() === true) return candidate
-  const runs = listRuns(home).filter(
-    id => statSync(path.join(runFolder(home, id), 'report.json'), {throwIfNoEntry: false}) !== undefined,
-  )
-  const near = nearest(run, runs)
+  const named = [run, path.join(run, 'report.json'), path.join(runFolder(home, run), 'report.json')]
+  for (const candidate of named) if (statSync(candidate, {throwIfNoEntry: false})?.isFile() === true) return candidate
+  // The run's own id is the same for every repetition: the newest is meant.
+  const saved = savedRuns(home)
+  const same = run === 'last' ? saved[0] : saved.find(({runId}) => runId === run)
+  if (same !== undefined) return path.join(runFolder(home, same.savedAs), 'report.json')
+  const ids = saved.map(({savedAs}) => savedAs)
+  const near = nearest(run, ids)
   throw new UserError('RUN_NOT_FOUND', `there is no report of a run ${run}`, {
     hints: [
       ...(near === undefined ? [] : [`did you mean ${near}?`]),
-      runs.length === 0 ? 'gpi backtest --report FILE leaves one' : `runs with a report: ${runs.slice(-5).join(', ')}`,
+      ids.length === 0 ? 'gpi backtest leaves one' : `gpi report lists them; the newest is ${ids[0]}`,
     ],
   })
 }

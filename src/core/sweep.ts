@@ -38,7 +38,20 @@ export interface SweepSummary {
   readonly sensitivity: Readonly<
     Record<string, readonly {readonly value: string; readonly sharpe: number | null; readonly trials: number}[]>
   >
+  /** Mean Sharpe ratio over each pair of parameters; empty for a search of one. */
+  readonly surfaces: readonly Surface[]
+  /** Mean Sharpe ratio of the grid's trials one step from the best: far below it, the best is a lucky peak. */
+  readonly plateau: number | null
   readonly complete: boolean
+}
+
+export interface Surface {
+  readonly x: string
+  readonly y: string
+  readonly xValues: readonly string[]
+  readonly yValues: readonly string[]
+  /** By y, then x; null where no trial has a ratio. */
+  readonly sharpe: readonly (readonly (number | null)[])[]
 }
 
 /** Share of the time each rung of a halving search replays, and of its trials that go on to the next. */
@@ -111,6 +124,8 @@ const summarise = ({base, spec}: SweepOptions, results: readonly TrialResult[], 
         : deflatedSharpe(bestSample, Math.max(1, results.length), deviation > 0 ? deviation ** 2 : 0),
     overfitting: overfittingOf(results),
     sensitivity: sensitivityOf(results, base.params.length),
+    surfaces: surfacesOf(results, base.params.length),
+    plateau: plateauOf(results, order[0], base.params.length),
     complete,
   }
 }
@@ -146,4 +161,52 @@ const sensitivityOf = (results: readonly TrialResult[], skip: number): SweepSumm
       })),
     ]),
   )
+}
+
+const split = (text: string): readonly [string, string] => {
+  const at = text.indexOf('=')
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** Values a surface shows of each parameter: a random search has as many as trials, and no surface to see. */
+const MOST_VALUES = 16
+
+const surfacesOf = (results: readonly TrialResult[], skip: number): Surface[] => {
+  const trials = results.map(({params, metrics}) => ({at: new Map(params.slice(skip).map(split)), ...metrics}))
+  const axes = [...new Set(trials.flatMap(({at}) => [...at.keys()]))]
+  const valuesOf = (axis: string) => [...new Set(trials.map(({at}) => at.get(axis) ?? ''))].sort(byNumber)
+  const usable = axes.filter(axis => valuesOf(axis).length >= 2 && valuesOf(axis).length <= MOST_VALUES)
+  return usable.flatMap((x, k) =>
+    usable.slice(k + 1).map((y): Surface => {
+      const [xValues, yValues] = [valuesOf(x), valuesOf(y)]
+      const mean = (xValue: string, yValue: string) => {
+        const own = trials.flatMap(({at, sharpe}) =>
+          at.get(x) === xValue && at.get(y) === yValue && sharpe !== null ? [sharpe] : [],
+        )
+        return own.length === 0 ? null : own.reduce((a, b) => a + b, 0) / own.length
+      }
+      return {x, y, xValues, yValues, sharpe: yValues.map(yValue => xValues.map(xValue => mean(xValue, yValue)))}
+    }),
+  )
+}
+
+const byNumber = (a: string, b: string): number => Number(a) - Number(b) || (a < b ? -1 : 1)
+
+const plateauOf = (results: readonly TrialResult[], best: TrialResult | undefined, skip: number): number | null => {
+  if (best === undefined) return null
+  const places = new Map<string, readonly string[]>()
+  for (const {params} of results)
+    for (const [axis, value] of params.slice(skip).map(split)) {
+      const known = places.get(axis) ?? []
+      if (!known.includes(value)) places.set(axis, [...known, value].sort(byNumber))
+    }
+  const placeOf = ({params}: TrialResult) =>
+    params.slice(skip).map(text => {
+      const [axis, value] = split(text)
+      return (places.get(axis) ?? []).indexOf(value)
+    })
+  const top = placeOf(best)
+  const steps = (one: TrialResult) => placeOf(one).reduce((sum, place, k) => sum + Math.abs(place - (top[k] ?? 0)), 0)
+  const around = results.filter(one => one !== best && steps(one) === 1).flatMap(({metrics}) => metrics.sharpe ?? [])
+  return around.length === 0 ? null : around.reduce((a, b) => a + b, 0) / around.length
 }

@@ -1,5 +1,7 @@
 import {configHash} from '../config/resolve.ts'
 import type {Config} from '../config/schema.ts'
+import type {TapeSource} from '../data/tape-source.ts'
+import {createRng} from '../domain/rng.ts'
 import type {Metrics, RunSeries} from '../evaluation/metrics.ts'
 import {periodReturns} from '../evaluation/returns.ts'
 import type {FeeScheduleName} from '../exchange/fees.ts'
@@ -7,6 +9,7 @@ import type {QueueModelName} from '../exchange/venue.ts'
 import {type BacktestSummary, runBacktest} from './backtest.ts'
 import {backtestSetup} from './backtest-setup.ts'
 import {type OpenedSource, openSource, type SourceRequest} from './backtest-source.ts'
+import {type BlockedTape, blockTape, pricePath} from './price-paths.ts'
 import {openSharedTape, type SharedTape} from './shared-tape.ts'
 
 /** One back-test as plain data: it may run in any thread or process, and its id says what it is. */
@@ -26,6 +29,8 @@ export interface TrialRequest {
   readonly queue: QueueModelName
   /** Folder of a pattern bank that the trial may read. */
   readonly bank?: string
+  /** Another path of the market instead of its own; needs the tape in memory. */
+  readonly path?: {readonly seed: number; readonly number: number}
   /** Keeps the run's series and runs the baselines: for a test window, whose result is reported. */
   readonly isTest?: boolean
 }
@@ -69,8 +74,9 @@ export const trialId = (request: TrialRequest): string => {
 /** Runs one trial to its end, on the tape in memory where there is one. The same request gives the same result anywhere. */
 export const runTrial = async (request: TrialRequest, tape?: SharedTape): Promise<TrialResult> => {
   const {config, names, params, capitalDollars, latencyUs, fees, queue} = request
+  if (request.path !== undefined && tape === undefined) throw new Error('a price path needs the tape in memory')
   await using opened = tape === undefined ? await openSource(request.source) : undefined
-  const source = tape === undefined ? (opened as OpenedSource).source : openSharedTape(tape, request.source)
+  const source = tape === undefined ? (opened as OpenedSource).source : sourceOf(tape, request)
   const {instruments} = source
   const setup = await backtestSetup({
     resolved: {config, sources: new Map(), hash: ''},
@@ -118,6 +124,14 @@ export const runTrial = async (request: TrialRequest, tape?: SharedTape): Promis
     period,
     ...(kept === undefined ? {} : {series: {...kept, costs: summary.costs}}),
   }
+}
+
+let blocked: BlockedTape | undefined
+
+const sourceOf = (tape: SharedTape, {source, path}: TrialRequest): TapeSource => {
+  if (path === undefined) return openSharedTape(tape, source)
+  if (blocked?.tape !== tape) blocked = blockTape(tape)
+  return pricePath(blocked, createRng(path.seed, `price path ${path.number}`))
 }
 
 /** Without the unused rest of growing columns, which would travel between threads, too. */

@@ -10,6 +10,16 @@ import {
 } from './report/charts.ts'
 import {dollars, duration, minus, percent, ratio, signedDollars} from './report/format.ts'
 import type {ReportData} from './report/report-data.ts'
+import {
+  comparisonSection,
+  crisisSection,
+  regimeSection,
+  robustnessSection,
+  section,
+  sweepSection,
+  symbolSection,
+  walkForwardSection,
+} from './report/sections.ts'
 import {escapeText} from './report/svg.ts'
 import {STYLE} from './report/theme.ts'
 
@@ -27,8 +37,15 @@ ${tiles(data)}
 ${scorecardTable(data)}
 ${section('Equity', equityChart(data))}
 ${section('Drawdown', drawdownChart(data.equity.tsUs, data.equity.equityMicros) + drawdownTable(data))}
+${walkForwardSection(data)}
+${sweepSection(data)}
 ${section('From gross to net', costs(data))}
 ${strategySection(data)}
+${symbolSection(data)}
+${regimeSection(data)}
+${crisisSection(data)}
+${robustnessSection(data)}
+${comparisonSection(data)}
 ${section('Profit of closed trades by hour of day (UTC)', hours(data))}
 ${section(
   'Closed trades',
@@ -52,8 +69,6 @@ ${baselineTable(data)}
 ${section('Made by', provenance(data))}
 </main></body></html>
 `
-
-const section = (title: string, body: string): string => `<section><h2>${title}</h2>${body}</section>`
 
 const markLegend =
   '<p class="legend"><span><i class="tri" style="color:var(--s1)">▲</i>buy</span><span><i class="tri" style="color:var(--s2)">▼</i>sell</span></p>'
@@ -122,13 +137,20 @@ const drawdownTable = ({drawdowns}: ReportData): string =>
 
 const costs = ({equity, costs: c}: ReportData): string => {
   const net = (equity.equityMicros.at(-1) ?? 0) - (equity.equityMicros[0] ?? 0)
-  const gross = net + c.feesMicros + c.spreadMicros + c.slippageMicros
+  // Costs that not every version knows, such as borrowing, are found by their names.
+  const further = Object.entries(c).flatMap(([key, value]) =>
+    ['feesMicros', 'spreadMicros', 'slippageMicros'].includes(key) || typeof value !== 'number' || value === 0
+      ? []
+      : [{name: key.replace(/Micros$/, ''), value: -value}],
+  )
+  const gross = net + c.feesMicros + c.spreadMicros + c.slippageMicros - further.reduce((sum, f) => sum + f.value, 0)
   return waterfall(
     [
       {name: 'at mid prices', value: gross, isTotal: true},
       {name: c.spreadMicros > 0 ? 'spread paid' : 'spread earned', value: -c.spreadMicros},
       {name: c.slippageMicros > 0 ? 'slippage' : 'better fills', value: -c.slippageMicros},
       {name: c.feesMicros > 0 ? 'fees' : 'rebates', value: -c.feesMicros},
+      ...further,
       {name: 'net', value: net, isTotal: true},
     ],
     'cost waterfall from profit at mid prices to net profit',

@@ -17,18 +17,33 @@ export interface RoundTrip {
   readonly feesMicros: number
 }
 
+/** New lots for old ones from a time on. */
+export interface ShareSplit {
+  readonly instrument: number
+  readonly tsUs: number
+  readonly numerator: number
+  readonly denominator: number
+}
+
 interface OpenLot {
   lots: number
-  readonly ticks: number
-  readonly feePerLot: number
+  ticks: number
+  feePerLot: number
   readonly tsUs: number
 }
 
 /** Matches fills first in, first out, instrument by instrument; lots still open at the end make no trade. */
-export const roundTrips = (fills: readonly Fill[], instruments: InstrumentTable): RoundTrip[] => {
+export const roundTrips = (
+  fills: readonly Fill[],
+  instruments: InstrumentTable,
+  splits: readonly ShareSplit[] = [],
+): RoundTrip[] => {
+  let nextSplit = 0
   const open = new Map<number, {direction: 1 | -1; queue: OpenLot[]}>()
   const trips: RoundTrip[] = []
   for (const fill of fills) {
+    for (let due = splits[nextSplit]; due !== undefined && due.tsUs <= fill.tsUs; due = splits[++nextSplit])
+      applySplit(open.get(due.instrument)?.queue ?? [], due)
     const instrument = instruments.at(fill.instrument)
     const micros = instrument.multiplier * 10 ** (6 - instrument.priceDecimals - instrument.sizeDecimals)
     const direction = sign(fill.side)
@@ -49,7 +64,7 @@ export const roundTrips = (fills: readonly Fill[], instruments: InstrumentTable)
         fees += taken * (lot.feePerLot + feePerLot)
         lot.lots -= taken
         left -= taken
-        if (lot.lots === 0) state.queue.shift()
+        if (lot.lots <= 1e-9) state.queue.shift()
       }
       const gross = state.direction * (closed * fill.priceTicks - cost) * micros
       trips.push({
@@ -70,4 +85,23 @@ export const roundTrips = (fills: readonly Fill[], instruments: InstrumentTable)
     if (arriving > 0) state.queue.push({lots: arriving, ticks: fill.priceTicks, feePerLot, tsUs: fill.tsUs})
   }
   return trips
+}
+
+/** Open lots in new shares, whole in all: the fraction that is paid out leaves the oldest lot, as it would be sold first. */
+const applySplit = (queue: OpenLot[], {numerator, denominator}: ShareSplit): void => {
+  const factor = numerator / denominator
+  for (const lot of queue) {
+    lot.lots *= factor
+    lot.ticks /= factor
+    lot.feePerLot /= factor
+  }
+  const held = queue.reduce((sum, lot) => sum + lot.lots, 0)
+  // A sum that is whole but for its last bits is whole.
+  let fraction = held - Math.floor(held + 1e-9)
+  while (fraction > 1e-9 && queue[0] !== undefined) {
+    const taken = Math.min(fraction, queue[0].lots)
+    queue[0].lots -= taken
+    fraction -= taken
+    if (queue[0].lots <= 1e-9) queue.shift()
+  }
 }

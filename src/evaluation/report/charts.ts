@@ -218,6 +218,37 @@ export const heatMap = (
   return frame(height, label, body.join('') + names.join('') + heads.join(''))
 }
 
+/** A number for each pair of values: green above zero, red below, a dash where there is none. */
+export const heatGrid = (
+  columns: readonly string[],
+  rows: readonly string[],
+  values: readonly (readonly (number | null)[])[],
+  label: string,
+): string => {
+  const cellHeight = 30
+  const height = TOP + rows.length * cellHeight + BOTTOM
+  const width = Math.min(120, (WIDTH - LEFT - RIGHT) / columns.length)
+  const largest = Math.max(...values.flat().map(v => Math.abs(v ?? 0)), 1e-12)
+  const body = values.flatMap((cells, r) =>
+    cells.map((value, k) => {
+      const [x, y] = [LEFT + k * width, TOP + r * cellHeight]
+      const name = `${columns[k]}, ${rows[r]}`
+      const middle = 'text-anchor="middle" class="value"'
+      if (value === null) return text(x + width / 2, y + cellHeight / 2 + 4, '–', middle)
+      const opacity = (0.12 + 0.68 * Math.sqrt(Math.abs(value) / largest)).toFixed(2)
+      const css = `class="${value >= 0 ? 'good' : 'bad'} cell" fill-opacity="${opacity}" rx="2"`
+      const shown = (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)).replace('-', '−')
+      return (
+        rect(x + 1, y + 1, width - 2, cellHeight - 2, css, `${name}: ${shown}`) +
+        text(x + width / 2, y + cellHeight / 2 + 4, shown, middle)
+      )
+    }),
+  )
+  const names = rows.map((r, i) => text(LEFT - 8, TOP + i * cellHeight + cellHeight / 2 + 4, r, 'text-anchor="end"'))
+  const heads = columns.map((c, k) => text(LEFT + (k + 0.5) * width, height - 8, c, 'text-anchor="middle"'))
+  return frame(height, label, body.join('') + names.join('') + heads.join(''))
+}
+
 const short = (micros: number): string => {
   const value = micros / 1e6
   const text =

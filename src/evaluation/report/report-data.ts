@@ -27,6 +27,128 @@ export const ReportMetrics = z.looseObject({
   intervals: z.object({sharpe: interval, winRate: interval, avgWinLoss: interval}),
 })
 
+const micros = z.number()
+const sums = z.array(z.looseObject({key: z.string(), trades: z.number(), wins: z.number(), pnlMicros: micros}))
+const quantiles = z.object({p5: z.number(), p50: z.number(), p95: z.number()}).nullable()
+
+const Analysis = z.looseObject({
+  bySymbol: sums,
+  byHour: sums,
+  regimes: z.array(
+    z.looseObject({
+      dimension: z.string(),
+      regime: z.string(),
+      periods: z.number(),
+      totalReturn: z.number(),
+      marketReturn: z.number(),
+      sharpe: nullable,
+    }),
+  ),
+  crises: z.array(
+    z.looseObject({
+      name: z.string(),
+      from: z.string(),
+      to: z.string(),
+      totalReturn: z.number(),
+      maxDrawdown: z.number(),
+      marketReturn: nullable,
+    }),
+  ),
+  tradeOrder: z
+    .looseObject({draws: z.number(), drawdown: z.number(), median: z.number(), high: z.number(), rank: z.number()})
+    .nullable(),
+  capacity: z
+    .looseObject({
+      sizes: z.array(z.object({multiple: z.number(), profitMicros: micros})),
+      impactMicros: micros,
+      bestMultiple: nullable,
+      breakEvenMultiple: nullable,
+      participation: z.number(),
+      uncovered: z.number(),
+    })
+    .nullable(),
+})
+
+const scorecardLines = z.array(
+  z.object({
+    target: z.string(),
+    wanted: z.number(),
+    value: nullable,
+    interval,
+    verdict: z.enum(['met', 'missed', 'uncertain', 'undefined']),
+  }),
+)
+
+const span = z.looseObject({from: z.string(), to: z.string()})
+const WalkForward = z.looseObject({
+  windows: z.array(
+    z.looseObject({
+      test: span,
+      params: z.array(z.string()),
+      trainSharpe: nullable,
+      validateSharpe: nullable,
+      result: z.looseObject({
+        fills: z.number(),
+        metrics: z.looseObject({totalReturn: z.number(), sharpe: nullable, maxDrawdown: z.number()}),
+      }),
+    }),
+  ),
+  totalReturn: z.number(),
+  outOfSample: z
+    .looseObject({
+      from: z.string(),
+      to: z.string(),
+      fills: z.number(),
+      metrics: ReportMetrics,
+      scorecard: scorecardLines,
+      baselines: z.array(
+        z.looseObject({name: z.string(), fills: z.number(), metrics: z.looseObject({totalReturn: z.number()})}),
+      ),
+      equity: z.object({tsUs: numbers, equityMicros: numbers}),
+    })
+    .nullable(),
+})
+
+const Sweep = z.looseObject({
+  trials: z.array(
+    z.looseObject({
+      params: z.array(z.string()),
+      fills: z.number(),
+      metrics: z.looseObject({totalReturn: z.number(), sharpe: nullable, maxDrawdown: z.number()}),
+    }),
+  ),
+  deflatedSharpe: nullable,
+  overfitting: nullable,
+  plateau: nullable,
+  surfaces: z.array(
+    z.object({
+      x: z.string(),
+      y: z.string(),
+      xValues: z.array(z.string()),
+      yValues: z.array(z.string()),
+      sharpe: z.array(z.array(nullable)),
+    }),
+  ),
+  complete: z.boolean(),
+})
+
+const MonteCarlo = z.looseObject({
+  paths: z.number(),
+  totalReturn: quantiles,
+  maxDrawdown: quantiles,
+  sharpe: quantiles,
+  lossProbability: nullable,
+  rank: nullable,
+})
+
+const Comparison = z.looseObject({
+  matched: z.number(),
+  missed: z.array(z.looseObject({})),
+  extra: z.array(z.looseObject({})),
+  meanSlippageBps: nullable,
+  medianLatencyUs: nullable,
+})
+
 export const ReportData = z.looseObject({
   kind: z.literal('report'),
   title: z.string(),
@@ -44,16 +166,9 @@ export const ReportData = z.looseObject({
   equityMicros: z.number(),
   ledgerErrorMicros: z.number(),
   metrics: ReportMetrics,
-  costs: z.object({feesMicros: z.number(), spreadMicros: z.number(), slippageMicros: z.number()}),
-  scorecard: z.array(
-    z.object({
-      target: z.string(),
-      wanted: z.number(),
-      value: nullable,
-      interval,
-      verdict: z.enum(['met', 'missed', 'uncertain', 'undefined']),
-    }),
-  ),
+  /** Further costs, such as borrowing, are named alike: `borrowMicros`. */
+  costs: z.looseObject({feesMicros: z.number(), spreadMicros: z.number(), slippageMicros: z.number()}),
+  scorecard: scorecardLines,
   remarks: z.array(z.object({code: z.string(), text: z.string()})),
   equity: z.object({tsUs: numbers, equityMicros: numbers, grossMicros: numbers}),
   drawdowns: z.array(
@@ -87,5 +202,10 @@ export const ReportData = z.looseObject({
   /** Closed trades: time of closing and profit after fees. */
   trades: z.array(z.object({symbol: z.string(), closedUs: z.number(), holdingUs: z.number(), pnlMicros: z.number()})),
   stopped: z.string().optional(),
+  analysis: Analysis.optional(),
+  walkForward: WalkForward.optional(),
+  sweep: Sweep.optional(),
+  monteCarlo: MonteCarlo.optional(),
+  comparison: Comparison.optional(),
 })
 export type ReportData = z.output<typeof ReportData>

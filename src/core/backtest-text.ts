@@ -1,0 +1,75 @@
+import type {BacktestSummary} from './backtest.ts'
+import type {Comparison} from './backtest-compare.ts'
+import type {MonteCarloSummary} from './monte-carlo.ts'
+import type {SweepSummary} from './sweep.ts'
+import type {WalkForwardSummary} from './walk-forward.ts'
+
+const percent = (value: number): string => `${(value * 100).toFixed(2)} %`
+const ratio = (value: number | null): string => (value === null ? 'undefined' : value.toFixed(2))
+const dollars = (micros: number): string => `$${(micros / 1e6).toFixed(2)}`
+
+/** A back-test in words for a terminal. */
+export const backtestText = (summary: BacktestSummary): string => {
+  const {metrics, costs, detail} = summary
+  const others = Object.entries(costs)
+    .filter(([name]) => !['feesMicros', 'spreadMicros', 'slippageMicros'].includes(name))
+    .map(([name, value]) => `, ${name.replace(/Micros$/, '')} ${dollars(value)}`)
+  return [
+    `${summary.events} events, ${summary.from} to ${summary.to} (${(summary.eventsPerSecond / 1e6).toFixed(2)} M/s)`,
+    `return ${percent(metrics.totalReturn)}, max drawdown ${percent(metrics.maxDrawdown)}, Sharpe ${ratio(metrics.sharpe)} on ${detail.periods} periods of ${detail.period}`,
+    `${summary.orders} orders, ${summary.fills} fills, ${summary.rejected} refused; fees ${dollars(costs.feesMicros)}, spread ${dollars(costs.spreadMicros)}, slippage ${dollars(costs.slippageMicros)}${others.join('')}`,
+    ...summary.baselines.map(
+      ({name, metrics: m}) => `${name}: return ${percent(m.totalReturn)}, max drawdown ${percent(m.maxDrawdown)}`,
+    ),
+    ...(summary.stopped === undefined ? [] : [`stopped: ${summary.stopped}`]),
+    ...summary.remarks.map(({text}) => `note: ${text}`),
+    `journal ${summary.journalHash}`,
+  ].join('\n')
+}
+
+export const walkForwardText = ({
+  windows,
+  totalReturn,
+  profitableWindows,
+  meanTrainSharpe,
+  meanTestSharpe,
+  outOfSample,
+}: WalkForwardSummary): string =>
+  [
+    `walk-forward: ${windows.length} test windows, ${profitableWindows} profitable, ${percent(totalReturn)} in all; mean Sharpe ${ratio(meanTestSharpe)} in test, ${ratio(meanTrainSharpe)} in training`,
+    ...windows.map(
+      ({test, params, result}) =>
+        `  ${test.from} to ${test.to}: ${percent(result.metrics.totalReturn)}, ${result.fills} fills ${params.join(' ')}`,
+    ),
+    ...(outOfSample === null
+      ? []
+      : [
+          `out of sample: Sharpe ${ratio(outOfSample.metrics.sharpe)} on ${outOfSample.metrics.periods} periods of ${outOfSample.metrics.period}, max drawdown ${percent(outOfSample.metrics.maxDrawdown)}, ${outOfSample.metrics.trades} trades`,
+          ...outOfSample.baselines.map(({name, metrics}) => `  ${name}: ${percent(metrics.totalReturn)}`),
+        ]),
+  ].join('\n')
+
+export const sweepText = ({trials, best, deflatedSharpe, overfitting, plateau, complete}: SweepSummary): string =>
+  [
+    `sweep: ${trials.length} trials${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
+    `deflated Sharpe probability ${ratio(deflatedSharpe)}, probability of overfitting ${ratio(overfitting)}${plateau === null ? '' : `, mean Sharpe of the best’s neighbours ${ratio(plateau)}`}`,
+    ...trials
+      .slice(0, 10)
+      .map(
+        ({params, metrics}) =>
+          `  ${params.join(' ')}: ${percent(metrics.totalReturn)}, Sharpe ${ratio(metrics.sharpe)}`,
+      ),
+  ].join('\n')
+
+export const monteCarloText = ({paths, totalReturn, maxDrawdown, lossProbability}: MonteCarloSummary): string =>
+  totalReturn === null || maxDrawdown === null
+    ? 'price paths: none was finished'
+    : `price paths: ${paths}; return ${percent(totalReturn.p5)} … ${percent(totalReturn.p50)} … ${percent(totalReturn.p95)} (5, 50, 95 %), max drawdown ${percent(maxDrawdown.p50)} (95 %: ${percent(maxDrawdown.p95)}), ${percent(lossProbability ?? 0)} of them lose`
+
+export const comparisonText = (
+  {matched, missed, extra, meanSlippageBps, medianLatencyUs}: Comparison,
+  file: string,
+): string =>
+  `against ${file}: ${matched} orders matched, ${missed.length} missed live, ${extra.length} only live${
+    meanSlippageBps === null ? '' : `; live paid ${meanSlippageBps.toFixed(2)} bp more, ${medianLatencyUs} µs later`
+  }`
