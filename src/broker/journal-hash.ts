@@ -3,8 +3,18 @@ import type {ExecutionReport, Fill, OrderIntent} from '../domain/order.ts'
 import type {JournalEntry} from './journal.ts'
 
 /** A name's place in its list is its code; lists only grow at the end, or old hashes change. */
-const ENTRY = ['run', 'intent', 'verdict', 'report', 'cancel', 'latch', 'note', 'cross'] as const
-const REPORT = ['accepted', 'fill', 'cancelled', 'expired', 'rejected', 'cancelRejected', 'replaced'] as const
+const ENTRY = ['run', 'intent', 'verdict', 'report', 'cancel', 'latch', 'note', 'cross', 'booking'] as const
+const BOOKING = ['split', 'dividend', 'payment', 'borrow'] as const
+const REPORT = [
+  'accepted',
+  'fill',
+  'cancelled',
+  'expired',
+  'rejected',
+  'cancelRejected',
+  'replaced',
+  'adjusted',
+] as const
 const SIDE = ['buy', 'sell'] as const
 const TYPE = ['market', 'limit', 'stop', 'stop_limit', 'trailing_stop'] as const
 const TIME_IN_FORCE = ['day', 'gtc', 'ioc', 'fok', 'opg', 'cls'] as const
@@ -59,6 +69,13 @@ export class JournalHash {
         this.#text(entry.buyer)
         this.#text(entry.seller)
         return
+      case 'booking':
+        this.#text(entry.symbol)
+        this.#number(entry.instrument)
+        this.#byte(BOOKING.indexOf(entry.booking))
+        this.#number(entry.values.length)
+        for (const value of entry.values) this.#number(value)
+        return
       default:
         entry satisfies never
     }
@@ -82,7 +99,12 @@ export class JournalHash {
     this.#number(intent.stopTicks)
     this.#number(intent.trailTicks)
     this.#number(intent.trailBps)
-    this.#byte((intent.postOnly ? 1 : 0) | (intent.reduceOnly ? 2 : 0) | (intent.extendedHours ? 4 : 0))
+    this.#byte(
+      (intent.postOnly ? 1 : 0) |
+        (intent.reduceOnly ? 2 : 0) |
+        (intent.extendedHours ? 4 : 0) |
+        (intent.doNotReduce ? 8 : 0),
+    )
     this.#number(intent.decidedUs)
   }
 
@@ -119,6 +141,14 @@ export class JournalHash {
         this.#text(report.clientOrderId)
         this.#text(report.newClientOrderId)
         this.#text(report.venueOrderId)
+        return
+      case 'adjusted':
+        this.#text(report.clientOrderId)
+        this.#number(report.leavesLots)
+        this.#number(report.filledLots)
+        this.#number(report.limitTicks)
+        this.#number(report.stopTicks)
+        this.#text(report.reason)
         return
       default:
         report satisfies never

@@ -35,6 +35,18 @@ export type JournalEntry =
       readonly buyer: string
       readonly seller: string
     }
+  /**
+   * The account changes without an order. `values`: split: new shares, old shares, micros of one new lot (for fractions
+   * paid out); dividend: ticks a share, payUs (0: at once); payment: micros received; borrow: micros paid.
+   */
+  | {
+      readonly kind: 'booking'
+      readonly tsUs: TsUs
+      readonly symbol: string
+      readonly instrument: number
+      readonly booking: 'split' | 'dividend' | 'payment' | 'borrow'
+      readonly values: readonly number[]
+    }
   | {readonly kind: 'latch'; readonly tsUs: TsUs; readonly latched: boolean; readonly reason: string}
   | {readonly kind: 'note'; readonly tsUs: TsUs; readonly text: string}
 

@@ -1,9 +1,10 @@
 import type {Journal} from '../broker/journal.ts'
 import {openLatch} from '../broker/kill-latch.ts'
 import {applyRow, createMarketState, type MarketState} from '../data/market-state.ts'
-import type {TapeChunk} from '../data/tape.ts'
+import {EventKind, type TapeChunk} from '../data/tape.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import {createRng} from '../domain/rng.ts'
+import type {BackOffice, BackOfficeTerms} from '../engine/back-office.ts'
 import {Engine, type EngineListener} from '../engine/engine.ts'
 import {exchangeSessions} from '../engine/exchange-sessions.ts'
 import type {Allocator} from '../engine/ports.ts'
@@ -41,6 +42,8 @@ export interface SimulationOptions {
   readonly sampleUs?: number
   /** False leaves every instrument open round the clock. */
   readonly sessions?: boolean
+  /** Borrow rates and other terms of the account. */
+  readonly backOffice?: BackOfficeTerms
   /** Until this time strategies watch and may want things, but nothing is sent. */
   readonly tradeFromUs?: number
 }
@@ -75,6 +78,7 @@ export class Simulation {
       onReport: report => this.engine.onReport(report, this.#nowUs),
       ...(options.impact === undefined ? {} : {impact: options.impact}),
       ...(options.bars === undefined ? {} : {bars: options.bars}),
+      adjustsOrders: true,
       ...(sessions ? {sessions: exchangeSessions(instruments)} : {}),
     })
     this.engine = new Engine({
@@ -103,6 +107,7 @@ export class Simulation {
       cashMicros,
       sessions,
       rememberedFills: 4_096,
+      backOffice: options.backOffice ?? {},
       ...(options.exits === undefined ? {} : {exits: options.exits}),
       ...(options.listener === undefined ? {} : {listener: options.listener}),
       ...(options.sampleUs === undefined ? {} : {sampleUs: options.sampleUs}),
@@ -115,7 +120,8 @@ export class Simulation {
   /** Replays rows `from` (0 by default) to `to` of a chunk. */
   play(chunk: TapeChunk, from = 0, to = chunk.count): void {
     const {venue, engine, market} = this
-    const {tsUs} = chunk
+    const {tsUs, kind} = chunk
+    const office = engine.backOffice as BackOffice // always given one
     if (!this.#started && to > from) {
       this.#nowUs = tsUs[from] as number
       engine.start(this.#nowUs)
@@ -123,9 +129,11 @@ export class Simulation {
     }
     for (let row = from; row < to; row++) {
       const atUs = tsUs[row] as number
+      if (office.dueUs < atUs) this.#settleBefore(atUs)
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
       this.#nowUs = atUs
       if (atUs >= this.#tradeFromUs) this.#letLoose()
+      if (kind[row] === EventKind.notice) this.#onNotice(chunk, row)
       applyRow(market, chunk, row)
       venue.onRow(chunk, row)
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
@@ -140,6 +148,24 @@ export class Simulation {
     // Reports of what the venue did before the end; new arrivals find a market that stands still.
     this.#advance(lastUs + 1_000_000)
     this.engine.finish()
+  }
+
+  /** What the calendar brings before a row, each at its own time. */
+  #settleBefore(untilUs: number): void {
+    const office = this.engine.backOffice as BackOffice
+    for (let dueUs = office.dueUs; dueUs < untilUs; dueUs = office.dueUs) {
+      this.#advance(dueUs)
+      this.#nowUs = dueUs
+      this.engine.onDue(dueUs)
+    }
+  }
+
+  /** The books are closed before an ex-date begins: reports on their way are of the day before. */
+  #onNotice(chunk: TapeChunk, row: number): void {
+    const i = chunk.instrument[row] as number
+    this.venue.deliver()
+    this.engine.onNotice(chunk, row)
+    this.venue.hold(i, this.engine.ledger.account.lots[i] as number)
   }
 
   #letLoose(): void {

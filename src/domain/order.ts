@@ -23,6 +23,8 @@ export interface OrderIntent {
   /** Never lets the absolute position grow; the venue or the simulator shrinks or refuses it. */
   readonly reduceOnly?: boolean
   readonly extendedHours?: boolean
+  /** A resting buy limit or sell stop keeps its price when the share goes ex-dividend. */
+  readonly doNotReduce?: boolean
   /** Time of the market event that made the strategy decide. */
   readonly decidedUs: TsUs
 }
@@ -73,6 +75,17 @@ export type ExecutionReport =
       readonly clientOrderId: string
       readonly tsUs: TsUs
       readonly code: string
+      readonly reason: string
+    }
+  /** The venue changed a resting order for a split or a dividend; its id stays. Prices that are absent stay as they were. */
+  | {
+      readonly kind: 'adjusted'
+      readonly clientOrderId: string
+      readonly tsUs: TsUs
+      readonly leavesLots: number
+      readonly filledLots: number
+      readonly limitTicks?: Ticks
+      readonly stopTicks?: Ticks
       readonly reason: string
     }
   | {readonly kind: 'cancelRejected'; readonly clientOrderId: string; readonly tsUs: TsUs; readonly reason: string}

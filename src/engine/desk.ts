@@ -162,6 +162,19 @@ export class OrderDesk {
     this.#engaged.add(slot)
     this.#mark(slot)
   }
+  /** New shares for old ones: targets follow, towards zero, quotes are gone until they are wanted again. */
+  split(i: number, numerator: number, denominator: number): void {
+    for (let slot = i; slot < this.#want.length; slot += this.#n) {
+      this.#want[slot] = Math.trunc((this.#want[slot]! * numerator) / denominator) + 0
+      this.#wantLimit[slot] = (this.#wantLimit[slot]! * denominator) / numerator
+      const quote = this.#quotes[slot]
+      if (quote !== undefined) {
+        quote.bidLots = 0
+        quote.askLots = 0
+      }
+      if (this.#engaged.has(slot)) this.#mark(slot)
+    }
+  }
   isForced(slot: number): boolean {
     return this.#forced[slot] === 1
   }
@@ -471,6 +484,11 @@ export class OrderDesk {
         this.#end(order, 'rejected', nowUs, `${report.code}: ${report.reason}`)
         return undefined
       case 'cancelRejected':
+        return undefined
+      case 'adjusted':
+        this.#register.adjust(order, report)
+        if (order.slot >= 0) this.#mark(order.slot)
+        this.#o.listener?.onOrder?.(order, nowUs, report.reason)
         return undefined
       case 'replaced':
         // The engine never replaces; somebody else did, and what they made is not ours.

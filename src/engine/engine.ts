@@ -12,6 +12,7 @@ import type {Breach, RiskGate} from '../risk/gate.ts'
 import type {ExitReason, ExitRules} from '../risk/position-exit.ts'
 import type {TradingState} from '../risk/risk.ts'
 import type {Strategy} from '../strategies/strategy.ts'
+import {BackOffice, type BackOfficeTerms} from './back-office.ts'
 import {type DeskListener, OrderDesk} from './desk.ts'
 import {EngineContext} from './engine-context.ts'
 import {setSessions} from './exchange-sessions.ts'
@@ -56,6 +57,8 @@ export interface EngineOptions {
   /** True closes exchanges outside their sessions; false leaves every instrument open. */
   readonly sessions?: boolean
   readonly rememberedFills?: number
+  /** Keeps splits, dividends and borrow itself, where no broker does; absent, notices change only the market. */
+  readonly backOffice?: BackOfficeTerms
 }
 
 /** Market time between two looks at equity, limits, sessions and refused orders. */
@@ -70,6 +73,7 @@ export class Engine {
   readonly ledger: Ledger
   readonly desk: OrderDesk
   readonly record: RunRecord
+  readonly backOffice: BackOffice | undefined
   events = 0
   signals = 0
   nowUs = 0
@@ -121,6 +125,20 @@ export class Engine {
         },
       },
     })
+    this.backOffice =
+      options.backOffice === undefined
+        ? undefined
+        : new BackOffice({
+            ...options,
+            ledger: this.ledger,
+            record: this.record,
+            strategies: count,
+            terms: options.backOffice,
+            onSplit: (i, numerator, denominator) => {
+              this.desk.split(i, numerator, denominator)
+              for (let k = 0; k < count; k++) this.#exits.forget(k * n + i)
+            },
+          })
     this.#holders = new Int32Array(n)
     this.#exits = new ExitWatch({
       instruments: n,
@@ -156,6 +174,7 @@ export class Engine {
     risk.snapshot.dayStartEquityMicros = equity
     risk.snapshot.peakEquityMicros = Math.max(equity, risk.snapshot.peakEquityMicros)
     this.#takeSample(nowUs, equity)
+    this.backOffice?.start(nowUs)
     for (const [k, strategy] of strategies.entries()) strategy.start?.(this.#contexts[k]!)
     this.desk.settle(nowUs)
   }
@@ -174,6 +193,21 @@ export class Engine {
     if (this.#timers.nextUs <= atUs) this.#runTimers(atUs)
     if (this.desk.retryAtUs[i]! <= atUs) this.desk.retryInstrument(i)
     if (this.desk.hasWork()) this.desk.settle(atUs)
+  }
+
+  /** A split, dividend or borrow notice, before the market state takes it. */
+  onNotice(chunk: TapeChunk, row: number): void {
+    if (this.backOffice === undefined) return
+    this.nowUs = Math.max(this.nowUs, chunk.tsUs[row]!)
+    this.backOffice.onNotice(chunk, row)
+    this.#countHolders(chunk.instrument[row]!)
+  }
+
+  /** The calendar has reached the back office's `dueUs`; no row of that time or later has been taken. */
+  onDue(nowUs: number): void {
+    this.nowUs = Math.max(this.nowUs, nowUs)
+    this.backOffice?.onDue(this.nowUs)
+    this.#refreshEquity()
   }
 
   /** Something the venue says, heard now. */
@@ -249,6 +283,11 @@ export class Engine {
         }
         case 'cross':
           this.desk.restoreCross(entry.instrument, entry.lots, entry.priceTicks, entry.buyer, entry.seller, entry.tsUs)
+          this.#countHolders(entry.instrument)
+          break
+        case 'booking':
+          if (this.backOffice === undefined) this.ledger.book(entry)
+          else this.backOffice.restore(entry)
           this.#countHolders(entry.instrument)
           break
         case 'cancel':

@@ -48,6 +48,10 @@ export class ExitWatch {
     this.#calmUntilUs[slot] = 0
     if (isFlat) this.#bestTicks[slot] = 0
   }
+  /** Prices are in other shares now: what was best so far means nothing. */
+  forget(slot: number): void {
+    this.positionChanged(slot, true)
+  }
   /** A forced exit is too fresh to go the same way again. */
   isCooling(slot: number, nowUs: number): boolean {
     return nowUs < this.#coolUntilUs[slot]!

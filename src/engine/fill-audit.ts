@@ -1,11 +1,13 @@
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
+import type {Booking} from './booking.ts'
 import type {Settlement} from './ledger.ts'
 
 export interface FillAudit {
   readonly add: (fill: Fill) => void
+  readonly book: (booking: Booking['booking'], instrument: number, values: readonly number[]) => void
   readonly totals: () => {
-    /** Net cash of all fills, fees included. */
+    /** Net cash of all fills, fees included, and of all bookings, unpaid dividends included. */
     readonly cashMicros: number
     readonly positionLots: Float64Array
     readonly unpriced: ReadonlyMap<string, number>
@@ -37,12 +39,47 @@ export const createFillAudit = (instruments: InstrumentTable, settlement: Settle
       if (quoteHome >= 0) lots[quoteHome] = (lots[quoteHome] as bigint) + units
       else unpriced.set(instrument.quote, (unpriced.get(instrument.quote) ?? 0n) + units)
     },
+    book: (booking, i, values) => {
+      const [first = 0n, second = 0n, third = 0n] = values.map(BigInt)
+      const held = lots[i] as bigint
+      switch (booking) {
+        case 'split': {
+          const exact = held * first
+          lots[i] = exact / second
+          cash += signedScaled((exact - (exact / second) * second) * third, second)
+          return
+        }
+        case 'dividend': {
+          const {multiplier, priceDecimals, sizeDecimals} = instruments.at(i)
+          const value = scaled(
+            (held < 0n ? -held : held) * first * BigInt(multiplier),
+            priceDecimals + sizeDecimals - 6,
+          )
+          cash += held < 0n ? -value : value
+          return
+        }
+        case 'borrow':
+          cash -= first
+          return
+        case 'payment':
+          return
+        default:
+          booking satisfies never
+      }
+    },
     totals: () => ({
       cashMicros: Number(cash),
       positionLots: Float64Array.from(lots, Number),
       unpriced: new Map([...unpriced].map(([coin, units]) => [coin, Number(units)])),
     }),
   }
+}
+
+/** `numerator / divisor`, halves away from zero. */
+const signedScaled = (numerator: bigint, divisor: bigint): bigint => {
+  const size = numerator < 0n ? -numerator : numerator
+  const quotient = (2n * size + divisor) / (2n * divisor)
+  return numerator < 0n ? -quotient : quotient
 }
 
 /** `product / 10^decimals`, halves away from zero; the product is not negative. */

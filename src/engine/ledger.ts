@@ -2,6 +2,7 @@ import {type MarketState, markTicks} from '../data/market-state.ts'
 import {type InstrumentTable, mulDivRounded, notionalMicros, scaledProduct} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {isAccountCurrency} from '../risk/gate.ts'
+import {type Booking, divideMicros, dividendMicros, splitShares} from './booking.ts'
 import {createFillAudit, type FillAudit} from './fill-audit.ts'
 import {PositionBook} from './position-book.ts'
 
@@ -58,8 +59,8 @@ export interface FillEffect {
 }
 
 /**
- * The account in exact integers. At all times cash + cost of positions − realised + fees equals the starting cash, with
- * no error at all; `errorMicros` proves it against sums that are kept apart.
+ * The account in exact integers. At all times cash + receivables + cost of positions − realised + fees + borrow −
+ * dividends equals the starting cash, with no error at all; `errorMicros` proves it against sums that are kept apart.
  */
 export class Ledger {
   readonly account: PositionBook
@@ -68,6 +69,9 @@ export class Ledger {
   /** Signed lots each strategy traded in each instrument itself, whatever coin that moved; what targets are measured by. */
   readonly tradedLots: Float64Array
   readonly ownFeesMicros: Float64Array
+  /** Dividends received less paid, and borrow paid, of each strategy. */
+  readonly ownDividendsMicros: Float64Array
+  readonly ownBorrowMicros: Float64Array
   readonly settlement: Settlement
   /** Coins that no instrument of the run prices, in 1e-8 coins by name. */
   readonly unpriced = new Map<string, number>()
@@ -75,6 +79,12 @@ export class Ledger {
   cashMicros: number
   realizedMicros = 0
   feesMicros = 0
+  /** Dividends of longs less those that shorts owed, from the ex-date on. */
+  dividendsMicros = 0
+  /** Of them what is not paid yet; negative is owed. */
+  receivableMicros = 0
+  /** Paid for shares borrowed. */
+  borrowMicros = 0
   /** Absolute value of everything traded. */
   turnoverMicros = 0
   fills = 0
@@ -90,6 +100,8 @@ export class Ledger {
     this.own = new PositionBook(n * options.strategies)
     this.tradedLots = new Float64Array(n * options.strategies)
     this.ownFeesMicros = new Float64Array(options.strategies)
+    this.ownDividendsMicros = new Float64Array(options.strategies)
+    this.ownBorrowMicros = new Float64Array(options.strategies)
     this.settlement = settlementOf(options.instruments)
     this.initialCashMicros = options.cashMicros
     this.cashMicros = options.cashMicros
@@ -160,6 +172,70 @@ export class Ledger {
     }
   }
 
+  /** Applies a change that no order made; returns the cash it is worth. */
+  book({booking, instrument, values}: Booking): number {
+    this.#audit.book(booking, instrument, values)
+    const [first = 0, second = 0, third = 0] = values
+    switch (booking) {
+      case 'split':
+        return this.#split(instrument, first, second, third)
+      case 'dividend':
+        return this.#dividend(instrument, first, second)
+      case 'payment':
+        this.cashMicros += first
+        this.receivableMicros -= first
+        return 0
+      case 'borrow':
+        this.#borrow(instrument, first)
+        return -first
+      default:
+        booking satisfies never
+        return 0
+    }
+  }
+
+  /**
+   * The account keeps the whole lots towards zero and is paid for the fraction at the split's price. Strategies share
+   * those lots by largest fraction and settle their differences with each other at the same price.
+   */
+  #split(i: number, numerator: number, denominator: number, microsPerLot: number): number {
+    const n = this.#options.instruments.size
+    const held = this.account.lots[i]!
+    const total = Math.trunc((held * numerator) / denominator) + 0
+    const own = Array.from({length: this.#options.strategies}, (_, k) => this.own.lots[k * n + i]!)
+    // What nobody here holds is a holder of its own.
+    const shares = splitShares([...own, held - own.reduce((a, b) => a + b, 0)], numerator, denominator, total)
+    for (let k = 0; k < own.length; k++) {
+      const slot = k * n + i
+      this.own.split(slot, numerator, denominator, shares[k]!, microsPerLot)
+      this.tradedLots[slot]! += shares[k]! - own[k]!
+    }
+    const {cashMicros, realizedMicros} = this.account.split(i, numerator, denominator, total, microsPerLot)
+    this.cashMicros += cashMicros
+    this.realizedMicros += realizedMicros
+    return cashMicros
+  }
+
+  #dividend(i: number, cashTicks: number, payUs: number): number {
+    const {instruments, strategies} = this.#options
+    const cash = dividendMicros(instruments, i, this.account.lots[i]!, cashTicks)
+    for (let k = 0; k < strategies; k++)
+      this.ownDividendsMicros[k]! += dividendMicros(instruments, i, this.own.lots[k * instruments.size + i]!, cashTicks)
+    this.dividendsMicros += cash
+    if (payUs > 0) this.receivableMicros += cash
+    else this.cashMicros += cash
+    return cash
+  }
+
+  /** Paid by the strategies that are short, by their lots. */
+  #borrow(i: number, micros: number): void {
+    const {instruments, strategies} = this.#options
+    this.cashMicros -= micros
+    this.borrowMicros += micros
+    const short = Array.from({length: strategies}, (_, k) => Math.max(0, -this.own.lots[k * instruments.size + i]!))
+    for (const [k, part] of divideMicros(micros, short).entries()) this.ownBorrowMicros[k]! += part
+  }
+
   /** Market value of a signed position in micros at the mark (`markTicks`); its cost while it has no price. */
   markMicros(book: PositionBook, slot: number, instrument: number): number {
     const lots = book.lots[slot]!
@@ -169,7 +245,7 @@ export class Ledger {
   }
 
   equityMicros(): number {
-    let equity = this.cashMicros
+    let equity = this.cashMicros + this.receivableMicros
     for (let i = 0; i < this.account.lots.length; i++) equity += this.markMicros(this.account, i, i)
     return equity
   }
@@ -181,7 +257,7 @@ export class Ledger {
   /** What a strategy has earned so far, marked to market and after its fees. */
   profitMicros(strategy: number): number {
     const n = this.#options.instruments.size
-    let profit = -this.ownFeesMicros[strategy]!
+    let profit = this.ownDividendsMicros[strategy]! - this.ownFeesMicros[strategy]! - this.ownBorrowMicros[strategy]!
     for (let i = 0; i < n; i++) {
       const slot = strategy * n + i
       profit += this.own.realizedMicros[slot]!
@@ -196,7 +272,7 @@ export class Ledger {
    */
   errorMicros(): number {
     const {cashMicros, positionLots, unpriced} = this.#audit.totals()
-    let error = Math.abs(this.cashMicros - this.initialCashMicros - cashMicros)
+    let error = Math.abs(this.cashMicros + this.receivableMicros - this.initialCashMicros - cashMicros)
     let cost = 0
     let realized = 0
     for (let i = 0; i < this.account.lots.length; i++) {
@@ -206,7 +282,8 @@ export class Ledger {
     }
     for (const [coin, units] of this.unpriced) error += Math.abs(units - (unpriced.get(coin) ?? 0))
     error += Math.abs(realized - this.realizedMicros)
-    return error + Math.abs(this.cashMicros + cost - this.realizedMicros + this.feesMicros - this.initialCashMicros)
+    const cash = this.cashMicros + this.receivableMicros + this.feesMicros + this.borrowMicros - this.dividendsMicros
+    return error + Math.abs(cash + cost - this.realizedMicros - this.initialCashMicros)
   }
 
   #move(i: number, signedLots: number, valueMicros: number, strategy: number): number {

@@ -5,7 +5,7 @@ export type OrderPurpose = 'target' | 'bid' | 'ask' | 'exit'
 
 /** An order that is not known to be done. Only the desk changes it. */
 export interface LiveOrder {
-  readonly intent: OrderIntent
+  intent: OrderIntent
   readonly symbol: string
   /** Index of its strategy; -1 for an order of nobody here. */
   readonly strategy: number

@@ -1,6 +1,7 @@
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
-import type {OrderIntent} from '../domain/order.ts'
+import type {ExecutionReport, OrderIntent} from '../domain/order.ts'
+import {lots as toLots} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import type {LiveOrder, OrderPurpose} from './live-order.ts'
 
@@ -33,6 +34,19 @@ export class OrderRegister {
   /** The order while anything about it may still be said. */
   find(clientOrderId: string): LiveOrder | undefined {
     return this.live.get(clientOrderId) ?? this.#done.get(clientOrderId) ?? this.#doneBefore.get(clientOrderId)
+  }
+  /** The venue changed the order: a split, a dividend. */
+  adjust(order: LiveOrder, change: Extract<ExecutionReport, {kind: 'adjusted'}>): void {
+    const {limitTicks, stopTicks, leavesLots, filledLots} = change
+    this.addWorking(order, leavesLots - order.leavesLots)
+    order.leavesLots = leavesLots
+    order.filledLots = filledLots
+    order.intent = {
+      ...order.intent,
+      lots: toLots(leavesLots + filledLots),
+      ...(limitTicks === undefined ? {} : {limitTicks}),
+      ...(stopTicks === undefined ? {} : {stopTicks}),
+    }
   }
   /** The order has ended; what was open of it is not working any more. */
   end(order: LiveOrder): void {

@@ -38,6 +38,35 @@ export class PositionBook {
     return realized
   }
 
+  /**
+   * `numerator` new lots for `denominator` old ones, of which `newLots` are kept: what is missing to the exact number
+   * (or is too much) is paid for at `microsPerLot` a new lot. Returns the cash that comes in and the profit realised.
+   */
+  split(
+    i: number,
+    numerator: number,
+    denominator: number,
+    newLots: number,
+    microsPerLot: number,
+  ): {readonly cashMicros: number; readonly realizedMicros: number} {
+    const before = this.lots[i]! * numerator
+    // In parts of a new lot.
+    const delta = newLots * denominator - before
+    this.lots[i] = newLots
+    if (delta === 0) return {cashMicros: 0, realizedMicros: 0}
+    const cashMicros = -mulDivRounded(delta, microsPerLot, denominator)
+    const cost = this.costMicros[i]!
+    if (delta > 0 === before > 0) {
+      this.costMicros[i] = cost - cashMicros
+      return {cashMicros, realizedMicros: 0}
+    }
+    const released = newLots === 0 ? cost : mulDivRounded(cost, Math.abs(delta), Math.abs(before))
+    this.costMicros[i] = cost - released
+    const realizedMicros = cashMicros - released
+    this.realizedMicros[i]! += realizedMicros
+    return {cashMicros, realizedMicros}
+  }
+
   /** Average entry in micros a lot, unsigned; 0 when flat. */
   averageMicros(i: number): number {
     return this.lots[i] === 0 ? 0 : this.costMicros[i]! / this.lots[i]!

@@ -132,6 +132,21 @@ export class RunRecord {
     })
   }
 
+  /** Dividends and borrow count in the trade that they came with. */
+  onIncome(slot: number, micros: number): void {
+    const episode = this.#episodes.get(slot)
+    if (episode !== undefined) episode.feesMicros -= micros
+  }
+  /** A split; a position that was only a fraction is closed by it. */
+  onSplit(book: PositionBook, slot: number, before: number, factor: number, tsUs: number): void {
+    const episode = this.#episodes.get(slot)
+    if (episode === undefined) return
+    episode.lots = Math.round(episode.lots * factor)
+    if (book.lots[slot] !== 0) return
+    this.#close(slot, episode, before, book.realizedMicros[slot]!, tsUs)
+    this.#episodes.delete(slot)
+  }
+
   openedUs(slot: number): number {
     return this.#episodes.get(slot)?.openedUs ?? 0
   }

@@ -34,6 +34,10 @@ export class Execution {
     this.#held = Float64Array.from({length: options.instruments.size}, (_, i) => options.initialLots?.(i) ?? 0)
   }
 
+  hold(instrument: number, lots: number): void {
+    this.#held[instrument] = lots
+  }
+
   /** Takes what the market shows within the limit, level by level. */
   take(working: WorkingOrder, atUs: number): void {
     let wanted = this.#firstPart(working)

@@ -1,8 +1,9 @@
 import {EventKind, type TapeChunk} from '../data/tape.ts'
 import type {ExecutionReport} from '../domain/order.ts'
-import {lots as toLots, tsUs as toTsUs} from '../domain/units.ts'
+import {lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
 import {Channel} from './channel.ts'
 import {Execution, type Outcome} from './execution.ts'
+import {type Adjustment, adjustmentOf} from './order-adjust.ts'
 import {OrderGroups} from './order-groups.ts'
 import {OrderLists} from './order-lists.ts'
 import {joinQueue} from './queue.ts'
@@ -25,6 +26,8 @@ export const createVenue = (options: VenueOptions): Venue => {
     onRow: (chunk, row) => core.onRow(chunk, row),
     advanceTo: nowUs => core.advanceTo(nowUs),
     nextDueUs: () => core.dueUs,
+    hold: (instrument, lots) => core.hold(instrument, lots),
+    deliver: () => core.deliver(),
     openOrders: () => core.openOrders(),
   }
 }
@@ -106,10 +109,21 @@ class VenueCore {
 
   onRow(chunk: TapeChunk, row: number): void {
     const i = chunk.instrument[row]!
-    if (chunk.kind[row] === EventKind.bar && chunk.v4[row]! > 0) this.#rows.sawVolume(i)
+    const kind = chunk.kind[row]!
+    if (kind === EventKind.bar && chunk.v4[row]! > 0) this.#rows.sawVolume(i)
+    else if (kind === EventKind.notice) this.#onNotice(chunk, row)
     if (this.#watched[i] === 0) return
     this.#rows.onRow(chunk, row)
     if (this.#lists.isEmpty(i) && this.#shown.isUntouched(i)) this.#watched[i] = 0
+    this.#reschedule()
+  }
+
+  hold(instrument: number, lots: number): void {
+    this.#execution.hold(instrument, lots)
+  }
+  /** What the venue has said is heard at once: books are closed before an ex-date begins. */
+  deliver(): void {
+    while (this.#outbound.headUs() < Infinity) this.#options.onReport(this.#outbound.shift())
     this.#reschedule()
   }
 
@@ -222,17 +236,15 @@ class VenueCore {
       this.#end(working, {kind: 'cancelled', reason: 'immediate or cancel'}, atUs)
       return
     }
-    const {instrument, isBuy, limitTicks} = working
-    if (Number.isFinite(limitTicks)) {
-      const book = this.#options.market.books[instrument]
-      joinQueue(
-        working,
-        this.#options.queue,
-        this.#shown.shownAt(instrument, !isBuy, limitTicks),
-        book?.arrivals() ?? 0,
-      )
-    }
+    this.#join(working)
     this.#lists.add(working)
+  }
+
+  #join(working: WorkingOrder): void {
+    const {instrument, isBuy, limitTicks} = working
+    if (!Number.isFinite(limitTicks)) return
+    const arrivals = this.#options.market.books[instrument]?.arrivals() ?? 0
+    joinQueue(working, this.#options.queue, this.#shown.shownAt(instrument, !isBuy, limitTicks), arrivals)
   }
 
   #replaceNow(clientOrderId: string, change: Change, atUs: number): void {
@@ -298,6 +310,49 @@ class VenueCore {
       return
     }
     this.#lists.add(working)
+  }
+
+  /** Orders that rest over an ex-date follow the split or the dividend. */
+  #onNotice(chunk: TapeChunk, row: number): void {
+    if (this.#options.adjustsOrders !== true) return
+    const i = chunk.instrument[row]!
+    const atUs = chunk.tsUs[row]!
+    const instrument = this.#options.instruments.at(i)
+    for (const working of [...this.#byId.values()]) {
+      if (working.instrument !== i || working.state === 'done') continue
+      const change = adjustmentOf(
+        working,
+        instrument,
+        chunk.flags[row]!,
+        chunk.v0[row]!,
+        chunk.v1[row]!,
+        chunk.v2[row]!,
+      )
+      if (change?.kind === 'cancel') this.#end(working, {kind: 'cancelled', reason: change.reason}, atUs)
+      else if (change !== undefined) this.#adjust(working, change, atUs)
+    }
+    this.#reschedule()
+  }
+
+  #adjust(working: WorkingOrder, change: Extract<Adjustment, {kind: 'change'}>, atUs: number): void {
+    const {leavesLots, filledLots, limitTicks, stopTicks, priceFactor, reason} = change
+    const {trailTicks} = working.order
+    const prices = {
+      ...(Number.isFinite(limitTicks) ? {limitTicks: toTicks(limitTicks)} : {}),
+      ...(Number.isFinite(stopTicks) ? {stopTicks: toTicks(stopTicks)} : {}),
+    }
+    working.order = {
+      ...working.order,
+      ...prices,
+      lots: toLots(leavesLots + filledLots),
+      ...(trailTicks === undefined ? {} : {trailTicks: toTicks(Math.max(1, Math.round(trailTicks * priceFactor)))}),
+    }
+    Object.assign(working, {leavesLots, filledLots, limitTicks, stopTicks})
+    working.highWater *= priceFactor
+    if (working.state === 'live') this.#join(working)
+    this.#lists.sort(working.instrument)
+    const {clientOrderId} = working
+    this.#report({kind: 'adjusted', clientOrderId, tsUs: toTsUs(atUs), leavesLots, filledLots, ...prices, reason}, atUs)
   }
 
   #reschedule(): void {

@@ -212,6 +212,8 @@ export class OrderDesk {
         return
       case 'cancelRejected':
       case 'replaced':
+      // Only a venue that is asked to adjust orders does (`VenueOptions.adjustsOrders`).
+      case 'adjusted':
         this.#withdrawn.delete(key)
         return
       default:

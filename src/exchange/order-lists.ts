@@ -23,6 +23,10 @@ export class OrderLists {
     if (list.length > 1) list.sort(byPriority)
     this.watched[working.instrument] = 1
   }
+  /** Prices of an instrument's orders have changed. */
+  sort(i: number): void {
+    this.#lists[i]!.sort(byPriority)
+  }
   remove(working: WorkingOrder): void {
     const list = this.#lists[working.instrument]!
     const at = list.indexOf(working)

@@ -81,6 +81,8 @@ export interface VenueOptions {
   readonly sessions?: Sessions
   /** `{participation: 0.1, halfSpreadBps: 1}` by default. */
   readonly bars?: BarMatching
+  /** Resting orders follow splits and dividends of the tape (`order-adjust.ts`); false by default: whoever keeps them does. */
+  readonly adjustsOrders?: boolean
   /** Signed lots held before the first order, for reduce-only; 0 by default. */
   readonly initialLots?: (instrument: number) => number
 }
@@ -111,6 +113,10 @@ export interface Venue {
   readonly advanceTo: (nowUs: number) => void
   /** Time of the next scheduled thing, Infinity when there is none. */
   readonly nextDueUs: () => number
+  /** Signed lots held now, where they changed without an order: a split, an exercise. */
+  readonly hold: (instrument: number, lots: number) => void
+  /** Delivers every report that is on its way, now. */
+  readonly deliver: () => void
   readonly openOrders: () => readonly {
     readonly order: VenueOrder
     readonly leavesLots: number

@@ -42,6 +42,15 @@ describe('roundTrips', () => {
       pnlMicros: 35e6 - 50,
     })
   })
+  test('counts lots that a split divided in new shares, fractions left out', () => {
+    const at = (tsUs: number, one: Fill): Fill => ({...one, tsUs: tsUs as Fill['tsUs']})
+    const split = {instrument: 0, tsUs: 5, numerator: 3, denominator: 2}
+    const trips = roundTrips([at(1, fill('buy', 7, 300)), at(9, fill('sell', 10, 200))], instruments, [split])
+    expect(trips.map(({lots, entryTicks, exitTicks}) => [lots, entryTicks, exitTicks])).toEqual([
+      [10, fill('buy', 1, 200).priceTicks, fill('buy', 1, 200).priceTicks],
+    ])
+  })
+
   test('a flip closes one way and opens the other', () => {
     const trips = roundTrips([fill('sell', 5, 50), fill('buy', 8, 49), fill('sell', 3, 50)], instruments)
     expect(trips.map(t => [t.direction, t.lots, t.pnlMicros])).toEqual([
