@@ -8,7 +8,7 @@ import {type Activity, cashFeeActivity, coinFeeActivity, fillActivity} from './a
 import {type Asset, listAssets, positionSymbol} from './assets.ts'
 import {type Decimal, fromUnits, ONE, times} from './decimal.ts'
 import {feeSchedule} from './fees.ts'
-import {heldForOrders, holdingKey, isCash, reservedBy, type Valuation, valuationSymbol} from './holdings.ts'
+import {dollarPair, heldForOrders, holdingKey, isCash, reservedBy, type Valuation, valuationSymbol} from './holdings.ts'
 import {noLatency} from './latency.ts'
 import {Ledger, type Position} from './ledger.ts'
 import {type MarginValues, marginOf} from './margin.ts'
@@ -235,7 +235,7 @@ export class PaperExchange {
     },
     dollarsPer: currency => {
       if (isCash(currency)) return ONE
-      const pair = this.#bySymbol.get(`${currency}/USD`)
+      const pair = this.#bySymbol.get(dollarPair(this.instruments, currency) ?? '')
       return pair === undefined ? undefined : this.valuation.lastPrice(pair)
     },
   }
@@ -413,7 +413,7 @@ export class PaperExchange {
     const feeMoney = fromUnits(fill.feeMicros, 6)
     if (isCash(instrument.quote)) this.ledger.cash += (order.side === 'buy' ? -value : value) - feeMoney
     else {
-      const quoteAsset = this.#bySymbol.get(`${instrument.quote}/USD`) as Asset
+      const quoteAsset = this.#bySymbol.get(dollarPair(this.instruments, instrument.quote) ?? '') as Asset
       this.ledger.move({
         key: instrument.quote,
         asset: quoteAsset,

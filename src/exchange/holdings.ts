@@ -28,9 +28,12 @@ export interface Valuation {
 /** The asset whose price in dollars values a holding of `instrument`: itself, or the coin's dollar pair. */
 export const valuationSymbol = (instruments: InstrumentTable, instrument: Instrument): string => {
   if (isCash(instrument.quote)) return instrument.symbol
-  const pair = `${instrument.base}/USD`
-  return instruments.indexOf(pair) === undefined ? instrument.symbol : pair
+  return dollarPair(instruments, instrument.base) ?? instrument.symbol
 }
+
+/** The pair that says what a coin is worth in dollars: against the dollar, else against a coin that is pegged to it. */
+export const dollarPair = (instruments: InstrumentTable, coin: string): string | undefined =>
+  ['USD', 'USDT', 'USDC'].map(dollar => `${coin}/${dollar}`).find(pair => instruments.indexOf(pair) !== undefined)
 
 /** One unit of currency price per unit an open order may still pay, in its quote currency. */
 export const reservePrice = (order: OrderRecord, valuation: Valuation): Decimal => {

@@ -166,6 +166,20 @@ describe('positions and money', () => {
     expect(rig.get('/v2/positions/BTCUSD').qty).toBe(formatDecimal(d('0.399') - d('0.08002')))
   })
 
+  test('a coin that is listed against a pegged dollar only is worth that, as money of a cross pair too', () => {
+    const rig = exchangeRig({symbols: ['BTC/USDT', 'ETH/USDC', 'ETH/BTC']})
+    rig.quote('BTC/USDT', 99_990, 100_010, 5)
+    rig.quote('ETH/USDC', 3_999, 4_001, 50)
+    rig.quote('ETH/BTC', 0.03999, 0.04001, 50)
+    expect(rig.order({symbol: 'BTC/USDT', qty: '0.1', side: 'buy', time_in_force: 'gtc'}).status).toBe(200)
+    expect(rig.order({symbol: 'ETH/BTC', qty: '1', side: 'buy', time_in_force: 'gtc'}).status).toBe(200)
+    const held = rig.get('/v2/positions') as unknown as {symbol: string; market_value: string}[]
+    expect(held.map(({symbol}) => symbol)).toEqual(['BTCUSDT', 'ETHUSDC'])
+    // 0.09975 less 0.04001 bitcoin, and 0.9975 ether: fees are taken in coin.
+    expect(Number(held[0]?.market_value)).toBeCloseTo(0.05974 * 100_000, 6)
+    expect(Number(held[1]?.market_value)).toBeCloseTo(0.9975 * 4_000, 6)
+  })
+
   test('closing a part: shares stay whole when the position is', () => {
     const rig = exchangeRig()
     rig.order({symbol: 'AAPL', qty: 5, side: 'buy'})
