@@ -29,6 +29,8 @@ export interface AllocationOptions {
   readonly leastSamples?: number
   /** Largest sum of absolute weight changes of one rebalancing. */
   readonly maxTurnover?: number
+  /** Told of the weights at the start and of every change, as they take effect. */
+  readonly onWeights?: (record: WeightRecord) => void
 }
 
 /** Turns what is known of the strategies' returns into weights; undefined while it cannot say. */
@@ -58,27 +60,6 @@ export const riskParity = (options: AllocationOptions): WeightAllocator =>
     ),
   )
 
-/** The port of a trained policy: features in, non-negative scores out (normalised here). */
-export interface WeightPolicy {
-  readonly act: (features: Float64Array) => ArrayLike<number>
-}
-
-/** Lets a policy set the weights from `policyFeatures`; a score that is not a finite number keeps the current weights. */
-export const policyAllocation = (options: AllocationOptions, policy: WeightPolicy): WeightAllocator =>
-  createAllocator(options, (returns, _base, current) => {
-    const scores = policy.act(policyFeatures(returns, current))
-    const found = Float64Array.from(current, (_, i) => Math.max(0, scores[i] ?? Number.NaN))
-    return found.every(Number.isFinite) && found.some(v => v > 0) ? found : undefined
-  })
-
-/** Four numbers a strategy: mean and volatility of its recent returns (per sample, in units of 1 bp), drawdown, weight. */
-export const policyFeatures = (returns: StrategyReturns, current: Float64Array): Float64Array =>
-  Float64Array.from({length: 4 * current.length}, (_, k) => {
-    const i = Math.floor(k / 4)
-    const of = [returns.mean(i) * 1e4, returns.volatility(i) * 1e4, returns.drawdown(i), current[i]!]
-    return of[k % 4]!
-  })
-
 const createAllocator = (options: AllocationOptions, rule: WeightRule): WeightAllocator => {
   const {capitalMicros, rebalanceUs = US_PER_HOUR, leastSamples = 60, maxTurnover = 0.2} = options
   const base = Float64Array.from(options.base)
@@ -88,13 +69,18 @@ const createAllocator = (options: AllocationOptions, rule: WeightRule): WeightAl
   const returns = new StrategyReturns(base.length, options.sampleUs ?? US_PER_MINUTE)
   const current = Float64Array.from(base)
   const history: WeightRecord[] = []
+  const record = (tsUs: number, profitMicros: Float64Array): void => {
+    const entry = {tsUs, weights: Float64Array.from(current), profitMicros: Float64Array.from(profitMicros)}
+    history.push(entry)
+    options.onWeights?.(entry)
+  }
   let nextUs = 0
   return {
     weights: () => current,
     history: () => history,
     observe(tsUs, profitMicros) {
       if (history.length === 0) {
-        history.push({tsUs, weights: Float64Array.from(current), profitMicros: Float64Array.from(profitMicros)})
+        record(tsUs, profitMicros)
         nextUs = tsUs + rebalanceUs
       }
       returns.observe(tsUs, profitMicros, current, capitalMicros)
@@ -102,8 +88,7 @@ const createAllocator = (options: AllocationOptions, rule: WeightRule): WeightAl
       nextUs = tsUs + rebalanceUs
       const wanted = rule(returns, base, current)
       if (wanted === undefined) return
-      if (moveTowards(current, scaledTo(wanted, total), maxTurnover))
-        history.push({tsUs, weights: Float64Array.from(current), profitMicros: Float64Array.from(profitMicros)})
+      if (moveTowards(current, scaledTo(wanted, total), maxTurnover)) record(tsUs, profitMicros)
     },
   }
 }

@@ -18,7 +18,7 @@ export interface StrategyAttribution {
  */
 export const attribute = (
   strategies: readonly string[],
-  base: readonly number[],
+  base: ArrayLike<number>,
   history: readonly WeightRecord[],
   end: {readonly tsUs: number; readonly profitMicros: ArrayLike<number>},
 ): StrategyAttribution[] =>
@@ -39,6 +39,7 @@ export const attribute = (
       profitMicros,
       meanWeight: time > 0 ? weighted / time : base[i]!,
       atBaseMicros: Math.round(atBase),
-      allocationMicros: Math.round(profitMicros - atBase),
+      // By subtraction, so that the parts make up the profit to the micro.
+      allocationMicros: profitMicros - Math.round(atBase),
     }
   })

@@ -1,6 +1,7 @@
 import process from 'node:process'
 import {styleText} from 'node:util'
 import {Flags} from '@oclif/core'
+import {allocationFlag, allocationOverride} from '../cli/allocation-flag.ts'
 import {BaseCommand} from '../cli/base-command.ts'
 import type {TradeSummary} from '../core/trade.ts'
 import type {TradeEvent} from '../core/trade-events.ts'
@@ -39,6 +40,7 @@ export default class Trade extends BaseCommand {
       multiple: true,
       helpValue: 'NAME',
     }),
+    allocation: allocationFlag,
     flatten: Flags.boolean({description: 'close every position when it ends by itself'}),
     events: Flags.boolean({description: 'stream every event as NDJSON', exclusive: ['json']}),
     home: Flags.string({description: 'folder of journals and of the latch', helpValue: 'DIR'}),
@@ -52,7 +54,10 @@ export default class Trade extends BaseCommand {
 
   async run(): Promise<TradeSummary> {
     const {flags} = await this.parse(Trade)
-    const resolved = await this.loadConfig(flags, flags.home === undefined ? {} : {home: flags.home})
+    const resolved = await this.loadConfig(flags, {
+      ...(flags.home === undefined ? {} : {home: flags.home}),
+      ...allocationOverride(flags.allocation),
+    })
     const {parseDurationMs} = await import('../core/system-clock.ts')
     const durationMs = flags.duration === undefined ? undefined : parseDurationMs(flags.duration)
     if (flags.duration !== undefined && durationMs === undefined)

@@ -9,6 +9,7 @@ import type {FeeScheduleName} from '../exchange/fees.ts'
 import type {QueueModelName} from '../exchange/venue.ts'
 import {createStrategy, modelsAskedFor} from '../strategies/registry.ts'
 import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
+import {policyHashOf} from './risk-setup.ts'
 import {isModulePath, loadStrategyModule} from './strategy-module.ts'
 import {openRunServices, type RunServices} from './strategy-services.ts'
 import {chooseStrategies} from './strategy-setup.ts'
@@ -44,6 +45,7 @@ export type BacktestSetup = Pick<
 export const backtestSetup = async (request: BacktestRequest): Promise<BacktestSetup> => {
   const {resolved, capitalDollars, latencyUs, fees, queue} = request
   const {config} = resolved
+  const policy = policyHashOf(config)
   const {strategies, idle, services} = await strategiesOf(request)
   const inputs = services.inputs()
   const shape = {
@@ -56,6 +58,7 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
     fees,
     queue,
     ...(Object.keys(inputs).length === 0 ? {} : {inputs}),
+    ...(policy === undefined ? {} : {policy}),
   }
   return {
     services,

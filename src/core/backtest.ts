@@ -12,6 +12,7 @@ import {notionalMicros} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {createRng} from '../domain/rng.ts'
 import {tsUs as toTsUs} from '../domain/units.ts'
+import type {BackOfficeTerms} from '../engine/back-office.ts'
 import type {Engine, EngineListener} from '../engine/engine.ts'
 import type {ExecutedOrder} from '../evaluation/capacity.ts'
 import {computeMetrics, headline, type Metrics, type MetricsDetail, type RunSeries} from '../evaluation/metrics.ts'
@@ -64,6 +65,8 @@ export interface BacktestOptions {
   readonly bars?: BarMatching
   /** Where every decision goes; only its hash is kept when absent. */
   readonly journal?: Journal
+  /** Borrow and other terms of the account; what the data says of borrow comes first. */
+  readonly backOffice?: BackOfficeTerms
   /** Runs buy-and-hold, random-entry and do-nothing on the same tape. */
   readonly baselines?: boolean
   /** Leaves out intervals and analysis: for one of many trials. */
@@ -114,7 +117,11 @@ export interface BacktestSummary {
     readonly spreadMicros: number
     /** From the price hoped for to the price got: latency, size and impact. */
     readonly slippageMicros: number
+    /** Paid for shares sold short. */
+    readonly borrowMicros: number
   }
+  /** Received by longs less paid by shorts, from each ex-date on. */
+  readonly dividendsMicros: number
   readonly strategies: readonly StrategySummary[]
   /** How capital was shared between them, and what moving it earned or cost. */
   readonly allocation: AllocationSummary
@@ -276,7 +283,8 @@ const createRun = (options: BacktestOptions, runId: string): Run => {
 const venueOf = (
   options: BacktestOptions,
 ): Omit<SimulationOptions, 'runId' | 'strategies' | 'limits' | 'allocator' | 'journal'> => {
-  const {seed, configHash, source, capitalMicros, latencyUs, fees, queue, impact, bars, tradeFromUs} = options
+  const {seed, configHash, source, capitalMicros, latencyUs, fees, queue} = options
+  const {impact, bars, tradeFromUs, backOffice} = options
   return {
     seed,
     configHash,
@@ -287,6 +295,7 @@ const venueOf = (
     queue,
     ...(impact === undefined ? {} : {impact}),
     ...(bars === undefined ? {} : {bars}),
+    ...(backOffice === undefined ? {} : {backOffice}),
     ...(tradeFromUs === undefined ? {} : {tradeFromUs}),
   }
 }
@@ -377,7 +386,9 @@ const summaryOf = (
       feesMicros: ledger.feesMicros,
       spreadMicros: Math.round(record.spreadMicros),
       slippageMicros: Math.round(record.slippageMicros),
+      borrowMicros: ledger.borrowMicros,
     },
+    dividendsMicros: ledger.dividendsMicros,
     strategies: options.strategies.map((requested, k) => strategySummary(requested, main, engine, k, options)),
     allocation: allocationSummary(
       options.config,
@@ -406,12 +417,13 @@ const summaryOf = (
 const strategySummary = (
   {weight, params}: BacktestStrategy,
   main: Run,
-  {ledger}: Engine,
+  engine: Engine,
   k: number,
   {source}: BacktestOptions,
 ): StrategySummary => {
+  const {ledger} = engine
   const own = main.fills.filter(({strategy}) => strategy === k).map(({fill}) => fill)
-  const trips = roundTrips(own, source.instruments)
+  const trips = roundTrips(own, source.instruments, engine.backOffice?.splits)
   const wins = trips.filter(({pnlMicros}) => pnlMicros > 0).length
   return {
     name: main.strategies[k]?.name ?? '',
@@ -426,7 +438,7 @@ const strategySummary = (
 }
 
 const seriesOf = (run: Run, {source, tradeFromUs = 0}: BacktestOptions): RunSeries => {
-  const {ledger, record} = run.simulation.engine
+  const {ledger, record, backOffice} = run.simulation.engine
   const {equity} = record
   const times = equity.tsUs.subarray(0, equity.count)
   // The last sample of the watching is where the first return starts.
@@ -439,6 +451,7 @@ const seriesOf = (run: Run, {source, tradeFromUs = 0}: BacktestOptions): RunSeri
     trips: roundTrips(
       run.fills.map(({fill}) => fill),
       source.instruments,
+      backOffice?.splits,
     ),
     tradedMicros: ledger.turnoverMicros,
     calendar: allCoins ? 'continuous' : 'us-equity',

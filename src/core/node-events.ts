@@ -1,3 +1,4 @@
+import type {WeightRecord} from '../allocation/allocation.ts'
 import type {RequestUse} from '../broker/broker.ts'
 import {midTicks} from '../data/market-state.ts'
 import {lotsToSize, ticksToPrice} from '../domain/instrument.ts'
@@ -5,7 +6,7 @@ import type {OrderIntent} from '../domain/order.ts'
 import type {Engine, EngineListener, EngineOptions} from '../engine/engine.ts'
 import type {LiveOrder} from '../engine/live-order.ts'
 import type {RiskLimits} from '../risk/limits.ts'
-import type {OrderEvent, PositionEvent, RiskEvent, TradeEvent} from './trade-events.ts'
+import type {OrderEvent, PositionEvent, RiskEvent, TradeEvent, WeightsEvent} from './trade-events.ts'
 
 export interface NodeEventOptions {
   readonly instruments: EngineOptions['instruments']
@@ -98,6 +99,7 @@ export const nodeEvents = ({instruments, strategies, limits, engine, onEvent, re
   }
   return {
     listener,
+    weights: (names: readonly string[], record: WeightRecord): void => onEvent(weightsEvent(names, record)),
     /** Account, request budget and open positions as they are now. */
     publish: (nowUs: number): void => {
       onEvent(risk(nowUs))
@@ -106,6 +108,13 @@ export const nodeEvents = ({instruments, strategies, limits, engine, onEvent, re
       for (let i = 0; i < lots.length; i++) if (lots[i] !== 0) onEvent(position(i, nowUs))
     },
   }
+}
+
+/** Capital was shared anew. */
+export const weightsEvent = (names: readonly string[], {tsUs, weights, profitMicros}: WeightRecord): WeightsEvent => {
+  const byName = (values: Float64Array): Record<string, number> =>
+    Object.fromEntries(names.map((name, k) => [name, values[k] ?? 0]))
+  return {kind: 'weights', tsUs, weights: byName(weights), profitMicros: byName(profitMicros)}
 }
 
 const orderEvent = (

@@ -1,9 +1,17 @@
-import {inverseVolatility, riskParity, staticAllocation} from '../allocation/allocation.ts'
+import {
+  type AllocationOptions,
+  inverseVolatility,
+  riskParity,
+  staticAllocation,
+  type WeightAllocator,
+  type WeightRecord,
+} from '../allocation/allocation.ts'
+import {attribute, type StrategyAttribution} from '../allocation/attribution.ts'
+import {policyAllocation} from '../allocation/policy-allocation.ts'
 import type {Config} from '../config/schema.ts'
-import {UserError} from '../domain/errors.ts'
 import {US_PER_MINUTE} from '../domain/units.ts'
-import type {Allocator} from '../engine/ports.ts'
 import type {ExitRules} from '../risk/position-exit.ts'
+import {loadPolicy, openPolicy, slotsOf} from './policy-weights.ts'
 
 /** The exits of positions that trade, stress and back-test share. */
 export const exitRulesOf = ({risk}: Config): ExitRules => ({
@@ -12,28 +20,103 @@ export const exitRulesOf = ({risk}: Config): ExitRules => ({
   maxHoldingUs: risk.maxHoldingMinutes * US_PER_MINUTE,
 })
 
+export type AllocationMethod = Config['strategies']['allocation']
+
+/** `model.useReinforcementLearning` asks for the policy, whatever the allocation says. */
+export const allocationMethod = ({strategies, model}: Config): AllocationMethod =>
+  model.useReinforcementLearning ? 'policy' : strategies.allocation
+
+/** What must agree for two runs to be the same beside their configuration: the policy they ask. Undefined without one. */
+export const policyHashOf = (config: Config): string | undefined =>
+  allocationMethod(config) === 'policy' ? loadPolicy(config).file.sha256 : undefined
+
+export interface AllocatorExtras {
+  /** Shares of the running strategies, instead of the configuration's. */
+  readonly base?: readonly number[]
+  readonly onWeights?: (record: WeightRecord) => void
+}
+
 /**
  * The configured allocation over the strategies that run, in their order. One that the configuration does not list (a
  * baseline) is asked for by name and gets an equal share. What idle strategies would have had stays in cash: a missing
  * strategy must not make the others bolder than the configuration says.
  */
-export const allocatorOf = ({strategies}: Config, running: readonly string[], capitalMicros: number): Allocator => {
-  const configured: Readonly<Record<string, number>> = strategies.weights
-  const weights = running.map(name => configured[name] ?? 1 / running.length)
+export const allocatorOf = (
+  config: Config,
+  running: readonly string[],
+  capitalMicros: number,
+  {base, onWeights}: AllocatorExtras = {},
+): WeightAllocator => {
+  const configured: Readonly<Record<string, number>> = config.strategies.weights
+  const weights = base ?? running.map(name => configured[name] ?? 1 / running.length)
   const total = weights.reduce((sum, weight) => sum + weight, 0)
-  const options = {base: total > 1 ? weights.map(weight => weight / total) : weights, capitalMicros}
-  switch (strategies.allocation) {
+  const options: AllocationOptions = {
+    base: total > 1 ? weights.map(weight => weight / total) : weights,
+    capitalMicros,
+    ...(onWeights === undefined ? {} : {onWeights}),
+  }
+  const method = allocationMethod(config)
+  switch (method) {
     case 'static':
       return staticAllocation(options)
     case 'inverse-volatility':
       return inverseVolatility(options)
     case 'risk-parity':
       return riskParity(options)
-    case 'policy':
-      throw new UserError('NO_POLICY', 'allocation "policy" needs a trained policy, and there is none to load here', {
-        hints: ['set strategies.allocation to static, inverse-volatility or risk-parity'],
-      })
+    case 'policy': {
+      const loaded = loadPolicy(config)
+      return policyAllocation({...options, slots: slotsOf(loaded.description, running)}, openPolicy(loaded))
+    }
     default:
-      return strategies.allocation satisfies never
+      return method satisfies never
   }
 }
+
+/** How capital was shared, and what that earned or cost. */
+export interface AllocationSummary {
+  readonly method: AllocationMethod
+  /** Changes of the weights, the start among them. */
+  readonly changes: number
+  /** At most a hundred of them, evenly spread, the first and the last included. */
+  readonly weights: readonly {readonly tsUs: number; readonly weights: Readonly<Record<string, number>>}[]
+  readonly attribution: readonly StrategyAttribution[]
+  /** Profit of the account that is no strategy's; with `attribution` it makes up the whole, to the micro. */
+  readonly unattributedMicros: number
+}
+
+export interface AccountAtEnd {
+  readonly tsUs: number
+  /** By strategy, since the account began. */
+  readonly profitMicros: readonly number[]
+  readonly equityMicros: number
+  readonly initialCashMicros: number
+}
+
+const SHOWN = 100
+
+export const allocationSummary = (
+  config: Config,
+  names: readonly string[],
+  base: ArrayLike<number>,
+  allocator: WeightAllocator,
+  {profitMicros, equityMicros, initialCashMicros, tsUs}: AccountAtEnd,
+): AllocationSummary => {
+  const history = allocator.history()
+  const attribution = attribute(names, base, history, {tsUs, profitMicros})
+  const stride = Math.max(1, Math.ceil((history.length - 1) / (SHOWN - 1)))
+  const shown = history.filter((_, k) => k % stride === 0 || k === history.length - 1)
+  return {
+    method: allocationMethod(config),
+    changes: history.length,
+    weights: shown.map(record => ({tsUs: record.tsUs, weights: weightsByName(names, record.weights)})),
+    attribution,
+    unattributedMicros: equityMicros - initialCashMicros - profitMicros.reduce((sum, profit) => sum + profit, 0),
+  }
+}
+
+export const weightsByName = (names: readonly string[], weights: ArrayLike<number>): Record<string, number> =>
+  Object.fromEntries(names.map((name, k) => [name, weights[k] ?? 0]))
+
+/** A change of weights as the journal keeps it. */
+export const weightsNote = (names: readonly string[], {weights}: WeightRecord): string =>
+  `weights ${JSON.stringify(weightsByName(names, weights))}`

@@ -14,6 +14,7 @@ export type TradeEvent =
   | VerdictEvent
   | PositionEvent
   | RiskEvent
+  | WeightsEvent
   | LatencyEvent
   | RequestsEvent
   | LogEvent
@@ -117,6 +118,15 @@ export interface RiskEvent {
   readonly drawdown: number
   readonly openOrders: number
   readonly limits: {readonly maxDrawdown: number; readonly maxDailyLossMicros: number}
+}
+/** Capital was shared anew between the strategies. */
+export interface WeightsEvent {
+  readonly kind: 'weights'
+  readonly tsUs: number
+  /** Share of equity by strategy; what is missing to 1 is cash. */
+  readonly weights: Readonly<Record<string, number>>
+  /** What each had earned when these weights began. */
+  readonly profitMicros: Readonly<Record<string, number>>
 }
 export interface LatencyEvent {
   readonly kind: 'latency'

@@ -18,9 +18,17 @@ import {type FeedClock, feedClock} from './feed-clock.ts'
 import {compactJournal} from './journal-compact.ts'
 import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
 import {MarketWindow} from './market-window.ts'
+import {weightsEvent} from './node-events.ts'
 import {sweepNodes, writeNodeFile} from './node-file.ts'
 import {journaledBroker, observedFeed, observedJournal, patientBroker} from './observed.ts'
-import {allocatorOf, exitRulesOf} from './risk-setup.ts'
+import {
+  type AllocationSummary,
+  allocationMethod,
+  allocationSummary,
+  allocatorOf,
+  exitRulesOf,
+  weightsNote,
+} from './risk-setup.ts'
 import {runFolder, writeWhole} from './run-folder.ts'
 import {type NodeSummary, runNode} from './run-node.ts'
 import {chooseStrategies} from './strategy-setup.ts'
@@ -67,6 +75,8 @@ export interface TradeSummary extends NodeSummary {
   /** True when a journal was continued. */
   readonly resumed: boolean
   readonly idle: readonly {readonly strategy: string; readonly reason: string}[]
+  /** How capital was shared, and what moving it earned or cost since this start. */
+  readonly allocation: AllocationSummary
   /** Nothing is held at the broker at the end. */
   readonly flat: boolean
   readonly loopDelayMs: LoopDelay
@@ -104,6 +114,20 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   stack.defer(events.start())
   monitor.restart()
 
+  const allocator = allocatorOf(
+    config,
+    names,
+    run.cashMicros,
+    allocationMethod(config) === 'static'
+      ? {}
+      : {
+          onWeights: record => {
+            books.journal.append({kind: 'note', tsUs: tsUs(record.tsUs), text: weightsNote(names, record)})
+            events.publish(weightsEvent(names, record))
+          },
+        },
+  )
+
   const summary = await leavingInTime(
     stop.signal,
     runNode({
@@ -117,7 +141,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
         onSent: id => monitor.onSent(id),
       }),
       strategies: running,
-      allocator: allocatorOf(config, names, run.cashMicros),
+      allocator,
       limits: riskLimits(config.risk),
       exits: exitRulesOf(config),
       journal: observedJournal(books.journal, (strategy, fill) => memory.onFill(strategy, fill)),
@@ -142,6 +166,12 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     configHash,
     resumed: run.resumed,
     idle,
+    allocation: allocationSummary(config, names, allocator.history()[0]?.weights ?? allocator.weights(), allocator, {
+      tsUs: (site.feedClock ?? site.wall.clock).nowUs(),
+      profitMicros: summary.strategies.map(({profitMicros}) => profitMicros),
+      equityMicros: summary.equityMicros,
+      initialCashMicros: run.cashMicros,
+    }),
     flat: (await books.broker.positions()).every(({lots}) => lots === 0),
     latencyUs: monitor.latencyUs(),
     loopDelayMs: monitor.loopDelay(),

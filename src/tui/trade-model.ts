@@ -97,6 +97,8 @@ export const reduceTrade = (model: TradeModel, event: TradeEvent): TradeModel =>
     }
     case 'risk':
       return {...next, risk: event, equity: [...model.equity, event.equityMicros].slice(-KEPT_EQUITY)}
+    case 'weights':
+      return next
     case 'latency':
       return {...next, latency: event}
     case 'requests':

@@ -3,7 +3,6 @@ import {describe, expect, test} from 'vitest'
 import {
   type AllocationOptions,
   inverseVolatility,
-  policyAllocation,
   riskParity,
   staticAllocation,
   type WeightAllocator,
@@ -62,14 +61,6 @@ describe('weights', () => {
       const [a, b] = [history[k - 1]?.weights ?? [], history[k]?.weights ?? []]
       expect(Array.from(b).reduce((t, w, i) => t + Math.abs(w - (a[i] as number)), 0)).toBeLessThanOrEqual(0.05 + 1e-12)
     }
-  })
-  test('a policy’s scores are normalised; nonsense keeps the weights', () => {
-    const good = policyAllocation(options, {act: f => [f.length, 0, 12]})
-    feed(good, [1e-4, 1e-4, 1e-4], 200)
-    expect(Array.from(good.weights())).toEqual([0.5, 0, 0.5])
-    const bad = policyAllocation(options, {act: () => [Number.NaN, 1]})
-    feed(bad, [1e-4, 1e-4, 1e-4], 200)
-    expect(Array.from(bad.weights())).toEqual([0.5, 0.3, 0.2])
   })
 })
 
