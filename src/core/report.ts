@@ -43,7 +43,7 @@ export const reportOf = (
   const tsUs = Array.from(equity.tsUs.subarray(0, equity.count))
   const equityMicros = column(0)
   const executions = fills.map(({fill}) => fill)
-  const trips = roundTrips(executions, instruments)
+  const trips = roundTrips(executions, instruments, engine.backOffice?.splits)
   // Curves are thinned together, by the extremes of equity, so that they share one time axis.
   const kept = thin(equityMicros, 4_000)
   const pick = (values: readonly number[]) => kept.map(k => values[k] as number)
