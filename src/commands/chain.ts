@@ -26,6 +26,10 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
       description: 'financing rate, such as 0.05 (default: implied from the quotes)',
       helpValue: 'R',
     }),
+    dividends: Flags.string({
+      description: 'cash dividends to come: dividend records, or a CSV of symbol, exDate, amount',
+      helpValue: 'FILE',
+    }),
     window: Flags.string({description: 'quotes of a symbol within this time are one chain', default: '1m'}),
     surface: Flags.boolean({description: 'fit smiles and the surface; writes smile and surface records'}),
     violations: Flags.boolean({description: 'look for executable arbitrage; writes violation records'}),
@@ -54,6 +58,7 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
       skipInvalid: flags['skip-invalid'],
       signal: this.stopSignal,
       ...(flags.rate === undefined ? {} : {rate: parseNumber('--rate', flags.rate, {min: -0.1, max: 1})}),
+      ...(flags.dividends === undefined ? {} : {dividends: flags.dividends}),
       ...(flags.fee === undefined ? {} : {feePerContract: parseNumber('--fee', flags.fee, {min: 0})}),
       ...(flags.plot === undefined ? {} : {plot: flags.plot}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),

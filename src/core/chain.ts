@@ -9,6 +9,7 @@ import type {OptionQuote, QuoteStatus} from '../options/option-quote.ts'
 import {fitSurface, type SmileFit, type Surface} from '../options/smile.ts'
 import {smileSvg} from '../options/smile-svg.ts'
 import {findViolations, type Violation} from '../options/violations.ts'
+import {noDividends, readDividends} from './dividends.ts'
 import {inputName, openInput} from './open-input.ts'
 
 export interface ChainRequest {
@@ -19,6 +20,8 @@ export interface ChainRequest {
   readonly windowUs: number
   /** Continuously compounded financing rate; implied from the quotes when absent. */
   readonly rate?: number
+  /** File of cash dividends, for contracts that may be exercised early. */
+  readonly dividends?: string
   readonly surface: boolean
   readonly violations: boolean
   /** Dollars a contract and side. */
@@ -94,12 +97,14 @@ async function* recordsOf(request: ChainRequest, summary: ChainSummary): AsyncGe
   })
   const weights = {points: 0, squares: 0, inside: 0}
   try {
+    const dividends = request.dividends === undefined ? noDividends : await readDividends(request.dividends)
     let plot: string | undefined
     for await (const quotes of chainsOf(readNdjson(openInput(request.from), rejects), request, summary)) {
-      const analysis = americanChainGreeks(
-        buildChain(quotes, request.style),
-        request.rate === undefined ? {} : {rate: request.rate},
-      )
+      const chain = buildChain(quotes, request.style)
+      const analysis = americanChainGreeks(chain, {
+        dividends: dividends.after(chain.symbol, chain.tsUs),
+        ...(request.rate === undefined ? {} : {rate: request.rate}),
+      })
       summary.chains++
       for (const record of greeksRecords(analysis)) {
         summary.contracts++

@@ -43,21 +43,29 @@ export const americanImpliedVolatility = (input: AmericanVolatilityInput): Impli
     atHigh = excess(high)
   }
   if (atHigh < 0) return {status: 'above-bound'}
-  // Illinois: regula falsi that halves the value of an end kept twice.
+  // Illinois: regula falsi that halves the value of an end kept twice; halved values steer but do not decide.
+  let best = high
+  let bestExcess = Math.abs(atHigh)
+  let kept = 0
   for (let i = 0; i < 100 && high - low > 1e-10; i++) {
     const volatility = (low * atHigh - high * atLow) / (atHigh - atLow)
     const value = excess(volatility)
-    if (value === 0) return {status: 'ok', volatility}
+    if (Math.abs(value) < bestExcess) {
+      best = volatility
+      bestExcess = Math.abs(value)
+    }
+    if (bestExcess < 1e-13 * price) break
     if (value > 0) {
       high = volatility
       atHigh = value
-      atLow *= 0.5
+      if (kept === 1) atLow *= 0.5
+      kept = 1
     } else {
       low = volatility
       atLow = value
-      atHigh *= 0.5
+      if (kept === -1) atHigh *= 0.5
+      kept = -1
     }
-    if (Math.abs(value) < 1e-13 * price) break
   }
-  return {status: 'ok', volatility: Math.abs(atLow) < Math.abs(atHigh) ? low : high}
+  return {status: 'ok', volatility: best}
 }

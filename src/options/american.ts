@@ -2,7 +2,7 @@
 import {blackPrice} from './black.ts'
 import {tailProbability} from './greeks.ts'
 import {normalCdf} from './normal.ts'
-import {gaussLegendre} from './quadrature.ts'
+import {gaussLegendre, type Quadrature} from './quadrature.ts'
 
 /** An American option on an underlying that pays a continuous yield; rates continuously compounded, prices discounted. */
 export interface AmericanInput {
@@ -15,15 +15,42 @@ export interface AmericanInput {
   readonly right: 'call' | 'put'
 }
 
-/** Collocation degree and most fixed-point rounds of the boundary; the price is then good to about 1e-6 of the strike. */
-const DEGREE = 10
-const ROUNDS = 16
+/** How finely a boundary is solved. Everything in it is a function of the first four numbers. */
+export interface BoundaryScheme {
+  /** Collocation degree. */
+  readonly degree: number
+  readonly rounds: number
+  /** Boundary movement, in strikes, at which the rounds end. */
+  readonly settled: number
+  readonly rule: Quadrature
+  /** cos(iπ/degree), i < 2·degree. */
+  readonly cosines: Float64Array
+  /** Weights of the collocated values at quadrature time j of collocation time i: [degree + 1, points, degree + 1]. */
+  readonly interpolation: Float64Array
+}
+
+export const boundaryScheme = (degree: number, points: number, rounds: number, settled: number): BoundaryScheme => {
+  const rule = gaussLegendre(points)
+  const cosines = Float64Array.from({length: 2 * degree}, (_, i) => Math.cos((i * Math.PI) / degree))
+  const interpolation = new Float64Array((degree + 1) * points * (degree + 1))
+  const unit = new Float64Array(degree + 1)
+  const coefficients = new Float64Array(degree + 1)
+  for (let k = 0; k <= degree; k++) {
+    unit.fill(0)[k] = 1
+    chebyshev(unit, coefficients, cosines)
+    for (let i = 0; i <= degree; i++)
+      for (let j = 0; j < points; j++) {
+        const y = 1 + rule.node[j]!
+        const z = (1 - cosines[i]!) * Math.sqrt(1 - 0.25 * y * y) - 1
+        interpolation[(i * points + j) * (degree + 1) + k] = clenshaw(coefficients, z)
+      }
+  }
+  return {degree, rounds, settled, rule, cosines, interpolation}
+}
+
+const PRICE_RULE = gaussLegendre(24)
 /** Interest that no price shows. */
 const NO_RATE = 1e-9
-/** Boundary movement, in strikes, at which the rounds end. */
-const SETTLED = 1e-7
-const BOUNDARY_RULE = gaussLegendre(18)
-const PRICE_RULE = gaussLegendre(24)
 
 /**
  * Price by the spectral collocation of the early-exercise boundary (L. Andersen, M. Lake, D. Offengenden, "High-performance
@@ -67,40 +94,58 @@ interface PutParameters {
   readonly yieldRate: number
 }
 
-/** `near`: a boundary at the same time and rates and another volatility, to start from. */
-export const exerciseBoundary = (put: PutParameters, near?: ExerciseBoundary): ExerciseBoundary | undefined => {
+/** `near`: ln(boundary/strike) by time to expiry, to start from. */
+export const exerciseBoundary = (
+  put: PutParameters,
+  near?: (tau: number) => number,
+  scheme: BoundaryScheme = PRECISE,
+): ExerciseBoundary | undefined => {
   const {ttmYears, volatility, rate, yieldRate} = put
   const none: ExerciseBoundary = {...put, atExpiry: 0, coefficients: new Float64Array(0)}
   if (rate <= NO_RATE) return yieldRate >= Math.min(rate, 0) ? none : undefined
   if (!(ttmYears > 0 && volatility > 0)) return none
+  const {degree, rounds, settled, cosines} = scheme
   const atExpiry = yieldRate > rate ? rate / yieldRate : 1
-  const rootT = Math.sqrt(ttmYears)
-  const values = new Float64Array(DEGREE + 1)
-  const coefficients = new Float64Array(DEGREE + 1)
+  const values = new Float64Array(degree + 1)
+  const coefficients = new Float64Array(degree + 1)
   const boundary = {...put, atExpiry, coefficients}
-  const taus = Float64Array.from(
-    {length: DEGREE + 1},
-    (_, i) => (0.5 * rootT * (1 - Math.cos((i * Math.PI) / DEGREE))) ** 2,
-  )
-  for (let i = 1; i <= DEGREE; i++) {
-    const start = near === undefined ? startingBoundary(put, atExpiry, taus[i]!) : Math.exp(logBoundary(near, taus[i]!))
+  const taus = Float64Array.from({length: degree + 1}, (_, i) => ttmYears * (0.5 * (1 - cosines[i]!)) ** 2)
+  for (let i = 1; i <= degree; i++) {
+    const start =
+      near === undefined ? startingBoundary(put, atExpiry, taus[i]!) : Math.min(Math.exp(near(taus[i]!)), atExpiry)
     values[i] = Math.log(start / atExpiry) ** 2
   }
-  const growth = growthTable(put, taus)
-  chebyshev(values, coefficients)
-  const next = new Float64Array(DEGREE + 1)
-  for (let round = 0; round < ROUNDS; round++) {
+  const growth = growthTable(put, taus, scheme)
+  const now = values.map(value => atExpiry * Math.exp(-Math.sqrt(value)))
+  const image = new Float64Array(degree + 1)
+  const lastNow = new Float64Array(degree + 1)
+  const lastImage = new Float64Array(degree + 1)
+  for (let round = 0; round < rounds; round++) {
     let moved = 0
-    for (let i = 1; i <= DEGREE; i++) {
-      const old = atExpiry * Math.exp(-Math.sqrt(values[i]!))
-      const b = Math.min(Math.max(improve(boundary, growth, i, taus[i]!, old), 1e-6 * atExpiry), atExpiry)
-      moved = Math.max(moved, Math.abs(b - old))
-      next[i] = Math.log(b / atExpiry) ** 2
+    let along = 0
+    let size = 0
+    for (let i = 1; i <= degree; i++) {
+      const next = improve(boundary, scheme, values, growth, i, taus[i]!, now[i]!)
+      // Where both densities underflow there is nothing to improve on.
+      image[i] = Number.isNaN(next) ? now[i]! : Math.min(Math.max(next, 1e-6 * atExpiry), atExpiry)
+      const residual = image[i]! - now[i]!
+      const change = residual - (lastImage[i]! - lastNow[i]!)
+      moved = Math.max(moved, Math.abs(residual))
+      along += residual * change
+      size += change * change
     }
-    values.set(next)
-    chebyshev(values, coefficients)
-    if (moved < SETTLED) break
+    // Anderson acceleration of depth one: the residuals of two rounds point to where they vanish.
+    const share = round > 0 && size > 0 ? Math.min(Math.max(along / size, -1), 0.5) : 0
+    for (let i = 1; i <= degree; i++) {
+      const b = image[i]! - share * (image[i]! - lastImage[i]!)
+      lastImage[i] = image[i]!
+      lastNow[i] = now[i]!
+      now[i] = Math.min(Math.max(b, 1e-6 * atExpiry), atExpiry)
+      values[i] = Math.log(now[i]! / atExpiry) ** 2
+    }
+    if (moved < settled) break
   }
+  chebyshev(values, coefficients, cosines)
   return boundary
 }
 
@@ -161,16 +206,20 @@ export const exercisePremiumSlope = (boundary: ExerciseBoundary, spot: number, s
 /** ln(boundary/strike) with `tau` years to expiry. */
 export const logBoundary = ({ttmYears, atExpiry, coefficients}: ExerciseBoundary, tau: number): number => {
   if (atExpiry === 0) return Number.NEGATIVE_INFINITY
-  // Clenshaw.
   const z = 2 * Math.sqrt(Math.max(tau, 0) / ttmYears) - 1
+  return Math.log(atExpiry) - Math.sqrt(Math.max(clenshaw(coefficients, z), 0))
+}
+
+/** Σ coefficients[k]·T_k(z). */
+const clenshaw = (coefficients: Float64Array, z: number): number => {
   let b1 = 0
   let b2 = 0
-  for (let k = DEGREE; k >= 1; k--) {
+  for (let k = coefficients.length - 1; k >= 1; k--) {
     const b0 = coefficients[k]! + 2 * z * b1 - b2
     b2 = b1
     b1 = b0
   }
-  return Math.log(atExpiry) - Math.sqrt(Math.max(coefficients[0]! + z * b1 - b2, 0))
+  return coefficients[0]! + z * b1 - b2
 }
 
 /** Bjerksund and Stensland's exponential path from the boundary at expiry to that of the perpetual put. */
@@ -190,12 +239,16 @@ interface GrowthTable {
   readonly yield: Float64Array
 }
 
-const growthTable = ({rate, yieldRate}: PutParameters, taus: Float64Array): GrowthTable => {
-  const width = BOUNDARY_RULE.node.length
+const growthTable = (
+  {rate, yieldRate}: PutParameters,
+  taus: Float64Array,
+  {rule: {node}}: BoundaryScheme,
+): GrowthTable => {
+  const width = node.length
   const table = {rate: new Float64Array(taus.length * width), yield: new Float64Array(taus.length * width)}
-  for (let i = 0; i < taus.length; i++)
+  for (let i = 1; i < taus.length; i++)
     for (let j = 0; j < width; j++) {
-      const y = 1 + BOUNDARY_RULE.node[j]!
+      const y = 1 + node[j]!
       const u = taus[i]! * (1 - 0.25 * y * y)
       table.rate[i * width + j] = Math.exp(rate * u)
       table.yield[i * width + j] = Math.exp(yieldRate * u)
@@ -204,26 +257,37 @@ const growthTable = ({rate, yieldRate}: PutParameters, taus: Float64Array): Grow
 }
 
 /** One fixed-point step of the smooth-pasting condition (ALO's system A): B ← e^(−(r−q)τ)·N/D with strike 1. */
-const improve = (boundary: ExerciseBoundary, growth: GrowthTable, i: number, tau: number, b: number): number => {
-  const {volatility, rate, yieldRate} = boundary
+const improve = (
+  boundary: ExerciseBoundary,
+  {degree, rule: {node, weight}, interpolation}: BoundaryScheme,
+  values: Float64Array,
+  growth: GrowthTable,
+  i: number,
+  tau: number,
+  b: number,
+): number => {
+  const {volatility, rate, yieldRate, atExpiry} = boundary
   const carry = rate - yieldRate
   const logB = Math.log(b)
+  const sinceExpiry = Math.log(b / atExpiry)
   const s = volatility * Math.sqrt(tau)
   const d1 = (logB + carry * tau) / s + 0.5 * s
   const n = density(d1 - s) / s
   const d = density(d1) / s + normalCdf(d1)
-  const {node, weight} = BOUNDARY_RULE
+  const points = node.length
   let nSum = 0
   let dSum = 0
-  for (let j = 0; j < node.length; j++) {
+  for (let j = 0; j < points; j++) {
     const y = 1 + node[j]!
     const left = 0.25 * tau * y * y
     const root = 0.5 * s * y
-    const drift = logB - logBoundary(boundary, tau - left) + carry * left
+    const at = i * points + j
+    let square = 0
+    for (let k = 0; k <= degree; k++) square += interpolation[at * (degree + 1) + k]! * values[k]!
+    const drift = sinceExpiry + Math.sqrt(Math.max(square, 0)) + carry * left
     const e1 = drift / root + 0.5 * root
     const density1 = density(e1)
     const step = weight[j]! * y
-    const at = i * node.length + j
     nSum += (step * growth.rate[at]! * density1 * Math.exp(drift)) / root // φ(e1 − root) = φ(e1)·e^drift
     dSum += step * growth.yield[at]! * (tailProbability(e1, density1) + density1 / root)
   }
@@ -233,15 +297,17 @@ const improve = (boundary: ExerciseBoundary, growth: GrowthTable, i: number, tau
 const density = (x: number): number => 0.3989422804014327 * Math.exp(-0.5 * x * x)
 
 /** Chebyshev coefficients of values at z_i = −cos(iπ/n), by the discrete cosine transform. */
-const chebyshev = (values: Float64Array, out: Float64Array): void => {
+const chebyshev = (values: Float64Array, out: Float64Array, cosines: Float64Array): void => {
   const n = values.length - 1
   for (let k = 0; k <= n; k++) {
     let sum = 0
     for (let i = 0; i <= n; i++) {
       const end = i === 0 || i === n ? 0.5 : 1
-      sum += end * values[i]! * COSINES[(k * (n - i)) % (2 * n)]!
+      sum += end * values[i]! * cosines[(k * (n - i)) % (2 * n)]!
     }
     out[k] = (sum * (k === 0 || k === n ? 1 : 2)) / n
   }
 }
-const COSINES = Float64Array.from({length: 2 * DEGREE}, (_, i) => Math.cos((i * Math.PI) / DEGREE))
+
+/** The price is then good to about 1e-6 of the strike. */
+const PRECISE = boundaryScheme(10, 18, 16, 1e-7)

@@ -27,13 +27,7 @@ export const latticePrice = (
   const n = steps | 1
   const dt = ttmYears / n
   const flip = right === 'call' ? 1 : -1
-  const coming = dividends.filter(d => d.timeYears > 0 && d.timeYears <= ttmYears)
-  const escrow = (time: number): number => {
-    let value = 0
-    for (const {timeYears, amount} of coming)
-      if (timeYears > time) value += amount * Math.exp(-rate * (timeYears - time))
-    return value
-  }
+  const escrow = (time: number): number => escrowed(dividends, rate, ttmYears, time)
   const spot = input.spot - escrow(0)
   if (!(spot > 0)) throw new RangeError(`dividends of ${escrow(0)} are worth more than the spot ${input.spot}`)
   const s = volatility * Math.sqrt(ttmYears)
@@ -60,6 +54,72 @@ export const latticePrice = (
     }
   }
   return values[0]!
+}
+
+/** American less European value on one lattice, whose own error cancels, with its slope and curvature in the spot. */
+export interface LatticePremium {
+  readonly value: number
+  readonly slope: number
+  readonly curvature: number
+  /** Immediate exercise is worth at least as much as waiting. */
+  readonly exercised: boolean
+}
+
+/** As `latticePrice`, American and European at once. Slope and curvature are those of the first two steps. */
+export const latticePremium = (input: AmericanInput, steps: number, dividends: readonly Dividend[]): LatticePremium => {
+  const {strike, ttmYears, volatility, rate, yieldRate, right} = input
+  const n = steps | 1
+  const dt = ttmYears / n
+  const flip = right === 'call' ? 1 : -1
+  const spot = input.spot - escrowed(dividends, rate, ttmYears)
+  if (!(spot > 0)) throw new RangeError(`dividends are worth more than the spot ${input.spot}`)
+  const s = volatility * Math.sqrt(ttmYears)
+  const d1 = (Math.log(spot / strike) + (rate - yieldRate) * ttmYears) / s + 0.5 * s
+  const p = peizerPratt(d1 - s, n)
+  const growth = Math.exp((rate - yieldRate) * dt)
+  const up = (growth * peizerPratt(d1, n)) / p
+  const down = (growth - p * up) / (1 - p)
+  const discount = Math.exp(-rate * dt)
+  const [pUp, pDown] = [discount * p, discount * (1 - p)]
+  const prices = new Float64Array(n + 1)
+  const held = new Float64Array(n + 1)
+  const european = new Float64Array(n + 1)
+  const ratio = up / down
+  prices[0] = spot * down ** n
+  for (let i = 1; i <= n; i++) prices[i] = prices[i - 1]! * ratio
+  for (let i = 0; i <= n; i++) held[i] = european[i] = Math.max(flip * (prices[i]! - strike), 0)
+  const back = 1 / down
+  let slope = 0
+  let curvature = 0
+  let exercised = false
+  for (let step = n - 1; step >= 0; step--) {
+    const toPay = flip * (escrowed(dividends, rate, ttmYears, step * dt) - strike)
+    for (let i = 0; i <= step; i++) {
+      const price = prices[i]! * back
+      prices[i] = price
+      const wait = pUp * held[i + 1]! + pDown * held[i]!
+      const exercise = flip * price + toPay
+      held[i] = wait > exercise ? wait : exercise
+      european[i] = pUp * european[i + 1]! + pDown * european[i]!
+      if (step === 0) exercised = wait <= exercise
+    }
+    if (step === 2) {
+      const [a, b, c] = [held[0]! - european[0]!, held[1]! - european[1]!, held[2]! - european[2]!]
+      const upper = (c - b) / (prices[2]! - prices[1]!)
+      const lower = (b - a) / (prices[1]! - prices[0]!)
+      curvature = (2 * (upper - lower)) / (prices[2]! - prices[0]!)
+    } else if (step === 1) slope = (held[1]! - european[1]! - held[0]! + european[0]!) / (prices[1]! - prices[0]!)
+  }
+  return {value: held[0]! - european[0]!, slope, curvature, exercised}
+}
+
+/** Present value at `timeYears` of the dividends to come by `untilYears`. */
+export const escrowed = (dividends: readonly Dividend[], rate: number, untilYears: number, timeYears = 0): number => {
+  let value = 0
+  for (const dividend of dividends)
+    if (dividend.timeYears > timeYears && dividend.timeYears <= untilYears)
+      value += dividend.amount * Math.exp(-rate * (dividend.timeYears - timeYears))
+  return value
 }
 
 /** Probability whose binomial distribution over n (odd) steps matches Φ(z). */

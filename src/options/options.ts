@@ -4,6 +4,7 @@ import {type ChainFeatures, chainFeatures} from './chain-features.ts'
 import type {ChainGreeks} from './chain-greeks.ts'
 import {type ChainTensor, chainTensor} from './chain-tensor.ts'
 import type {ExerciseStyle} from './expiry-time.ts'
+import type {Dividend} from './lattice.ts'
 import type {OptionQuote} from './option-quote.ts'
 import {sliceSmiles} from './slice-smile.ts'
 
@@ -13,8 +14,10 @@ import {sliceSmiles} from './slice-smile.ts'
  */
 export interface ChainReadOptions {
   readonly style?: ExerciseStyle | 'auto'
-  /** Continuously compounded; implied from the quotes when absent, which for American chains costs most of the time. */
+  /** Continuously compounded; implied from the quotes when absent. */
   readonly rate?: number
+  /** Cash dividends to come, where contracts may be exercised early. */
+  readonly dividends?: readonly Dividend[]
   /** Of the underlying, for `impliedMinusRealised`. */
   readonly realisedVolatility?: number
   /** Tensor to fill again. */
@@ -30,9 +33,9 @@ export interface ChainReading {
 /** Everything a model or a strategy wants of the option quotes of one underlying at one time. */
 export const readChain = (
   quotes: readonly OptionQuote[],
-  {style = 'auto', rate, realisedVolatility, tensor}: ChainReadOptions = {},
+  {style = 'auto', rate, dividends = [], realisedVolatility, tensor}: ChainReadOptions = {},
 ): ChainReading => {
-  const analysis = americanChainGreeks(buildChain(quotes, style), rate === undefined ? {} : {rate})
+  const analysis = americanChainGreeks(buildChain(quotes, style), {dividends, ...(rate === undefined ? {} : {rate})})
   const smiles = sliceSmiles(analysis)
   return {
     analysis,

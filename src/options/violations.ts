@@ -29,6 +29,8 @@ export interface Violation {
   readonly edgeAfterCosts: number
   /** Sets of the legs that the displayed sizes allow; absent where a size is not known. */
   readonly capacity?: number
+  /** A short leg may be exercised before expiry: the edge holds for who then exercises the long one. */
+  readonly assignable?: true
 }
 
 export interface ViolationOptions {
@@ -43,17 +45,22 @@ export interface ViolationOptions {
 const DEFAULTS = {feePerContract: 0.69, multiplier: 100, minEdge: 0}
 
 /**
- * Static arbitrage between quotes, scored as executable money. European and American contracts alike: vertical and butterfly
- * compare payoffs at one expiry of options of one right, which early exercise by the holder can only raise; for American ones
- * the short legs may be exercised against us, so parity, box and calendar are reported for European slices only.
+ * Static arbitrage between quotes, scored as executable money. What may be exercised against us loosens some of it: the
+ * European relations are equalities of payoffs at expiry, the American ones (R. C. Merton, "Theory of rational option pricing",
+ * 1973, section 4) bounds that hold whenever the short legs are exercised, for rates that are not negative.
  * Butterflies are sought among neighbouring strikes that have both a bid and an ask.
- *  vertical   buy low call, sell high call (mirror for puts) for less than nothing, or sell it for more than D·(K₂ − K₁)
+ *  vertical   buy low call, sell high call (mirror for puts) for less than nothing, or sell it for more than D·(K₂ − K₁);
+ *             American: more than K₂ − K₁, which may be due today
  *  butterfly  buy the wings, sell the body for less than nothing
- *  box        long and short synthetic forwards at two strikes for less than their fixed payoff D·(K₂ − K₁), or the reverse
+ *  box        long and short synthetic forwards at two strikes for less than their fixed payoff D·(K₂ − K₁), or the reverse;
+ *             American: only the former, for who holds the box is paid K₂ − K₁ at expiry or before
  *  parity     one strike's synthetic forward against the best synthetic of the other strikes, through the discount: the
- *             cheapest against the dearest strike of the slice (one a slice), so no underlying is needed
+ *             cheapest against the dearest strike of the slice (one a slice), so no underlying is needed; American: the sold
+ *             one at C − P + D·K, the bought one at C − P + K + what the underlying pays before expiry (its present value as the
+ *             forward implies it)
  *  calendar   sell the nearer, buy the farther option of equal forward moneyness for less than nothing; strikes are matched
- *             where K₂/F₂ = K₁/F₁ within half a strike in our favour, carried as self-financing in the forward
+ *             where K₂/F₂ = K₁/F₁ within half a strike in our favour, carried as self-financing in the forward; American: the
+ *             farther of the same class and strike is worth at least the nearer
  */
 export const findViolations = (
   chain: Chain,
@@ -69,12 +76,11 @@ export const findViolations = (
     verticals(context, false)
     butterflies(context, true)
     butterflies(context, false)
-    if (slice.style === 'european') {
-      boxes(context)
-      parity(context)
-    }
+    boxes(context)
+    parity(context, payoutOf(chain, forwards[s]!))
   })
   calendars(chain, forwards, settings, found)
+  americanCalendars(chain, settings, found)
   return found.sort((a, b) => b.edgeAfterCosts - a.edgeAfterCosts)
 }
 
@@ -118,8 +124,9 @@ const verticals = (context: Context, call: boolean): void => {
         const edge = bidOf(slice, call, poor) - askOf(slice, call, rich)
         if (edge > 0) report(context, 'vertical', edge, [leg(slice, call, rich, 1), leg(slice, call, poor, -1)])
       }
-      if (canSell(slice, call, rich) && canBuy(slice, call, poor) && slice.style === 'european') {
-        const edge = bidOf(slice, call, rich) - askOf(slice, call, poor) - discount * width
+      if (canSell(slice, call, rich) && canBuy(slice, call, poor)) {
+        const due = slice.style === 'european' ? discount * width : width
+        const edge = bidOf(slice, call, rich) - askOf(slice, call, poor) - due
         if (edge > 0) report(context, 'vertical', edge, [leg(slice, call, rich, -1), leg(slice, call, poor, 1)])
       }
     }
@@ -168,21 +175,27 @@ const boxes = (context: Context): void => {
       bidOf(slice, true, low) - askOf(slice, false, low) - askOf(slice, true, high) + bidOf(slice, false, high)
     if (fixed - cost > 0)
       report(context, 'box', fixed - cost, synthetic(slice, low, 1).concat(synthetic(slice, high, -1)))
-    if (proceeds - fixed > 0)
+    if (proceeds - fixed > 0 && slice.style === 'european')
       report(context, 'box', proceeds - fixed, synthetic(slice, low, -1).concat(synthetic(slice, high, 1)))
   }
 }
 
+/** Present value of what the underlying pays before expiry, by the forward; 0 where the chain names no underlying. */
+const payoutOf = ({underlying}: Chain, {forward, discount}: ImpliedForward): number =>
+  underlying === undefined ? 0 : Math.max(underlying - forward * discount, 0)
+
 /** The cheapest synthetic forward against the dearest: C − P + D·K at ask and at bid. One a slice. */
-const parity = (context: Context): void => {
+const parity = (context: Context, payout: number): void => {
   const {slice, discount} = context
+  const isAmerican = slice.style === 'american'
   let cheapest = -1
   let dearest = -1
   let ask = Number.POSITIVE_INFINITY
   let bid = Number.NEGATIVE_INFINITY
   for (const i of pairedStrikes(slice)) {
     const carry = discount * slice.strike[i]!
-    const buy = askOf(slice, true, i) - bidOf(slice, false, i) + carry
+    const owed = isAmerican ? slice.strike[i]! + payout : carry
+    const buy = askOf(slice, true, i) - bidOf(slice, false, i) + owed
     const sell = bidOf(slice, true, i) - askOf(slice, false, i) + carry
     if (buy < ask) {
       ask = buy
@@ -242,6 +255,25 @@ const calendars = (chain: Chain, forwards: readonly ImpliedForward[], settings: 
   }
 }
 
+/** Of each class and strike, consecutive expiries that quote it: sell the nearer, buy the farther. */
+const americanCalendars = (chain: Chain, settings: Settings, found: Violation[]): void => {
+  const nearest = new Map<string, {readonly slice: Slice; readonly at: number}>()
+  for (const slice of chain.slices) {
+    if (slice.style !== 'american' || !(slice.ttmYears > 0)) continue
+    const context: Context = {chain, slice, discount: 1, settings, found}
+    for (const call of [true, false])
+      for (let at = 0; at < slice.strike.length; at++) {
+        if (!canBuy(slice, call, at) && !canSell(slice, call, at)) continue
+        const key = `${slice.root}/${call ? 'C' : 'P'}${slice.strike[at]!}`
+        const near = nearest.get(key)
+        nearest.set(key, {slice, at})
+        if (near === undefined || !canSell(near.slice, call, near.at) || !canBuy(slice, call, at)) continue
+        const edge = bidOf(near.slice, call, near.at) - askOf(slice, call, at)
+        if (edge > 0) report(context, 'calendar', edge, [leg(near.slice, call, near.at, -1), leg(slice, call, at, 1)])
+      }
+  }
+}
+
 /** Nearest strike on the favourable side: at or below for a call, at or above for a put; −1 when none lies within 1 %. */
 const matchStrike = (strikes: Float64Array, target: number, call: boolean): number => {
   let low = 0
@@ -286,6 +318,7 @@ const report = (context: Context, type: ViolationType, edgePerShare: number, leg
     edge,
     edgeAfterCosts,
     ...(Number.isNaN(capacity) ? {} : {capacity}),
+    ...(slice.style === 'american' ? {assignable: true as const} : {}),
   })
 }
 

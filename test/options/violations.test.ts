@@ -103,16 +103,6 @@ describe('planted', () => {
     const crossed = clean.map(q => (q.contract === contract ? {...q, bid: 500, ask: 400} : q))
     expect(find(crossed)).toEqual([])
   })
-
-  test('American slices: only trades whose short legs may be exercised harmlessly', () => {
-    const american = syntheticQuotes({...truth, root: 'SPY'})
-    const bent = american.map(q =>
-      q.contract === occ('SPY', EARLY, 'call', 4200) ? {...q, bid: q.bid + 40, ask: q.ask + 40} : q,
-    )
-    const types = new Set(find(bent).map(v => v.type))
-    expect([...types].every(t => t === 'vertical' || t === 'butterfly')).toBe(true)
-    expect(types.size).toBeGreaterThan(0)
-  })
 })
 
 test('whatever is bent, the worst settlement leaves the edge that is claimed', () => {
@@ -138,4 +128,56 @@ test('whatever is bent, the worst settlement leaves the edge that is claimed', (
     ),
     {numRuns: 150},
   )
+})
+
+describe('American chains', () => {
+  const american = clean.map(q => ({...q, symbol: 'SPY', contract: q.contract.replace('SPXW', 'SPY')}))
+  const bend = (right: 'call' | 'put', strike: number, expiry: string, by: number): OptionQuote[] =>
+    american.map(q =>
+      q.right === right && q.strike === strike && q.expiry === expiry ? {...q, bid: q.bid + by, ask: q.ask + by} : q,
+    )
+  const typesOf = (quotes: readonly OptionQuote[]): Set<string> => new Set(find(quotes).map(v => v.type))
+
+  test('European prices of American contracts break no bound', () => {
+    expect(find(american)).toEqual([])
+  })
+
+  test('a nearer option dearer than the farther of its strike is a calendar, with both legs', () => {
+    const near = american.find(q => q.right === 'call' && q.strike === 4300 && q.expiry === EARLY)
+    const far = american.find(q => q.right === 'call' && q.strike === 4300 && q.expiry === LATE)
+    const by = (far?.ask ?? 0) - (near?.bid ?? 0) + 1
+    const found = find(bend('call', 4300, EARLY, by)).find(v => v.type === 'calendar')
+    expect(found?.legs.map(({contract, side}) => ({contract, side}))).toEqual([
+      {contract: near?.contract, side: 'sell'},
+      {contract: far?.contract, side: 'buy'},
+    ])
+    expect(found?.edge).toBeCloseTo(100, 6)
+    expect(found?.edgeAfterCosts).toBeCloseTo(100 - 2 * 0.69, 6)
+  })
+
+  test('a box below its payoff is one; one above it is none, for its legs may be exercised', () => {
+    const cheap = american.map(q =>
+      q.right === 'call' && q.strike === 4300 && q.expiry === EARLY ? {...q, bid: q.bid - 8, ask: q.ask - 8} : q,
+    )
+    expect(typesOf(cheap)).toContain('box')
+    const dear = american.map(q =>
+      q.right === 'put' && q.strike === 4300 && q.expiry === EARLY ? {...q, bid: q.bid - 8, ask: q.ask - 8} : q,
+    )
+    for (const box of find(dear).filter(v => v.type === 'box')) expect(worstCase(box, 1)).toBeGreaterThanOrEqual(0)
+  })
+
+  test('parity allows for interest on the strike and what the underlying pays, no more', () => {
+    const interest = 4300 * (1 - discountOf(american, EARLY))
+    expect(typesOf(bend('call', 4300, EARLY, 0.4 * interest))).not.toContain('parity')
+    const found = find(bend('call', 4300, EARLY, 4 * interest)).find(v => v.type === 'parity')
+    expect(found?.legs).toHaveLength(4)
+    expect(found?.edge).toBeLessThan(100 * 4 * interest)
+  })
+
+  test('a vertical sold for more than its width is one, undiscounted', () => {
+    const found = find(bend('call', 4300, EARLY, 30)).find(
+      v => v.type === 'vertical' && v.legs.some(l => l.side === 'sell' && l.contract.includes('C04300000')),
+    )
+    expect(found).toBeDefined()
+  })
 })
