@@ -1,14 +1,10 @@
 import {ExitCode, UserError} from '../domain/errors.ts'
-import {barSchema} from '../features/bar-features.ts'
-import {bookSchema} from '../features/book-features.ts'
-import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {type Baselines, verdictOf} from '../models/card.ts'
 import type {ClusteredDirection, ProbabilisticMetrics} from '../models/metrics.ts'
-import {requireFeatures} from '../models/model-file.ts'
 import type {ModelSize} from '../models/networks.ts'
 import type {LoadedModel} from './model-files.ts'
-import {measure, type Prepared, prepare, spread, type TrainRequest, trainLinear} from './train-parts.ts'
+import {measure, type Prepared, prepare, rowKindOf, spread, type TrainRequest, trainLinear} from './train-parts.ts'
 
 export interface EvaluateRequest {
   readonly data: string
@@ -42,8 +38,7 @@ export interface EvaluateResult {
  */
 export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): Promise<EvaluateResult> => {
   const {description, bytes} = loaded
-  const rows = description.features === schemaKey(bookSchema) ? 'book' : 'bar'
-  requireFeatures(description, schemaKey(rows === 'bar' ? barSchema : bookSchema))
+  const rows = rowKindOf(description)
   const train = trainRequestOf(loaded, request)
   const prepared = await prepare(train, rows)
   const relation = relationOf(loaded, prepared)
@@ -94,6 +89,7 @@ const trainRequestOf = ({description}: LoadedModel, request: EvaluateRequest): T
   horizon: description.horizon,
   barrier: Number(description.labels['barrierDeviations'] ?? description.labels['thresholdSpreads']),
   costBps: Number(description.labels['costBps'] ?? 0),
+  ...(description.labels['builtPeriodUs'] === undefined ? {} : {periodUs: Number(description.labels['builtPeriodUs'])}),
   noise: 0,
   folds: 0,
   resume: false,

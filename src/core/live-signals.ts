@@ -1,12 +1,11 @@
-import type {TapeChunk} from '../data/tape.ts'
-import type {InstrumentTable} from '../domain/instrument.ts'
-import {BarFeatures} from '../features/bar-features.ts'
-import {FeatureWindow} from '../features/features.ts'
-import {sessionNamed} from '../features/session-clock.ts'
+import {Aggressor, EventKind, type TapeChunk} from '../data/tape.ts'
+import {type InstrumentTable, lotsToSize, ticksToPrice} from '../domain/instrument.ts'
+import {BarSignaller} from '../models/bar-signaller.ts'
 import type {Predictor} from '../models/inference.ts'
 import type {ModelDescription} from '../models/model-file.ts'
 import {type ModelView, viewOf} from '../models/signal-model.ts'
 import {LiveBars} from './live-bars.ts'
+import {patternEvidence} from './pattern-evidence.ts'
 import type {SignalEvent} from './trade-events.ts'
 
 export interface LiveSignalsOptions {
@@ -20,11 +19,6 @@ export interface LiveSignalsOptions {
   readonly nowMs: () => number
 }
 
-interface Stream {
-  readonly features: BarFeatures
-  readonly window: FeatureWindow
-}
-
 /**
  * The signal model beside the loop: bars are built as events pass, a full window goes to the predictor's thread, and the
  * answer comes back as a signal of `model:NAME`. Nothing here blocks the loop or keeps an order waiting.
@@ -32,8 +26,10 @@ interface Stream {
 export class LiveSignals {
   readonly #options: LiveSignalsOptions
   readonly #bars: LiveBars
-  readonly #streams = new Map<number, Stream>()
-  readonly #row: Float32Array
+  readonly #signaller: BarSignaller
+  readonly #takesBooks: boolean
+  /** Traded since the last quote of an instrument, positive bought. */
+  readonly #signedVolume = new Map<number, number>()
   /** Signals given, and how long the latest answer took in microseconds. */
   given = 0
   lastUs = 0
@@ -41,35 +37,54 @@ export class LiveSignals {
   constructor(options: LiveSignalsOptions) {
     const {instruments, model} = options
     this.#options = options
-    this.#row = new Float32Array(model.width)
+    this.#takesBooks = model.features.startsWith('multi@')
+    this.#signaller = new BarSignaller(model, {
+      // A stock's day is New York's whatever the model was trained on; coins have none.
+      session: i => (instruments.at(i).kind === 'crypto' ? 'utc' : model.session),
+      patterns: i => patternEvidence(instruments.at(i).symbol),
+    })
     this.#bars = new LiveBars(instruments, model.periodUs, (i, bar) => {
-      const stream = this.#streamOf(i)
-      if (stream.features.push(bar, this.#row)) stream.window.reset()
-      stream.window.push(this.#row)
-      if (stream.window.isFull) void this.#predict(i, bar.tsUs, stream)
+      const input = new Float32Array(model.window * model.width)
+      if (this.#signaller.windowOf(i, bar, input)) void this.#predict(i, bar.tsUs, input)
     })
   }
 
   onChunk(chunk: TapeChunk): void {
-    for (let row = 0; row < chunk.count; row++) this.#bars.onRow(chunk, row)
-  }
-
-  #streamOf(i: number): Stream {
-    const {instruments, model} = this.#options
-    let stream = this.#streams.get(i)
-    if (stream === undefined) {
-      // A stock's day is New York's whatever the model was trained on; coins have none.
-      const session = instruments.at(i).kind === 'crypto' ? 'utc' : model.session
-      stream = {features: new BarFeatures(sessionNamed(session)), window: new FeatureWindow(model.width, model.window)}
-      this.#streams.set(i, stream)
+    for (let row = 0; row < chunk.count; row++) {
+      this.#bars.onRow(chunk, row)
+      if (!this.#takesBooks) continue
+      if (chunk.kind[row] === EventKind.quote) this.#onQuote(chunk, row)
+      else if (chunk.kind[row] === EventKind.trade) this.#onTrade(chunk, row)
     }
-    return stream
   }
 
-  async #predict(i: number, tsUs: number, {window}: Stream): Promise<void> {
+  #onQuote(chunk: TapeChunk, row: number): void {
+    const i = chunk.instrument[row] as number
+    const [bidTicks, askTicks, bidLots, askLots] = [chunk.v0, chunk.v1, chunk.v2, chunk.v3].map(
+      column => column[row] as number,
+    ) as [number, number, number, number]
+    if (bidLots <= 0 || askLots <= 0) return
+    const instrument = this.#options.instruments.at(i)
+    this.#signaller.onBook(i, {
+      tsUs: chunk.tsUs[row] as number,
+      bidPrices: [ticksToPrice(instrument, bidTicks)],
+      askPrices: [ticksToPrice(instrument, askTicks)],
+      bidSizes: [lotsToSize(instrument, bidLots)],
+      askSizes: [lotsToSize(instrument, askLots)],
+      signedVolume: this.#signedVolume.get(i) ?? 0,
+    })
+    this.#signedVolume.set(i, 0)
+  }
+
+  #onTrade(chunk: TapeChunk, row: number): void {
+    const i = chunk.instrument[row] as number
+    const side = chunk.flags[row] === Aggressor.buy ? 1 : chunk.flags[row] === Aggressor.sell ? -1 : 0
+    const size = lotsToSize(this.#options.instruments.at(i), chunk.v1[row] as number)
+    this.#signedVolume.set(i, (this.#signedVolume.get(i) ?? 0) + side * size)
+  }
+
+  async #predict(i: number, tsUs: number, input: Float32Array): Promise<void> {
     const {instruments, model, predictor, onSignal, onFailure, nowMs} = this.#options
-    const input = new Float32Array(model.window * model.width)
-    window.copyTo(input)
     const askedMs = nowMs()
     let view: ModelView
     try {

@@ -5,8 +5,7 @@ import {UserError} from '../domain/errors.ts'
 import {createRng} from '../domain/rng.ts'
 import {DEVICES, type Device, deviceFailure} from '../drivers/onnx/open-device.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
-import {barSchema} from '../features/bar-features.ts'
-import {schemaKey} from '../features/features.ts'
+import {schemaOf} from '../features/multi-features.ts'
 import {allocateBatch, fillBatch} from '../models/dataset.ts'
 import {type ModelDescription, metadataOf, readModel, sha256} from '../models/model-file.ts'
 import type {GraphSession} from '../nn/execution.ts'
@@ -15,7 +14,7 @@ import type {OnnxModel} from '../nn/onnx-model.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {quantiseInt8} from '../nn/quantise.ts'
 import {cardOf, type LoadedModel, writeWhole} from './model-files.ts'
-import {prepare, spread, type TrainRequest} from './train-parts.ts'
+import {prepare, rowKindOf, spread, type TrainRequest} from './train-parts.ts'
 
 export const PRECISIONS = ['int8', 'float16'] as const
 export type Precision = (typeof PRECISIONS)[number]
@@ -186,14 +185,16 @@ const windowsFor = async (description: ModelDescription, request: OptimizeReques
   if (request.data === undefined) {
     const rng = createRng(request.seed, 'optimize')
     const {mean, deviation} = description.scaler
+    const flags = new Set(schemaOf(description.features)?.modalities?.map(({flag}) => flag))
     const windows = Float32Array.from({length: request.windows * rowSize}, (_, i) => {
       const column = i % description.width
+      // A kind of information is there or not; every other one is, by turns of a window.
+      if (flags.has(column)) return Math.floor(i / rowSize) % 2
       return (mean[column] as number) + (deviation[column] as number) * rng.normal()
     })
     return {windows, inputs: 'synthetic' as const}
   }
-  const rows = description.features === schemaKey(barSchema) ? 'bar' : 'book'
-  const prepared = await prepare(dataRequest(description, request, request.data), rows)
+  const prepared = await prepare(dataRequest(description, request, request.data), rowKindOf(description))
   const ends = spread(prepared.split.test, request.windows)
   const batch = allocateBatch(ends.length, description.window, description.width)
   fillBatch(prepared.dataset, ends, 0, description.window, batch)
@@ -212,6 +213,7 @@ const dataRequest = (description: ModelDescription, request: OptimizeRequest, da
   horizon: description.horizon,
   barrier: Number(description.labels['barrierDeviations'] ?? description.labels['thresholdSpreads']),
   costBps: Number(description.labels['costBps'] ?? 0),
+  ...(description.labels['builtPeriodUs'] === undefined ? {} : {periodUs: Number(description.labels['builtPeriodUs'])}),
   noise: 0,
   folds: 0,
   resume: false,

@@ -1,9 +1,13 @@
 import {performance} from 'node:perf_hooks'
 import {UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
-import {type Modality, type Scaler, ScalerFit} from '../features/features.ts'
+import {barSchema} from '../features/bar-features.ts'
+import {bookSchema} from '../features/book-features.ts'
+import {type Modality, type Scaler, ScalerFit, schemaKey} from '../features/features.ts'
+import {multiSchema} from '../features/multi-features.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
 import type {ProbabilisticMetrics} from '../models/metrics.ts'
+import {type ModelDescription, requireFeatures} from '../models/model-file.ts'
 import {type Architecture, type ModelSize, signalNetwork} from '../models/networks.ts'
 import {type RowList, spread} from '../models/row-runs.ts'
 import {type Split, splitInTime} from '../models/splits.ts'
@@ -74,6 +78,21 @@ export interface Prepared {
 
 /** A kind of information on fewer training windows than this is ignored: what was not learned must not be guessed at. */
 const MIN_PRESENCE = 0.005
+
+/** What the rows of a model are; refuses one whose features this version does not make. */
+export const rowKindOf = (description: ModelDescription): RowKind => {
+  const kinds = [
+    ['bar', barSchema],
+    ['multi', multiSchema],
+    ['book', bookSchema],
+  ] as const
+  const found = kinds.find(([, schema]) => schemaKey(schema) === description.features)
+  if (found === undefined) {
+    const [, closest] = kinds.find(([kind]) => description.features.startsWith(`${kind}@`)) ?? kinds[0]
+    requireFeatures(description, schemaKey(closest))
+  }
+  return found?.[0] ?? 'bar'
+}
 
 /** Rows of the data, split in time, with a scaler fitted on the training part alone. */
 export const prepare = async (request: TrainRequest, rows: RowKind): Promise<Prepared> => {

@@ -74,6 +74,7 @@ const loadBars = async (
       barrierDeviations: barrier,
       costBps,
       entry: "next bar's open",
+      ...(request.periodUs === undefined ? {} : {builtPeriodUs: request.periodUs}),
       strategy: STRATEGY_LABEL_RULE,
     },
   }

@@ -1,6 +1,9 @@
-import {BarFeatures, type BarInput, barSchema} from '../features/bar-features.ts'
+import {type BarInput, barSchema} from '../features/bar-features.ts'
+import type {BookInput} from '../features/book-features.ts'
 import {FeatureWindow, schemaKey} from '../features/features.ts'
-import {sessionNamed} from '../features/session-clock.ts'
+import {MultiFeatures, multiSchema, type OptionsInput} from '../features/multi-features.ts'
+import type {PatternSource} from '../features/pattern-features.ts'
+import {type SessionClock, sessionNamed} from '../features/session-clock.ts'
 import type {Prediction, SyncPredictor} from './inference.ts'
 import {type ModelDescription, requireFeatures} from './model-file.ts'
 import {type ModelView, type ViewOptions, viewOf} from './signal-model.ts'
@@ -8,26 +11,32 @@ import {type ModelView, type ViewOptions, viewOf} from './signal-model.ts'
 export interface BarSignallerOptions extends ViewOptions {
   /** When given, `onBar` asks it in place. Without it, use `windowOf` with an asynchronous predictor. */
   readonly predictor?: SyncPredictor
+  /** A pattern memory of an instrument's own, for models that retrieve; without it they do without. */
+  readonly patterns?: (instrument: number) => PatternSource
+  /** Trading day of an instrument where it is not that of the model. */
+  readonly session?: (instrument: number) => SessionClock['name']
 }
 
 interface InstrumentState {
-  readonly features: BarFeatures
+  readonly features: MultiFeatures
   readonly window: FeatureWindow
 }
 
 /**
  * From bars to a model's view, for any number of instruments: the feature path of training, kept up bar by bar. Silent
- * until a session has a full window. Refuses a model trained on other features.
+ * until a session has a full window. A model of several kinds of information may also be told of books and option chains;
+ * what it is not told of is absent. Refuses a model trained on other features.
  */
 export class BarSignaller {
   readonly description: ModelDescription
   readonly #options: BarSignallerOptions
   readonly #states = new Map<number, InstrumentState>()
-  readonly #row = new Float32Array(barSchema.names.length)
+  readonly #row = new Float32Array(multiSchema.names.length)
   readonly #windowBuffer: Float32Array
 
   constructor(description: ModelDescription, options: BarSignallerOptions = {}) {
-    requireFeatures(description, schemaKey(barSchema))
+    const isMulti = description.features === schemaKey(multiSchema)
+    if (!isMulti) requireFeatures(description, schemaKey(barSchema))
     this.description = description
     this.#options = options
     this.#windowBuffer = new Float32Array(description.window * description.width)
@@ -43,11 +52,20 @@ export class BarSignaller {
       : undefined
   }
 
+  /** Takes in a quote or a book; it shows in the row of the bar that closes after it. */
+  onBook(instrument: number, book: BookInput): void {
+    this.#stateOf(instrument).features.onBook(book)
+  }
+
+  onOptions(instrument: number, chain: OptionsInput): void {
+    this.#stateOf(instrument).features.onOptions(chain)
+  }
+
   /** Takes in a bar and copies the window that ends with it to `out` [window × features]; false while it fills. */
   windowOf(instrument: number, bar: BarInput, out: Float32Array): boolean {
     const state = this.#stateOf(instrument)
     if (state.features.push(bar, this.#row)) state.window.reset()
-    state.window.push(this.#row)
+    state.window.push(this.#row.subarray(0, this.description.width))
     if (!state.window.isFull) return false
     state.window.copyTo(out)
     return true
@@ -60,8 +78,13 @@ export class BarSignaller {
   #stateOf(instrument: number): InstrumentState {
     const known = this.#states.get(instrument)
     if (known !== undefined) return known
-    const {width, window, session} = this.description
-    const made = {features: new BarFeatures(sessionNamed(session)), window: new FeatureWindow(width, window)}
+    const {width, window, session, horizon, features} = this.description
+    const clock = sessionNamed(this.#options.session?.(instrument) ?? session)
+    const patterns = features === schemaKey(multiSchema) ? this.#options.patterns?.(instrument) : undefined
+    const made = {
+      features: new MultiFeatures({session: clock, horizon, ...(patterns === undefined ? {} : {patterns})}),
+      window: new FeatureWindow(width, window),
+    }
     this.#states.set(instrument, made)
     return made
   }

@@ -1,3 +1,5 @@
+import {STRATEGY_CHOICES} from './strategy-labels.ts'
+
 /** Outputs of a signal model for `rows` windows. */
 export interface Prediction {
   /** [rows, 3]: down, flat, up. */
@@ -28,5 +30,44 @@ export interface Predictor extends AsyncDisposable {
 /** A model that answers in place and blocks until it has: for deterministic loops, where nothing else may run anyway. */
 export interface SyncPredictor extends Disposable {
   readonly device: string
+  /** What the model gives; the three first ones where it does not say. */
+  readonly outputs?: readonly OutputName[]
   readonly predict: (windows: Float32Array, rows: number) => Prediction
+}
+
+/** Numbers a window has in each output. The first three every signal model gives, the others only newer ones. */
+export const OUTPUT_WIDTHS = {
+  probabilities: 3,
+  holding: 1,
+  move: 1,
+  size: 1,
+  confidence: 1,
+  strategy: STRATEGY_CHOICES.length,
+} as const satisfies Readonly<Record<keyof Prediction, number>>
+export type OutputName = keyof typeof OUTPUT_WIDTHS
+
+/** Outputs of a model, by the names its graph has. */
+export const outputsOf = (names: readonly string[]): readonly OutputName[] =>
+  (Object.keys(OUTPUT_WIDTHS) as OutputName[]).filter(name => names.includes(name))
+
+/** Room for the outputs of `rows` windows, made by `allocate`. */
+export const allocatePrediction = (
+  names: readonly OutputName[],
+  rows: number,
+  allocate: (length: number) => Float32Array = length => new Float32Array(length),
+): Prediction =>
+  Object.fromEntries(names.map(name => [name, allocate(rows * OUTPUT_WIDTHS[name])])) as unknown as Prediction
+
+/** Copies windows [from, from + rows) of one prediction to window `at` of another with the same outputs. */
+export const copyPrediction = (
+  source: Prediction,
+  from: number,
+  rows: number,
+  target: Prediction,
+  at: number,
+): void => {
+  for (const name of outputsOf(Object.keys(source))) {
+    const width = OUTPUT_WIDTHS[name]
+    target[name]?.set((source[name] as Float32Array).subarray(width * from, width * (from + rows)), width * at)
+  }
 }

@@ -9,14 +9,13 @@ import {warmupCosine} from '../nn/schedule.ts'
 import {sizeOf} from '../nn/shape.ts'
 import {allocateBatch, type Dataset, fillBatch, type WindowBatch, widthOf} from './dataset.ts'
 import {measureHeads} from './head-metrics.ts'
-import type {Prediction} from './inference.ts'
+import {allocatePrediction, OUTPUT_WIDTHS, outputsOf, type Prediction} from './inference.ts'
 import {directionByBlock, type ProbabilisticMetrics, probabilisticMetrics, rSquared} from './metrics.ts'
 import {CLASS_LOSS, signalObjective} from './networks.ts'
 import {spread} from './row-runs.ts'
 import type {RowField} from './row-store.ts'
 import {permutation} from './shuffle.ts'
 import type {Split} from './splits.ts'
-import {STRATEGY_CHOICES} from './strategy-labels.ts'
 
 export interface TrainerOptions {
   readonly seed: number
@@ -234,31 +233,18 @@ const dropModalities = (
 export const labelsOf = (dataset: Dataset, rows: Int32Array): Int8Array =>
   Int8Array.from(rows, row => dataset.rows.field(row, 'label'))
 
-/** Further outputs that models of this version have and older ones have not. */
-const MORE = [
-  ['size', 1],
-  ['confidence', 1],
-  ['strategy', STRATEGY_CHOICES.length],
-] as const
-
 /** Outputs of a served signal model for the windows that end at `rows`, in batches of 512. */
 export const predictRows = (session: GraphSession, dataset: Dataset, rows: Int32Array, window: number): Prediction => {
   const width = widthOf(dataset)
-  const more = MORE.filter(([name]) => session.outputNames.includes(name))
-  const out = {
-    probabilities: new Float32Array(rows.length * 3),
-    holding: new Float32Array(rows.length),
-    move: new Float32Array(rows.length),
-    ...Object.fromEntries(more.map(([name, columns]) => [name, new Float32Array(rows.length * columns)])),
-  } as Prediction & Record<string, Float32Array>
+  const names = outputsOf(session.outputNames)
+  const out = allocatePrediction(names, rows.length)
   const size = 512
   const batch = allocateBatch(Math.min(size, Math.max(1, rows.length)), window, width)
   for (let from = 0; from < rows.length; from += size) {
     const count = fillBatch(dataset, rows, from, window, batch)
     const data = batch.x.subarray(0, count * window * width)
     const results = session.run({x: {type: 'float32', dims: [count, window, width], data}})
-    for (const [name, columns] of [['probabilities', 3], ['holding', 1], ['move', 1], ...more] as const)
-      out[name]!.set(results[name]?.data as Float32Array, columns * from)
+    for (const name of names) out[name]?.set(results[name]?.data as Float32Array, OUTPUT_WIDTHS[name] * from)
   }
   return out
 }

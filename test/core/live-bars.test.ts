@@ -4,6 +4,8 @@ import {LiveSignals} from '../../src/core/live-signals.ts'
 import {EventKind, emptyChunk, type TapeChunk} from '../../src/data/tape.ts'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
 import type {BarInput} from '../../src/features/bar-features.ts'
+import {barSchema} from '../../src/features/bar-features.ts'
+import {schemaKey} from '../../src/features/features.ts'
 import type {ModelDescription} from '../../src/models/model-file.ts'
 
 const instruments = InstrumentTable.of(['SPY', 'KO'])
@@ -77,6 +79,7 @@ test('instruments have bars of their own', () => {
 test('the model is asked once its window is full, and a failure is told and does not stop the next', async () => {
   const model = {
     name: 'm',
+    features: schemaKey(barSchema),
     width: 16,
     window: 2,
     horizon: 6,

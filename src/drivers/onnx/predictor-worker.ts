@@ -1,4 +1,5 @@
 import {parentPort, workerData} from 'node:worker_threads'
+import {copyPrediction, type OutputName, type Prediction} from '../../models/inference.ts'
 import {openSyncPredictor} from './sync-predictor.ts'
 
 /** Memory shared with the caller: windows go in, predictions come out; messages only say how many. */
@@ -8,17 +9,16 @@ export interface PredictorWorkerData {
   readonly width: number
   readonly device: string
   readonly windows: Float32Array
-  readonly probabilities: Float32Array
-  readonly holding: Float32Array
-  readonly move: Float32Array
+  /** Room for every output there is; a model fills those it has. */
+  readonly prediction: Prediction
 }
 
 export type PredictorReply =
-  | {readonly kind: 'ready'; readonly device: string}
+  | {readonly kind: 'ready'; readonly device: string; readonly outputs: readonly OutputName[]}
   | {readonly kind: 'done'}
   | {readonly kind: 'failed'; readonly message: string}
 
-const {model, window, width, device, windows, probabilities, holding, move} = workerData as PredictorWorkerData
+const {model, window, width, device, windows, prediction} = workerData as PredictorWorkerData
 const port = parentPort
 if (port === null) throw new Error('predictor-worker must run as a worker thread')
 const reply = (message: PredictorReply): void => port.postMessage(message)
@@ -27,16 +27,13 @@ try {
   const predictor = openSyncPredictor(model, {window, width}, device)
   port.on('message', (rows: number) => {
     try {
-      const prediction = predictor.predict(windows, rows)
-      probabilities.set(prediction.probabilities)
-      holding.set(prediction.holding)
-      move.set(prediction.move)
+      copyPrediction(predictor.predict(windows, rows), 0, rows, prediction, 0)
       reply({kind: 'done'})
     } catch (error) {
       reply({kind: 'failed', message: (error as Error).message})
     }
   })
-  reply({kind: 'ready', device: predictor.device})
+  reply({kind: 'ready', device: predictor.device, outputs: predictor.outputs ?? []})
 } catch (error) {
   reply({kind: 'failed', message: (error as Error).message})
 }

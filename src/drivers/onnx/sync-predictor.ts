@@ -1,7 +1,13 @@
-import type {Prediction, SyncPredictor} from '../../models/inference.ts'
+import {
+  allocatePrediction,
+  copyPrediction,
+  OUTPUT_WIDTHS,
+  outputsOf,
+  type SyncPredictor,
+} from '../../models/inference.ts'
 import type {ModelDescription} from '../../models/model-file.ts'
 import {requireFinite} from '../../models/signal-model.ts'
-import type {GraphSession, SessionTensor} from '../../nn/execution.ts'
+import type {SessionTensor} from '../../nn/execution.ts'
 import {openOrtSession} from './ort-session.ts'
 
 /**
@@ -17,13 +23,17 @@ export const openSyncPredictor = (
   const rowSize = window * width
   const input = new Float32Array(rowSize)
   const feeds = {x: {type: 'float32' as const, dims: [1, window, width], data: input}}
-  const into: Record<string, SessionTensor> = {
-    probabilities: {type: 'float32', dims: [1, 3], data: new Float32Array(3)},
-    holding: {type: 'float32', dims: [1], data: new Float32Array(1)},
-    move: {type: 'float32', dims: [1], data: new Float32Array(1)},
-  }
+  const outputs = outputsOf(session.outputNames)
+  const one = allocatePrediction(outputs, 1)
+  const into: Record<string, SessionTensor> = Object.fromEntries(
+    outputs.map(name => {
+      const width = OUTPUT_WIDTHS[name]
+      return [name, {type: 'float32', dims: width === 1 ? [1] : [1, width], data: one[name] as Float32Array}]
+    }),
+  )
   return {
     device,
+    outputs,
     predict(windows, rows) {
       if (windows.length < rows * rowSize) {
         throw new RangeError(
@@ -31,32 +41,14 @@ export const openSyncPredictor = (
         )
       }
       requireFinite(windows.subarray(0, rows * rowSize), width)
-      return predictEach(session, windows, rows, rowSize, {feeds, into, input})
+      const out = allocatePrediction(outputs, rows)
+      for (let row = 0; row < rows; row++) {
+        input.set(windows.subarray(row * rowSize, (row + 1) * rowSize))
+        session.run(feeds, into)
+        copyPrediction(one, 0, 1, out, row)
+      }
+      return out
     },
     [Symbol.dispose]: () => session.dispose(),
   }
-}
-
-interface Buffers {
-  readonly feeds: Readonly<Record<string, SessionTensor>>
-  readonly into: Readonly<Record<string, SessionTensor>>
-  readonly input: Float32Array
-}
-
-const predictEach = (
-  session: GraphSession,
-  windows: Float32Array,
-  rows: number,
-  rowSize: number,
-  {feeds, into, input}: Buffers,
-): Prediction => {
-  const out = {probabilities: new Float32Array(3 * rows), holding: new Float32Array(rows), move: new Float32Array(rows)}
-  for (let row = 0; row < rows; row++) {
-    input.set(windows.subarray(row * rowSize, (row + 1) * rowSize))
-    session.run(feeds, into)
-    out.probabilities.set(into['probabilities']?.data as Float32Array, 3 * row)
-    out.holding.set(into['holding']?.data as Float32Array, row)
-    out.move.set(into['move']?.data as Float32Array, row)
-  }
-  return out
 }

@@ -1,5 +1,12 @@
 import {Worker} from 'node:worker_threads'
-import type {Prediction, Predictor} from '../../models/inference.ts'
+import {
+  allocatePrediction,
+  copyPrediction,
+  OUTPUT_WIDTHS,
+  type OutputName,
+  type Prediction,
+  type Predictor,
+} from '../../models/inference.ts'
 import type {ModelDescription} from '../../models/model-file.ts'
 import {requireFinite} from '../../models/signal-model.ts'
 import type {PredictorReply, PredictorWorkerData} from './predictor-worker.ts'
@@ -36,15 +43,13 @@ export const openWorkerPredictor = async (
     width,
     device,
     windows: shared(MAX_BATCH * rowSize),
-    probabilities: shared(MAX_BATCH * 3),
-    holding: shared(MAX_BATCH),
-    move: shared(MAX_BATCH),
+    prediction: allocatePrediction(Object.keys(OUTPUT_WIDTHS) as OutputName[], MAX_BATCH, shared),
   }
   const file = import.meta.url.endsWith('.ts') ? './predictor-worker.ts' : './predictor-worker.js'
   const worker = new Worker(new URL(file, import.meta.url), {workerData: memory})
-  const running = await new Promise<string>((resolve, reject) => {
+  const running = await new Promise<Running>((resolve, reject) => {
     worker.once('message', (reply: PredictorReply) => {
-      if (reply.kind === 'ready') resolve(reply.device)
+      if (reply.kind === 'ready') resolve(reply)
       else reject(new Error(reply.kind === 'failed' ? reply.message : 'the worker answered before it was ready'))
     })
     worker.once('error', reject)
@@ -57,8 +62,14 @@ export const openWorkerPredictor = async (
   return new WorkerPredictor(worker, memory, rowSize, width, running)
 }
 
+interface Running {
+  readonly device: string
+  readonly outputs: readonly OutputName[]
+}
+
 class WorkerPredictor implements Predictor {
   readonly device: string
+  readonly #outputs: readonly OutputName[]
   readonly #worker: Worker
   readonly #memory: PredictorWorkerData
   readonly #rowSize: number
@@ -67,12 +78,13 @@ class WorkerPredictor implements Predictor {
   #running: Job[] = []
   #failure: Error | undefined
 
-  constructor(worker: Worker, memory: PredictorWorkerData, rowSize: number, width: number, device: string) {
+  constructor(worker: Worker, memory: PredictorWorkerData, rowSize: number, width: number, {device, outputs}: Running) {
     this.#worker = worker
     this.#memory = memory
     this.#rowSize = rowSize
     this.#width = width
     this.device = device
+    this.#outputs = outputs
     worker.on('message', (reply: PredictorReply) => this.#finish(reply))
     worker.on('error', (error: Error) => this.#fail(error))
     worker.on('exit', code => this.#fail(new Error(`the inference thread ended with code ${code}`)))
@@ -114,12 +126,9 @@ class WorkerPredictor implements Predictor {
     for (const {rows, resolve, reject} of done) {
       if (reply.kind === 'failed') reject(new Error(reply.message))
       else {
-        const {probabilities, holding, move} = this.#memory
-        resolve({
-          probabilities: Float32Array.from(probabilities.subarray(3 * at, 3 * (at + rows))),
-          holding: Float32Array.from(holding.subarray(at, at + rows)),
-          move: Float32Array.from(move.subarray(at, at + rows)),
-        })
+        const answer = allocatePrediction(this.#outputs, rows)
+        copyPrediction(this.#memory.prediction, at, rows, answer, 0)
+        resolve(answer)
       }
       at += rows
     }
