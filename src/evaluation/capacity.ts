@@ -26,7 +26,7 @@ export interface CapacityResult {
 
 /** Prefactor of the square-root law; estimates lie between 0.5 and 1 (Tóth et al. 2011, Almgren et al. 2005). */
 const PREFACTOR = 1
-const MULTIPLES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+const MULTIPLES = [1, 3, 10, 30, 100, 300, 1000]
 
 /**
  * Profit against size under the square-root law: an order of q lots in a market of V lots a day and daily volatility σ

@@ -31,7 +31,7 @@ export const reportHtml = (data: ReportData): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>${escapeText(data.title)}</title><style>${STYLE}</style></head><body><main>
 <h1>${escapeText(data.title)}</h1>
-<p class="sub">${escapeText(`${data.from} to ${data.to} · ${data.events.toLocaleString('en-US')} events · ${data.orders} orders, ${data.fills} fills, ${data.rejected} refused`)}</p>
+<p class="sub">${escapeText(`${minute(data.from)} to ${minute(data.to)} UTC · ${data.events.toLocaleString('en-US')} events · ${data.orders} orders, ${data.fills} fills, ${data.rejected} refused`)}</p>
 ${remarks(data)}
 ${tiles(data)}
 ${scorecardTable(data)}
@@ -244,4 +244,5 @@ const provenance = (d: ReportData): string =>
     .map(([name, value]) => `<dt>${name}</dt><dd><code>${escapeText(value ?? '')}</code></dd>`)
     .join('')}</dl><p class="note">Figures describe one past or simulated run. They promise nothing.</p>`
 
+const minute = (text: string): string => text.slice(0, 16).replace('T', ' ')
 const iso = (tsUs: number): string => new Date(tsUs / 1000).toISOString().slice(0, 19).replace('T', ' ')

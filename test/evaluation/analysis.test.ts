@@ -117,7 +117,7 @@ describe('capacity', () => {
     expect(found?.bestMultiple).toBeCloseTo(4, 12)
     expect(found?.breakEvenMultiple).toBeCloseTo(9, 12)
     expect(found?.sizes[0]).toEqual({multiple: 1, profitMicros: 4_000e6})
-    expect(found?.sizes[2]?.profitMicros).toBeCloseTo(5 * 6_000e6 - 5 ** 1.5 * 2_000e6, -1)
+    expect(found?.sizes[1]?.profitMicros).toBeCloseTo(3 * 6_000e6 - 3 ** 1.5 * 2_000e6, -1)
   })
   test('no profit scales to nothing, and what has no volume is said', () => {
     expect(capacity(orders, depth, -1)?.bestMultiple).toBeNull()

@@ -9,7 +9,7 @@ const TOP = 12
 const BOTTOM = 26
 
 const frame = (height: number, label: string, body: string): string =>
-  `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeText(label)}" preserveAspectRatio="xMidYMid meet">${body}</svg>`
+  `<div class="scroll"><svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeText(label)}" preserveAspectRatio="xMidYMid meet">${body}</svg></div>`
 
 /**
  * Positions along the time axis. Nights and weekends are cut out: where two samples are far apart compared with the

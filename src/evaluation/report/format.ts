@@ -6,8 +6,13 @@ export const dollars = (micros: number): string => {
   return `${sign}$${Math.abs(value).toLocaleString('en-US', {minimumFractionDigits: digits, maximumFractionDigits: digits})}`
 }
 export const signedDollars = (micros: number): string => (micros > 0 ? `+${dollars(micros)}` : dollars(micros))
-export const percent = (fraction: number | null, digits = 2): string =>
-  fraction === null ? 'undefined' : `${minus((fraction * 100).toFixed(digits))} %`
+/** What would be rounded to nothing keeps two significant digits instead. */
+export const percent = (fraction: number | null, digits = 2): string => {
+  if (fraction === null) return 'undefined'
+  const value = fraction * 100
+  const isTiny = value !== 0 && Math.abs(value) < 10 ** -digits && Math.abs(value) >= 1e-6
+  return `${minus(isTiny ? value.toFixed(1 - Math.floor(Math.log10(Math.abs(value)))) : value.toFixed(digits))} %`
+}
 export const ratio = (value: number | null, digits = 2): string =>
   value === null ? 'undefined' : minus(value.toFixed(Math.abs(value) >= 100 ? 0 : digits))
 export const minus = (text: string): string => text.replace('-', '−')

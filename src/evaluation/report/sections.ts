@@ -14,6 +14,7 @@ export const table = (heads: readonly string[], rows: readonly (readonly string[
 const note = (text: string): string => `<p class="note">${escapeText(text)}</p>`
 const signedPercent = (value: number): string =>
   `<span class="${value > 0 ? 'good' : value < 0 ? 'bad' : ''}">${percent(value)}</span>`
+const orDash = (value: number | null): string => (value === null ? '–' : ratio(value))
 const day = (iso: string): string => iso.slice(0, 16).replace('T', ' ')
 
 /** What the test windows of a walk-forward made, end to end. */
@@ -24,13 +25,13 @@ export const walkForwardSection = ({walkForward}: ReportData): string => {
     `${day(test.from)} – ${day(test.to)}`,
     signedPercent(result.metrics.totalReturn),
     percent(result.metrics.maxDrawdown),
-    ratio(result.metrics.sharpe),
-    trainSharpe === null ? '–' : ratio(trainSharpe),
-    validateSharpe === null ? '–' : ratio(validateSharpe),
+    orDash(result.metrics.sharpe),
+    orDash(trainSharpe),
+    orDash(validateSharpe),
     String(result.fills),
-    escapeText(params.join(' ')),
+    params.length === 0 ? 'as given' : escapeText(params.join(' ')),
   ])
-  const heads = ['test window', 'return', 'max drawdown', 'Sharpe', 'in training', 'in validation', 'fills', 'chosen']
+  const heads = ['test window', 'return', 'drawdown', 'Sharpe', 'in training', 'in validation', 'fills', 'parameters']
   const m = outOfSample?.metrics
   return section(
     'Out of sample: walk-forward',
@@ -50,7 +51,7 @@ export const walkForwardSection = ({walkForward}: ReportData): string => {
           {label: 'equity of the test windows end to end', format: dollars, height: 200},
         )}`) +
       table(heads, rows) +
-      note('Parameters were chosen before each test window was looked at; every window starts with the same capital.'),
+      note('Parameters are set before each test window is looked at; every window starts with the same capital.'),
   )
 }
 
@@ -100,7 +101,7 @@ export const regimeSection = ({analysis}: ReportData): string =>
             String(r.periods),
             signedPercent(r.totalReturn),
             percent(r.marketReturn),
-            r.sharpe === null ? '–' : ratio(r.sharpe),
+            orDash(r.sharpe),
           ]),
         ) +
           note(

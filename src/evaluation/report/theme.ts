@@ -35,6 +35,7 @@ svg text{fill:var(--soft)}svg text.value{fill:var(--ink)}
 .warn{background:var(--warnbg);border-color:var(--warn)}.warn li{margin:3px 0}.warn code{color:var(--warn)}
 code{font:12px ui-monospace,Menlo,Consolas,monospace}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0;font-size:13px}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+@media screen and (max-width:640px){main{padding:14px 10px 40px}section{padding:12px}svg{width:620px}}
 @media print{:root{color-scheme:light;--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--axis:#777;
 --s1:#1d4f91;--s2:#8f4206;--s3:#0a635b;--s4:#5f3a93;--s5:#862557;--good:#12612f;--bad:#9c241d;--total:#333;--warn:#6a4400;--warnbg:#fff}
 main{max-width:none;padding:0}section,.tile{break-inside:avoid;border-color:#bbb}body{font-size:12px}}
