@@ -5,10 +5,14 @@ import {EventKind, type TapeChunk} from '../data/tape.ts'
 import {UserError} from '../domain/errors.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
 import {lotsOfCapital} from './sizing.ts'
-import {Pair, type PairExit} from './statistical-arbitrage/pair.ts'
+import {borrowCostBps, dividendCostBps, expectedHoldingUs} from './statistical-arbitrage/carry.ts'
+import {Pair, type PairCosts, type PairExit} from './statistical-arbitrage/pair.ts'
+import {PriceAdjuster} from './statistical-arbitrage/price-adjuster.ts'
 import {PriceGrid} from './statistical-arbitrage/price-grid.ts'
 import {screenPairs} from './statistical-arbitrage/screen.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
+
+const isoDay = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be YYYY-MM-DD')
 
 export const StatisticalArbitrageParams = z.strictObject({
   symbols: z.array(z.string()).default([]).describe('universe; all dollar-quoted non-options when empty'),
@@ -31,8 +35,25 @@ export const StatisticalArbitrageParams = z.strictObject({
     .max(1)
     .default(0.3)
     .describe('unit-root p-value that declares the relation broken'),
+  breakRunLength: z
+    .number()
+    .min(50)
+    .default(2000)
+    .describe('mean rows between false alarms of the CUSUM that stops a pair whose mean has moved'),
   hedgeMemoryRows: z.number().min(2).default(1000).describe('rows over which the filtered hedge ratio forgets'),
-  minEdgeBps: z.number().nonnegative().default(5).describe('least distance to the mean worth its costs'),
+  minEdgeBps: z.number().nonnegative().default(5).describe('profit asked of an entry on top of all its costs'),
+  costBps: z.number().nonnegative().default(1).describe('fees and impact of a leg’s round trip, of its value'),
+  barSpreadBps: z.number().nonnegative().default(3).describe('spread assumed where the data has no quotes'),
+  borrowBpsPerYear: z
+    .number()
+    .nonnegative()
+    .default(30)
+    .describe('fee of borrowed stock until the data says another; easy-to-borrow stocks cost about this'),
+  dividends: z
+    .record(z.string(), z.array(z.strictObject({exDate: isoDay, dollars: z.number().positive()})))
+    .default({})
+    .describe('dividends known ahead, by symbol: a short leg pays them'),
+  maxGross: z.number().positive().max(4).default(1).describe('value of all legs together, fraction of capital'),
   legFraction: z.number().positive().max(1).default(0.08).describe('value of the larger leg, fraction of capital'),
   longOnlyKinds: z
     .array(z.enum(['equity', 'etf', 'crypto', 'option']))
@@ -43,7 +64,7 @@ export type StatisticalArbitrageParams = z.output<typeof StatisticalArbitragePar
 
 /**
  * Finds cointegrated pairs among the instruments present, trades the distance from their mean and drops a pair when the
- * relation breaks. Works on bars (one row a bar) and on quotes or trades (sampled). A pair with a leg that may not be sold
+ * relation breaks. Prices are made whole over splits and dividends as they are announced. Works on bars (one row a bar) and on quotes or trades (sampled). A pair with a leg that may not be sold
  * short is skipped.
  */
 export const statisticalArbitrage = (params: StatisticalArbitrageParams): Strategy => new PairsStrategy(params)
@@ -60,7 +81,11 @@ class PairsStrategy implements Strategy {
   #nextSampleUs = 0
   #nextScreenRow: number
   #sample: Float64Array<ArrayBuffer> = new Float64Array(0)
-  readonly #counts = {screens: 0, tested: 0, discoveries: 0, pairs: 0, entries: 0}
+  #adjuster = new PriceAdjuster(0)
+  /** Running mean of the time between two rows. */
+  #rowUs = 0
+  #lastRowUs = 0
+  readonly #counts = {screens: 0, tested: 0, discoveries: 0, pairs: 0, entries: 0, belowCosts: 0, atGrossLimit: 0}
   readonly #exits: Record<PairExit, number> = {reverted: 0, stopped: 0, 'timed-out': 0, broken: 0, unhedged: 0}
 
   constructor(params: StatisticalArbitrageParams) {
@@ -92,6 +117,7 @@ class PairsStrategy implements Strategy {
         },
       )
     this.#grid = new PriceGrid(instruments.size, formationRows)
+    this.#adjuster = new PriceAdjuster(instruments.size)
     this.#sample = new Float64Array(instruments.size)
   }
 
@@ -99,9 +125,13 @@ class PairsStrategy implements Strategy {
     const i = chunk.instrument[row]!
     const grid = this.#grid
     if (grid === undefined || this.#isInUniverse[i] !== true) return
+    if (chunk.kind[row] === EventKind.notice) {
+      this.#adjuster.onNotice(chunk, row, this.#dollars(context, i))
+      return
+    }
     if (chunk.kind[row] === EventKind.bar) {
       this.#hasBars = true
-      const closed = grid.onPrice(i, chunk.v3[row]!, context.nowUs)
+      const closed = grid.onPrice(i, chunk.v3[row]! * Math.exp(this.#adjuster.offset[i]!), context.nowUs)
       if (closed > 0) this.#onRow(context, grid)
     } else if (!this.#hasBars && context.nowUs >= this.#nextSampleUs) this.#takeSample(context, grid)
   }
@@ -112,7 +142,50 @@ class PairsStrategy implements Strategy {
       ...this.#exits,
       rows: this.#grid?.rows ?? 0,
       openPairs: this.#pairs.filter(p => p.direction !== 0).length,
+      ...(this.#adjuster.splits + this.#adjuster.dividends === 0
+        ? {}
+        : {splits: this.#adjuster.splits, dividends: this.#adjuster.dividends}),
     }
+  }
+
+  #dollars({market, instruments}: StrategyContext, i: number): number {
+    return midTicks(market, i) / 10 ** instruments.at(i).priceDecimals
+  }
+
+  /**
+   * From entry to exit, in basis points of the y leg: both legs' spread and fees, and for the leg that is short its loan and
+   * its dividends over the time the half-life lets expect.
+   */
+  #costsOf(context: StrategyContext, pair: Pair): PairCosts {
+    const {exitZ, costBps, borrowBpsPerYear, dividends} = this.#params
+    return (direction, z) => {
+      const holdingUs = expectedHoldingUs(z, exitZ, pair.halfLife * this.#rowUs)
+      const short = direction > 0 ? pair.x : pair.y
+      const told = this.#adjuster.borrowBps[short]!
+      const {symbol, kind} = context.instruments.at(short)
+      const isLent = kind === 'equity' || kind === 'etf'
+      const carry =
+        (isLent ? borrowCostBps(Number.isNaN(told) ? borrowBpsPerYear : told, holdingUs) : 0) +
+        dividendCostBps(dividends[symbol] ?? [], this.#dollars(context, short), context.nowUs, holdingUs)
+      const crossing =
+        this.#spreadBps(context, pair.y) + costBps + pair.beta * (this.#spreadBps(context, pair.x) + costBps)
+      return crossing + carry * (short === pair.x ? pair.beta : 1)
+    }
+  }
+
+  #spreadBps({market}: StrategyContext, i: number): number {
+    const [bid, ask] = [market.bidTicks[i]!, market.askTicks[i]!]
+    const isTwoSided = market.bidLots[i]! > 0 && market.askLots[i]! > 0 && ask > bid
+    return isTwoSided && !this.#hasBars ? (2e4 * (ask - bid)) / (bid + ask) : this.#params.barSpreadBps
+  }
+
+  /** Value of the legs of all open pairs as fractions of capital. */
+  #gross(): number {
+    const {legFraction} = this.#params
+    let gross = 0
+    for (const {direction, beta} of this.#pairs)
+      if (direction !== 0) gross += (legFraction * (1 + beta)) / Math.max(1, beta)
+    return gross
   }
 
   #takeSample(context: StrategyContext, grid: PriceGrid): void {
@@ -120,7 +193,7 @@ class PairsStrategy implements Strategy {
     this.#nextSampleUs = (Math.floor(context.nowUs / periodUs) + 1) * periodUs
     for (const i of this.#universe) {
       const price = midTicks(context.market, i)
-      this.#sample[i] = price > 0 ? Math.log(price) : Number.NaN
+      this.#sample[i] = price > 0 ? Math.log(price) + this.#adjuster.offset[i]! : Number.NaN
     }
     grid.onSample(this.#sample)
     this.#onRow(context, grid)
@@ -128,13 +201,20 @@ class PairsStrategy implements Strategy {
 
   #onRow(context: StrategyContext, grid: PriceGrid): void {
     const touched = new Set<number>()
+    this.#timeRow(context.nowUs)
     for (const pair of this.#pairs) {
       const before = pair.direction
-      const exit = pair.onRow(grid.at(pair.y, 0), grid.at(pair.x, 0))
+      const refused = pair.belowCosts
+      const exit = pair.onRow(grid.at(pair.y, 0), grid.at(pair.x, 0), this.#costsOf(context, pair))
+      this.#counts.belowCosts += pair.belowCosts - refused
       if (exit !== undefined) this.#exits[exit]++
       if (this.#isUnhedged(context, pair)) {
         pair.abandon()
         this.#exits.unhedged++
+      }
+      if (before === 0 && pair.direction !== 0 && this.#gross() > this.#params.maxGross) {
+        pair.abandon()
+        this.#counts.atGrossLimit++
       }
       if (before === 0 && pair.direction !== 0) this.#counts.entries++
       if (before !== pair.direction) touched.add(pair.y).add(pair.x)
@@ -145,6 +225,14 @@ class PairsStrategy implements Strategy {
       this.#screen(grid)
     }
     for (const i of touched) context.target(i, this.#wantedLots(context, i))
+  }
+
+  #timeRow(nowUs: number): void {
+    if (this.#lastRowUs > 0 && nowUs > this.#lastRowUs) {
+      const gap = nowUs - this.#lastRowUs
+      this.#rowUs += this.#rowUs === 0 ? gap : (gap - this.#rowUs) / 64
+    }
+    this.#lastRowUs = nowUs
   }
 
   /** Pairs with a position stay; the others are replaced by what the window shows now. */

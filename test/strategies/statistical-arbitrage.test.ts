@@ -1,6 +1,8 @@
 import {describe, expect, test} from 'vitest'
+import {EventKind, Notice} from '../../src/data/tape.ts'
 import {createRng} from '../../src/domain/rng.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
+import {borrowCostBps, dividendCostBps, expectedHoldingUs} from '../../src/strategies/statistical-arbitrage/carry.ts'
 import {Pair} from '../../src/strategies/statistical-arbitrage/pair.ts'
 import {PriceGrid} from '../../src/strategies/statistical-arbitrage/price-grid.ts'
 import {screenPairs} from '../../src/strategies/statistical-arbitrage/screen.ts'
@@ -110,6 +112,7 @@ describe('Pair', () => {
     breakPValue: 1,
     breakEvery: 1e9,
     breakWindow: 60,
+    breakRunLength: 1e12,
     hedgeMemoryRows: 1e9,
     minEdgeBps: 0,
   }
@@ -144,6 +147,41 @@ describe('Pair', () => {
     })
     expect(seen).toEqual(directions)
     expect(last).toBe(reason)
+  })
+  test('a mean that has moved breaks the relation long before the unit-root test could', () => {
+    const rng = createRng(6)
+    const watch = (shiftAt: number): number => {
+      const pair = new Pair(candidate, {...rules, breakRunLength: 2000})
+      const phi = 0.5 ** (1 / candidate.halfLife)
+      let spread = 0
+      for (let k = 1; k <= 400; k++) {
+        const mean = k > shiftAt ? 0.04 : 0
+        spread = mean + phi * (spread - mean) + 0.01 * Math.sqrt(1 - phi * phi) * rng.normal()
+        pair.onRow(spread, 0)
+        if (pair.isBroken) return k
+      }
+      return Number.POSITIVE_INFINITY
+    }
+    const whole = Array.from({length: 40}, () => watch(Number.POSITIVE_INFINITY))
+    const moved = Array.from({length: 40}, () => watch(50))
+    // Two thousand rows to a false alarm: some 18 % of four hundred rows have one.
+    expect(whole.filter(Number.isFinite).length).toBeLessThan(15)
+    const found = moved.filter(k => k > 50).sort((a, b) => a - b)
+    expect(found.length).toBeGreaterThan(30)
+    expect(found[Math.floor(found.length / 2)]).toBeLessThan(50 + 40)
+  })
+  test('enters only when the way back to the exit pays what the position costs', () => {
+    // At 0.025 the way back to half a deviation is 200 basis points.
+    const opened = (bps: number) => {
+      const pair = new Pair(candidate, rules)
+      pair.onRow(0.025, 0, () => bps)
+      return [pair.direction, pair.belowCosts]
+    }
+    expect(opened(199.9)).toEqual([-1, 0])
+    expect(opened(200.1)).toEqual([0, 1])
+    const asked: unknown[] = []
+    new Pair(candidate, rules).onRow(-0.03, 0, (direction, z) => asked.push([direction, z]))
+    expect(asked).toEqual([[1, expect.closeTo(-3, 6)]])
   })
   test('after a stop it waits for the mean before it opens again', () => {
     const pair = new Pair(candidate, rules)
@@ -184,6 +222,69 @@ describe('statistical-arbitrage', () => {
     expect(report['unhedged']).toBeGreaterThan(0)
     expect(positions[1]).toBe(0)
   })
+  test('a split or a dividend on its ex-date is no break and no signal', () => {
+    const rows = pairMarket(1, 1500)
+    const plain = run(rows, ['KO', 'PEP'])
+    // While nothing is held PEP splits, and later KO pays a dollar.
+    const flats = plain.targets.filter(t => t.instrument === 1 && t.lots === 0).map(t => t.tsUs + 60e6 - 1)
+    const [splitUs, exUs] = [flats[0], flats[2]] as [number, number]
+    const last = rows.filter(r => r.instrument === 0 && r.tsUs < exUs).at(-1)?.values[3] as number
+    const keep = 1 - 1 / (last / 1e4)
+    const notice = (tsUs: number, instrument: number, flags: number, values: number[]): Row => ({
+      tsUs,
+      kind: EventKind.notice,
+      instrument,
+      flags,
+      values,
+    })
+    const adjusted = rows.flatMap((row): Row[] => {
+      const factor =
+        (row.instrument === 1 && row.tsUs > splitUs ? 0.5 : 1) * (row.instrument === 0 && row.tsUs > exUs ? keep : 1)
+      const values = row.values.map((v, k) => (k < 4 ? Math.round(v * factor) : v))
+      const before =
+        row.instrument === 0 && row.tsUs - 60e6 < splitUs && row.tsUs > splitUs
+          ? [notice(splitUs, 1, Notice.split, [2, 1])]
+          : row.instrument === 0 && row.tsUs - 60e6 < exUs && row.tsUs > exUs
+            ? [notice(exUs, 0, Notice.dividend, [1e6, 0])]
+            : []
+      return [...before, {...row, values}]
+    })
+    const told = run(adjusted, ['KO', 'PEP'])
+    expect(told.report).toMatchObject({splits: 1, dividends: 1, entries: plain.report['entries'] as number})
+    expect(told.targets.map(t => [t.tsUs, t.instrument, Math.sign(t.lots)])).toEqual(
+      plain.targets.map(t => [t.tsUs, t.instrument, Math.sign(t.lots)]),
+    )
+    const silent = run(
+      adjusted.filter(r => r.kind !== EventKind.notice),
+      ['KO', 'PEP'],
+    )
+    expect(silent.report['entries']).not.toBe(plain.report['entries'])
+  })
+  test('no more value in legs than the portfolio may hold', () => {
+    const rows = pairMarket(1, 1500)
+    expect(run(rows, ['KO', 'PEP'], {maxGross: 0.01}).report).toMatchObject({entries: 0})
+    expect(run(rows, ['KO', 'PEP'], {maxGross: 0.01}).report['atGrossLimit']).toBeGreaterThan(0)
+    expect(run(rows, ['KO', 'PEP']).report['atGrossLimit']).toBe(0)
+  })
+  test('costs forbid what they would eat: fees, a dear loan, a dividend that the short leg pays', () => {
+    const rows = pairMarket(1, 1500)
+    const entries = (params: object, extra: Row[] = []) =>
+      Number(run([...extra, ...rows], ['KO', 'PEP'], params).report['entries'])
+    const free = entries({})
+    expect(entries({costBps: 500})).toBe(0)
+    // Holding times are minutes: only an absurd loan fee matters, and the data's own goes before the assumed one.
+    expect(entries({borrowBpsPerYear: 1e9})).toBe(0)
+    const told = [0, 1].map(
+      (instrument): Row => ({
+        tsUs: START - 1,
+        kind: EventKind.notice,
+        instrument,
+        flags: Notice.borrow,
+        values: [0, -1],
+      }),
+    )
+    expect(entries({borrowBpsPerYear: 1e9}, told)).toBe(free)
+  })
   test('needs two symbols when they are named', () => {
     expect(() => run(pairMarket(1, 5), ['KO', 'PEP'], {symbols: ['KO', 'XOM']})).toThrow(/two instruments/)
   })
@@ -196,5 +297,29 @@ describe('statistical-arbitrage', () => {
     const cut = run(rows.slice(0, 1400), ['KO', 'PEP']).targets
     expect(cut.length).toBeGreaterThan(0)
     expect(whole.slice(0, cut.length)).toEqual(cut)
+  })
+})
+
+describe('carry', () => {
+  const DAY = 86_400e6
+  test('a deviation of four is at a half after three half-lives', () => {
+    expect(expectedHoldingUs(4, 0.5, DAY)).toBeCloseTo(3 * DAY, 3)
+    expect(expectedHoldingUs(-2, 0.5, DAY)).toBeCloseTo(2 * DAY, 3)
+    expect(expectedHoldingUs(0.3, 0.5, DAY)).toBe(0)
+  })
+  test('a year of a loan costs its yearly fee', () => {
+    expect(borrowCostBps(30, 365 * DAY)).toBe(30)
+    expect(borrowCostBps(365, DAY)).toBe(1)
+  })
+  test('a short leg pays the dividends whose ex-date lies in the holding time', () => {
+    const now = Date.UTC(2025, 0, 10) * 1000
+    const dividends = [
+      {exDate: '2025-01-09', dollars: 1},
+      {exDate: '2025-01-15', dollars: 0.5},
+      {exDate: '2025-02-15', dollars: 9},
+    ]
+    expect(dividendCostBps(dividends, 100, now, 10 * DAY)).toBe(50)
+    expect(dividendCostBps(dividends, 100, now, 2 * DAY)).toBe(0)
+    expect(dividendCostBps(dividends, 0, now, 10 * DAY)).toBe(0)
   })
 })

@@ -1,4 +1,5 @@
 import {adf} from '../statistics/adf.ts'
+import {Cusum, cusumThreshold} from '../statistics/cusum.ts'
 import {KalmanHedge} from '../statistics/kalman-hedge.ts'
 import type {PairCandidate} from './screen.ts'
 
@@ -13,11 +14,17 @@ export interface PairRules {
   /** Rows between two break tests. */
   readonly breakEvery: number
   readonly breakWindow: number
+  /** Mean rows between two false alarms of the sum that watches for a break. */
+  readonly breakRunLength: number
   /** Rows over which the filtered hedge ratio forgets. */
   readonly hedgeMemoryRows: number
-  /** Least distance to the mean, in basis points of the traded leg, worth entering for. */
+  /** Least profit over its costs, in basis points of the y leg, worth entering for. */
   readonly minEdgeBps: number
 }
+
+/** What a position would cost from entry to exit, in basis points of the y leg: asked with its direction and distance. */
+export type PairCosts = (direction: 1 | -1, z: number) => number
+const FREE: PairCosts = () => 0
 
 export type PairExit = 'reverted' | 'stopped' | 'timed-out' | 'broken' | 'unhedged'
 
@@ -33,10 +40,16 @@ export class Pair {
   alpha: number
   z = 0
   isBroken = false
+  /** Entries that their costs forbade. */
+  belowCosts = 0
+  readonly halfLife: number
   readonly #rules: PairRules
-  readonly #halfLife: number
   readonly #deviation: number
   readonly #filter: KalmanHedge
+  readonly #phi: number
+  readonly #innovation: number
+  readonly #cusum: Cusum
+  #lastSpread = Number.NaN
   readonly #centre: number
   readonly #scale: number
   #heldRows = 0
@@ -51,7 +64,14 @@ export class Pair {
     this.beta = candidate.beta
     this.alpha = candidate.alpha
     this.#rules = rules
-    this.#halfLife = candidate.halfLife
+    this.halfLife = candidate.halfLife
+    // Between rows a spread of this half-life keeps φ of its distance; the rest of its variance is news.
+    this.#phi = 0.5 ** (1 / Math.max(candidate.halfLife, 1e-9))
+    const innovation = Math.sqrt(1 - this.#phi ** 2)
+    this.#innovation = candidate.deviation * innovation
+    // A mean that has moved by `stopZ` deviations shifts the innovations by this many of theirs; half of it is the allowance.
+    const shift = (rules.stopZ * (1 - this.#phi)) / innovation
+    this.#cusum = new Cusum(shift / 2, cusumThreshold(shift / 2, rules.breakRunLength))
     this.#deviation = candidate.deviation
     this.#centre = candidate.centre
     this.#scale = candidate.scale
@@ -67,7 +87,7 @@ export class Pair {
   }
 
   /** Takes one row of log prices; answers why an open position must be closed, or undefined. Entry changes `direction`. */
-  onRow(logY: number, logX: number): PairExit | undefined {
+  onRow(logY: number, logX: number, costs: PairCosts = FREE): PairExit | undefined {
     if (this.direction === 0) {
       this.#filter.update((logX - this.#centre) / this.#scale, logY)
       this.beta = this.#filter.beta / this.#scale
@@ -75,6 +95,7 @@ export class Pair {
     }
     const spread = logY - this.beta * logX - this.alpha
     this.z = spread / this.#deviation
+    this.#watch(spread)
     this.#remember(spread)
     if (this.direction !== 0) {
       this.#heldRows++
@@ -86,7 +107,7 @@ export class Pair {
       return exit
     }
     if (Math.abs(this.z) <= this.#rules.exitZ) this.#mustReset = false
-    if (!this.isBroken && !this.#mustReset && this.#isEntry(spread)) {
+    if (!this.isBroken && !this.#mustReset && this.#isEntry(costs)) {
       this.direction = this.z > 0 ? -1 : 1
       this.#heldRows = 0
     }
@@ -104,9 +125,23 @@ export class Pair {
     this.#mustReset = true
   }
 
-  #isEntry(spread: number): boolean {
+  /** Far enough from the mean, and the way back to the exit worth more than it costs. */
+  #isEntry(costs: PairCosts): boolean {
+    const {entryZ, exitZ, stopZ, minEdgeBps} = this.#rules
     const size = Math.abs(this.z)
-    return size >= this.#rules.entryZ && size < this.#rules.stopZ && Math.abs(spread) * 1e4 >= this.#rules.minEdgeBps
+    if (size < entryZ || size >= stopZ) return false
+    const gainBps = (size - exitZ) * this.#deviation * 1e4
+    if (gainBps >= minEdgeBps + costs(this.z > 0 ? -1 : 1, this.z)) return true
+    this.belowCosts++
+    return false
+  }
+
+  /** Innovations of the spread while it reverts as it did: a sum that wanders off says that it does not. */
+  #watch(spread: number): void {
+    const last = this.#lastSpread
+    this.#lastSpread = spread
+    if (Number.isNaN(last) || !(this.#innovation > 0)) return
+    if (this.#cusum.next((spread - this.#phi * last) / this.#innovation)) this.isBroken = true
   }
 
   #exitReason(): PairExit | undefined {
@@ -114,7 +149,7 @@ export class Pair {
     if (this.isBroken) return 'broken'
     if (towards <= this.#rules.exitZ) return 'reverted'
     if (towards >= this.#rules.stopZ) return 'stopped'
-    return this.#heldRows >= this.#rules.maxHalfLives * Math.max(1, this.#halfLife) ? 'timed-out' : undefined
+    return this.#heldRows >= this.#rules.maxHalfLives * Math.max(1, this.halfLife) ? 'timed-out' : undefined
   }
 
   #remember(spread: number): void {
@@ -124,6 +159,6 @@ export class Pair {
     if (this.#spreads.length < this.#rules.breakWindow || this.#rowsSinceTest < this.#rules.breakEvery) return
     this.#rowsSinceTest = 0
     const test = adf(Float64Array.from(this.#spreads), {maxLag: 1, lagChoice: 'fixed'})
-    this.isBroken = test.pValue > this.#rules.breakPValue
+    if (test.pValue > this.#rules.breakPValue) this.isBroken = true
   }
 }
