@@ -50,6 +50,7 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
     period: Flags.string({description: 'build bars this long from ticks where there are none', helpValue: 'SECONDS'}),
     'modality-dropout': Flags.string({description: 'share of windows that lose each kind of information in training'}),
     memory: Flags.integer({description: 'MiB of rows held in memory; more lie in a file', default: 256, min: 1}),
+    seeds: Flags.integer({description: 'further seeds to repeat the training with', default: 0, min: 0}),
     folds: Flags.integer({description: 'walk-forward folds to measure besides', default: 0, min: 0}),
     resume: Flags.boolean({description: 'go on from the checkpoint in --out'}),
   }
@@ -89,6 +90,7 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
           ? {}
           : {modalityDropout: parseNumber('--modality-dropout', flags['modality-dropout'], {min: 0, max: 0.9})}),
         memoryMiB: flags.memory,
+        ...(flags.seeds === 0 ? {} : {seeds: flags.seeds}),
         resume: flags.resume,
       },
       {signal: this.stopSignal, onProgress: progress => this.#draw(progress)},

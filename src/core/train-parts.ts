@@ -48,10 +48,12 @@ export interface TrainRequest {
   readonly memoryMiB?: number
   /** Share of windows that lose each kind of information while training; 0.15 where absent. */
   readonly modalityDropout?: number
+  /** Further seeds to train model and linear baseline with, to tell their difference from luck. */
+  readonly seeds?: number
 }
 
 export interface TrainProgress {
-  readonly phase: 'data' | 'linear' | 'train' | 'walk-forward'
+  readonly phase: 'data' | 'linear' | 'train' | 'walk-forward' | 'seeds'
   readonly step: number
   readonly total: number
   readonly loss?: number

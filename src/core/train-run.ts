@@ -7,7 +7,7 @@ import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {fitPlatt, fitTemperature} from '../models/calibration.ts'
-import {type ModelCard, verdictOf} from '../models/card.ts'
+import {type ModelCard, seedVerdict, verdictOf} from '../models/card.ts'
 import {ENSEMBLE_MEMBERS, knownModel} from '../models/catalogue.ts'
 import {decodeCheckpoint, encodeCheckpoint} from '../models/checkpoint.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
@@ -91,6 +91,11 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
       ? crossValidate(request, architecture, known.learningRate, prepared, hooks)
       : undefined
 
+  const seeds =
+    (request.seeds ?? 0) > 0 && stoppedBy !== 'signal' && architecture !== 'ensemble'
+      ? overSeeds(request, architecture, known.learningRate, prepared, hooks)
+      : undefined
+
   const {dataset, split, scaler, data, presence, modalities} = prepared
   const description: ModelDescription = {
     name: request.model,
@@ -118,7 +123,11 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     linear,
   }
   const ensemble = made.compare?.(bytes, testRows)
-  const verdict = [...verdictOf(test, baselines, direction), ...(ensemble === undefined ? [] : [ensemble.verdict])]
+  const verdict = [
+    ...verdictOf(test, baselines, direction),
+    ...(seeds === undefined ? [] : [seedVerdict(seeds)]),
+    ...(ensemble === undefined ? [] : [ensemble.verdict]),
+  ]
   const modelPath = path.join(request.out, `${request.model}.onnx`)
   const cardPath = path.join(request.out, `${request.model}.card.json`)
   const training = {
@@ -164,6 +173,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     markets,
     baselines,
     ...(folds === undefined ? {} : {walkForward: folds}),
+    ...(seeds === undefined ? {} : {seeds}),
     ...(ensemble === undefined ? {} : {ensemble}),
     verdict,
     outputs: {
@@ -205,11 +215,12 @@ const checkpointPath = ({out, model}: TrainRequest): string => path.join(out, `$
 
 const commandOf = (request: TrainRequest): string => {
   const {model, size, batch, window, maxSteps, seed, horizon, barrier, costBps, noise, folds, symbols} = request
-  const {rows, periodUs, modalityDropout} = request
+  const {rows, periodUs, modalityDropout, seeds} = request
   const chosen = {
     ...(rows === undefined ? {} : {rows}),
     ...(periodUs === undefined ? {} : {period: periodUs / 1e6}),
     ...(modalityDropout === undefined ? {} : {'modality-dropout': modalityDropout}),
+    ...(seeds === undefined ? {} : {seeds}),
   }
   const flags = {
     ...chosen,
@@ -391,6 +402,28 @@ const crossValidate = (
     trainer.dispose()
     const from = rows.reduce((least, row) => Math.min(least, dataset.rows.field(row, 'tsUs')), Number.POSITIVE_INFINITY)
     return {testFrom: iso(from), test, majority: majorityBaseline(dataset, split.train, rows)}
+  })
+}
+
+/** The same training from other first weights, model and linear baseline alike: how much of a difference is luck. */
+const overSeeds = (
+  request: TrainRequest,
+  architecture: Architecture,
+  learningRate: number,
+  prepared: Prepared,
+  hooks: TrainHooks,
+): NonNullable<ModelCard['seeds']> => {
+  const {dataset, split} = prepared
+  const rows = spread(split.test, request.maxEvaluated)
+  return Array.from({length: request.seeds ?? 0}, (_, i) => {
+    const seeded = {...request, seed: request.seed + i + 1}
+    const options = trainerOptions(seeded, learningRate, prepared)
+    const network = networkOf(request, architecture, prepared)
+    const trainer = new SignalTrainer(dataset, split, network, options, openOrtSession)
+    drive(trainer, 'seeds', request.maxSteps, hooks)
+    const test = trainer.evaluate(rows, trainer.weights())
+    trainer.dispose()
+    return {seed: seeded.seed, test, linear: trainLinear(seeded, prepared, hooks)}
   })
 }
 

@@ -67,6 +67,12 @@ export interface ModelCard {
     readonly test: ProbabilisticMetrics
     readonly majority: Metrics
   }[]
+  /** The same training with other seeds, and the linear baseline's with the same ones. */
+  readonly seeds?: readonly {
+    readonly seed: number
+    readonly test: ProbabilisticMetrics
+    readonly linear: ProbabilisticMetrics
+  }[]
   /** Beside its best member (by validation), which is the honest rival of an ensemble. */
   readonly ensemble?: {
     readonly members: readonly {
@@ -109,4 +115,19 @@ export const verdictOf = (
     ? 'the direction is predicted better than by a coin on this test stretch; nothing here says that it pays after costs'
     : 'this is NOT evidence that the direction is predictable: what the model knows is mostly whether a move comes, not where to'
   return [...sentences, figure, conclusion]
+}
+
+/** Whether the model's lead over the linear baseline is more than what another seed changes. */
+export const seedVerdict = (seeds: NonNullable<ModelCard['seeds']>): string => {
+  const spreadOf = (values: readonly number[]): {mean: number; deviation: number} => {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+    const square = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1)
+    return {mean, deviation: Math.sqrt(square)}
+  }
+  const model = spreadOf(seeds.map(({test}) => test.macroF1))
+  const linear = spreadOf(seeds.map(seed => seed.linear.macroF1))
+  const lead = spreadOf(seeds.map(({test, linear: base}) => test.macroF1 - base.macroF1))
+  const isMore = seeds.length > 1 && lead.mean > (2 * lead.deviation) / Math.sqrt(seeds.length)
+  const text = ({mean, deviation}: typeof model): string => `${mean.toFixed(4)} ± ${deviation.toFixed(4)}`
+  return `over ${seeds.length} further seeds macro-F1 is ${text(model)} against ${text(linear)} linear: ${isMore ? 'the difference is more than luck of the seed' : 'the difference is NOT more than luck of the seed'}`
 }
