@@ -26,7 +26,7 @@ export interface PolicyAllocationOptions
  * base weights hold. Scores that are no numbers keep the weights as they are.
  */
 export const policyAllocation = (options: PolicyAllocationOptions, policy: WeightPolicy): WeightAllocator => {
-  const {base, slots, capitalMicros, periodUs = 5 * US_PER_MINUTE, leastSamples = 10, onWeights} = options
+  const {base, slots, capitalMicros, periodUs = US_PER_MINUTE, leastSamples = 10, onWeights} = options
   const total = base.reduce((sum, weight) => sum + weight, 0)
   if (base.some(weight => !(weight >= 0)) || total > 1 + 1e-9)
     throw new RangeError(`weights must be at least 0 and sum to at most 1, were ${base.join(', ')}`)

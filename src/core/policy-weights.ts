@@ -5,6 +5,7 @@ import {ExitCode, UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {type PolicyDescription, readPolicy} from '../models/policy-file.ts'
 import type {SessionTensor} from '../nn/execution.ts'
+import {readOnnx} from '../nn/onnx-reader.ts'
 import {type ModelFile, readModelFile} from './model-files.ts'
 
 export interface LoadedPolicy {
@@ -25,6 +26,17 @@ export const loadPolicy = ({home}: Pick<Config, 'home'>, name = 'policy'): Loade
     })
   }
   return {file, description: readPolicy(file.bytes, file.path)}
+}
+
+/** Whether a name or path stands for a policy rather than a model of signals. */
+export const isPolicy = ({home}: Pick<Config, 'home'>, name: string): boolean => {
+  try {
+    const {bytes} = readModelFile(name, path.join(home, 'models'))
+    return readOnnx(bytes).metadata['gpi.policy'] !== undefined
+  } catch {
+    // What is wrong with the file is told by whoever opens it.
+    return name === 'policy'
+  }
 }
 
 /** Places of the strategies that run among those the policy weighs. Throws UserError where it does not know one. */

@@ -1,4 +1,4 @@
-import {readdirSync, statSync} from 'node:fs'
+import {readdirSync, readFileSync, statSync} from 'node:fs'
 import path from 'node:path'
 import {Worker} from 'node:worker_threads'
 import {type Config, STRATEGY_NAMES} from '../config/schema.ts'
@@ -43,8 +43,11 @@ export interface MarketStreams {
   readonly hash: string
 }
 
-/** Part of every job's hash: rises when what a stream means changes. */
+/** Part of every job's hash, with the version of gpi: rises when what a stream means changes. */
 const VERSION = 1
+const {version: GPI_VERSION} = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string
+}
 
 /** Back-tests every strategy alone on every market of a folder, or takes what an earlier call left. */
 export const collectStreams = async (request: StreamsRequest, hooks: StreamsHooks): Promise<MarketStreams[]> => {
@@ -106,7 +109,7 @@ const describe = async (dir: string, {config, symbols}: StreamsRequest) => {
   const held = new Set<CatalogKind>(catalog.list().map(({kind}) => kind))
   const kinds: string[] = ['quote', 'trade', 'bar', 'depth', 'option'].filter(kind => held.has(kind as CatalogKind))
   const shape = {
-    version: VERSION,
+    version: `${VERSION}/${GPI_VERSION}`,
     units: catalog.units.map(({key}) => key).sort(),
     symbols: symbols ?? [],
     kinds,
