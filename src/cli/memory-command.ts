@@ -4,6 +4,7 @@ import {Flags} from '@oclif/core'
 import type {Config} from '../config/schema.ts'
 import type {OpenMemory, OpenMemoryOptions} from '../core/memory.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
+import type {PatternStore} from '../memory/pattern-store.ts'
 import {BaseCommand} from './base-command.ts'
 
 interface MemoryFlags {
@@ -21,7 +22,7 @@ export abstract class MemoryCommand extends BaseCommand {
     bank: Flags.string({description: 'folder of the pattern bank (default: memory under the home)', helpValue: 'DIR'}),
     index: Flags.string({
       description: 'vector index',
-      options: ['auto', 'exact', 'usearch', 'faiss'],
+      options: ['auto', 'exact', 'ivf', 'usearch', 'faiss'],
     }),
   }
 
@@ -38,20 +39,26 @@ export abstract class MemoryCommand extends BaseCommand {
     flags: MemoryFlags,
     {create = false, ...options}: Omit<Partial<OpenMemoryOptions>, 'config' | 'directory'> & {create?: boolean} = {},
   ): Promise<OpenMemory> {
-    if (flags.bank !== undefined && !create && !existsSync(flags.bank)) {
-      throw new UserError('BANK_NOT_FOUND', `no pattern bank at ${flags.bank}`, {
-        hints: ['check --bank', 'gpi memory add and gpi memory import make a new one'],
-      })
-    }
+    if (!create) requireBank(flags.bank)
     const config = await this.memoryConfig(flags)
     const {openMemory} = await import('../core/memory.ts')
     const memory = await openMemory({
       ...{config, directory: flags.bank, environment: process.env},
       ...{elapsedUs: () => performance.now() * 1_000, ...options},
     })
-    // Damage is said even where words are switched off: `--json` and `--quiet` ask for less noise, not for less truth.
-    for (const notice of memory.notices) process.stderr.write(`warning ${notice}\n`)
+    warn(memory.notices)
     return memory
+  }
+
+  /** The documents alone, for what needs neither index nor the whole bank in memory. */
+  protected async openStore(flags: MemoryFlags): Promise<PatternStore> {
+    requireBank(flags.bank)
+    const config = await this.memoryConfig(flags)
+    const {openMemoryStore} = await import('../core/memory.ts')
+    const notices: string[] = []
+    const store = await openMemoryStore({config, directory: flags.bank, environment: process.env}, notices)
+    warn(notices)
+    return store
   }
 
   /** Microseconds from `30d`, `12h`, `90s`. */
@@ -82,4 +89,16 @@ export abstract class MemoryCommand extends BaseCommand {
     if (rejected > problems.length) this.note(`… and ${rejected - problems.length} more`)
     if (!skipInvalid) process.exitCode = ExitCode.invalidData
   }
+}
+
+const requireBank = (folder: string | undefined): void => {
+  if (folder === undefined || existsSync(folder)) return
+  throw new UserError('BANK_NOT_FOUND', `no pattern bank at ${folder}`, {
+    hints: ['check --bank', 'gpi memory add and gpi memory import make a new one'],
+  })
+}
+
+/** Damage is said even where words are switched off: `--json` and `--quiet` ask for less noise, not for less truth. */
+const warn = (notices: readonly string[]): void => {
+  for (const notice of notices) process.stderr.write(`warning ${notice}\n`)
 }

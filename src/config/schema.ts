@@ -46,7 +46,8 @@ export const ModelConfig = z.strictObject({
 export const MemoryConfig = z.strictObject({
   directory: z.string().default('memory').describe('pattern bank, relative to the home'),
   capacity: z.int().positive().default(10_000).describe('patterns kept hot'),
-  index: z.enum(['auto', 'exact', 'faiss', 'usearch']).default('auto').describe('vector index'),
+  coldCapacity: z.int().nonnegative().default(90_000).describe('patterns kept cold beyond that'),
+  index: z.enum(['auto', 'exact', 'faiss', 'ivf', 'usearch']).default('auto').describe('vector index'),
   neighbours: z.int().min(1).max(1000).default(10).describe('patterns a query returns'),
   store: z.enum(['sqlite', 'mongodb']).default('sqlite').describe('document store of the patterns'),
   cache: z.enum(['lru', 'redis']).default('lru').describe('embedding cache in front of the store'),

@@ -7,13 +7,17 @@ import {exactIndexDriver} from '../memory/exact-index.ts'
 import {decodeSnapshot, encodeSnapshot} from '../memory/index-snapshot.ts'
 import {DIMENSION} from '../memory/pattern.ts'
 import type {PatternStore} from '../memory/pattern-store.ts'
+import {cellIndexDriver} from '../memory/reranked-index.ts'
 import type {SharedBank} from '../memory/shared-bank.ts'
 import type {VectorIndex, VectorIndexDriver} from '../memory/vector-index.ts'
 
-/** Above this many vectors a scan of all of them passes 5 ms on a laptop core; `auto` then takes a graph index. */
+/** Above this many vectors a scan of all of them passes 5 ms on a laptop core; `auto` then takes an approximate index. */
 export const EXACT_LIMIT = 100_000
 
-/** The configured kind of index; `auto` is exact up to `EXACT_LIMIT` vectors, then the best approximate one installed. */
+/**
+ * The configured kind of index; `auto` is exact up to `EXACT_LIMIT` vectors, then the best approximate one installed, which
+ * is at least `ivf`: it needs no library.
+ */
 export const vectorIndexDriver = async (kind: Config['memory']['index'], count: number): Promise<VectorIndexDriver> => {
   switch (kind) {
     case 'exact':
@@ -22,8 +26,10 @@ export const vectorIndexDriver = async (kind: Config['memory']['index'], count: 
       return demand('usearch', await usearch())
     case 'faiss':
       return demand('faiss', await faiss())
+    case 'ivf':
+      return cellIndexDriver()
     case 'auto':
-      return count <= EXACT_LIMIT ? exactIndexDriver : ((await usearch()) ?? (await faiss()) ?? exactIndexDriver)
+      return count <= EXACT_LIMIT ? exactIndexDriver : ((await usearch()) ?? (await faiss()) ?? cellIndexDriver())
     default:
       return kind satisfies never
   }
@@ -64,7 +70,12 @@ export const restoreIndex = async (
   }
   const {kind, dimension, revision, keys, index: saved} = decoded.snapshot
   if (kind !== driver.kind || dimension !== DIMENSION || revision > (await store.revision())) return undefined
-  const index = driver.restore(DIMENSION, saved)
+  const index = restored(driver, saved)
+  if (index === undefined) {
+    notices.push(`the index ${indexFile(directory)} is of another build of ${kind}; it was rebuilt from the documents`)
+    rmSync(indexFile(directory), {force: true})
+    return undefined
+  }
   const valid = new Map(keys)
   for await (const {changed, removed} of store.changesSince(revision)) {
     for (const id of [...changed.map(pattern => pattern.id), ...removed]) {
@@ -74,6 +85,16 @@ export const restoreIndex = async (
     }
   }
   return {index, keys: valid}
+}
+
+/** Undefined for bytes that are whole, as their checksum says, but that this driver cannot read. */
+const restored = (driver: VectorIndexDriver, saved: Uint8Array): VectorIndex | undefined => {
+  try {
+    return driver.restore(DIMENSION, saved)
+  } catch (error) {
+    if (error instanceof Error) return undefined
+    throw error
+  }
 }
 
 /** Written beside and moved into place, so a reader sees the old one or the new one, never half. */

@@ -1,13 +1,15 @@
-import {closeSync, createWriteStream, existsSync, openSync, renameSync, writeSync} from 'node:fs'
+import {closeSync, createWriteStream, existsSync, openSync, renameSync, rmSync, writeSync} from 'node:fs'
 import process from 'node:process'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
-import {z} from 'zod'
+import type {z} from 'zod'
 import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
 import {Pattern as PatternRecord} from '../data/records.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {MemoryBank} from '../memory/memory.ts'
+import type {StoredPattern} from '../memory/pattern.ts'
 import {patternOfRecord, recordOfPattern} from '../memory/pattern-records.ts'
+import type {PatternStore} from '../memory/pattern-store.ts'
 import {openInput} from './open-input.ts'
 
 export interface AddOptions {
@@ -85,27 +87,6 @@ async function* readParquet(
   }
 }
 
-/** Query vectors, one a line, or the one that is given as JSON itself. UserError naming the line that holds none. */
-export async function* readQueries(from: string): AsyncGenerator<readonly number[]> {
-  const rejects = new Rejects()
-  const input = from.startsWith('[') || from.startsWith('{') ? Readable.from([from]) : openInput(from)
-  for await (const {record} of readNdjson(input, rejects, z.unknown())) {
-    rejects.throwIfAny(from)
-    yield queryOf(record)
-  }
-  rejects.throwIfAny(from)
-}
-
-/** A query from a JSON array, or from any record that carries a `vector`. */
-const queryOf = (value: unknown): readonly number[] => {
-  const vector = Array.isArray(value) ? value : (value as {vector?: unknown} | null)?.vector
-  if (Array.isArray(vector) && vector.every(item => typeof item === 'number')) return vector
-  throw new UserError('QUERY_INVALID', 'a query must be a JSON array of 256 numbers or a record with a "vector"', {
-    hints: [`gpi embed … --out - | gpi memory search --vector -`],
-    exitCode: ExitCode.invalidData,
-  })
-}
-
 export const numberFlag = (flag: string, text: string | undefined): number | undefined => {
   if (text === undefined) return undefined
   const value = Number(text)
@@ -124,23 +105,60 @@ export const newestUs = (bank: MemoryBank): number => {
   return newest
 }
 
-export function* patternRecords(bank: MemoryBank): Generator<ReturnType<typeof recordOfPattern>> {
-  for (const pattern of bank.patterns()) yield recordOfPattern(pattern)
+/** Every document of the store as a record, a batch in memory at a time. */
+export async function* patternRecords(store: PatternStore): AsyncGenerator<ReturnType<typeof recordOfPattern>> {
+  for await (const pattern of documentsOf(store)) yield recordOfPattern(pattern)
 }
 
-/** Writes beside the file and moves it into place, so a stopped export leaves no half file. */
-export const writeRecords = async (bank: MemoryBank, file: string): Promise<void> => {
+async function* documentsOf(store: PatternStore): AsyncGenerator<StoredPattern> {
+  for await (const {changed} of store.changesSince(0)) yield* changed
+}
+
+/**
+ * Writes every document beside the file and moves it into place, so a stopped export leaves no half file. Returns how many.
+ * Needs the memory of one batch, however large the bank.
+ */
+export const writeRecords = async (store: PatternStore, file: string, signal?: AbortSignal): Promise<number> => {
   const beside = `${file}.${process.pid}.tmp`
-  if (file.endsWith('.parquet')) {
-    const {writePatternParquet} = await import('../drivers/duckdb/pattern-parquet.ts')
-    await writePatternParquet(beside, bank.patterns())
-  } else {
-    const lines = Readable.from(
-      (function* () {
-        for (const record of patternRecords(bank)) yield `${JSON.stringify(record)}\n`
-      })(),
-    )
-    await pipeline(lines, createWriteStream(beside))
+  let count = 0
+  async function* counted(): AsyncGenerator<StoredPattern> {
+    for await (const pattern of documentsOf(store)) {
+      signal?.throwIfAborted()
+      count++
+      yield pattern
+    }
   }
-  renameSync(beside, file)
+  try {
+    if (file.endsWith('.parquet')) {
+      const {writePatternParquet} = await import('../drivers/duckdb/pattern-parquet.ts')
+      await writePatternParquet(beside, counted())
+    } else {
+      await pipeline(Readable.from(linesOf(counted())), createWriteStream(beside))
+    }
+    renameSync(beside, file)
+  } catch (error) {
+    rmSync(beside, {force: true})
+    throw writeTrouble(error, file)
+  }
+  return count
+}
+
+async function* linesOf(patterns: AsyncIterable<StoredPattern>): AsyncGenerator<string> {
+  for await (const pattern of patterns) yield `${JSON.stringify(recordOfPattern(pattern))}\n`
+}
+
+/** What stands in the way of writing a file, for a person; anything else as it is. */
+const writeTrouble = (error: unknown, file: string): unknown => {
+  const {code, message} = error as NodeJS.ErrnoException
+  const isFull = code === 'ENOSPC' || /No space left on device/i.test(message)
+  if (isFull) {
+    return new UserError('DISK_FULL', `cannot write ${file}: the disk is full`, {
+      hints: ['free some space, or name another folder with --out; nothing was left half-written'],
+      exitCode: ExitCode.failure,
+    })
+  }
+  if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR' || code === 'ENOTDIR') {
+    return new UserError('FILE_UNWRITABLE', `cannot write ${file}: ${message}`, {hints: ['check the folder of --out']})
+  }
+  return error
 }

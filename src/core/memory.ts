@@ -56,6 +56,13 @@ export const openMemory = async (options: OpenMemoryOptions): Promise<OpenMemory
   }
 }
 
+/** The documents of the bank alone. What was damaged and could be repaired on opening is said in `notices`. */
+export const openMemoryStore = async (
+  {config, directory, environment = {}}: OpenMemoryOptions,
+  notices: string[],
+): Promise<PatternStore> =>
+  openPatternStore({config, directory: memoryDirectory(config, directory), environment, notices})
+
 interface Opened {
   readonly store: PatternStore
   readonly directory: string
@@ -75,7 +82,11 @@ const load = async (
     ...(restored === undefined ? {} : {restoredKeys: restored.keys}),
     ...(elapsedUs === undefined ? {} : {elapsedUs}),
     options: {
-      ...{capacity: config.memory.capacity, defaultK: config.memory.neighbours},
+      ...{
+        capacity: config.memory.capacity,
+        coldCapacity: config.memory.coldCapacity,
+        defaultK: config.memory.neighbours,
+      },
       ...(calibration === undefined ? {} : {minSimilarity: calibration.minSimilarity}),
     },
   })

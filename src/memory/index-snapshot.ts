@@ -10,7 +10,7 @@ export interface IndexSnapshot {
   readonly index: Uint8Array
 }
 
-const MAGIC = 'gpi-index-1\n'
+const MAGIC = 'gpi-index-2\n'
 
 /** [magic, crc32 of the rest, length of the head, head as JSON, index], little-endian. */
 export const encodeSnapshot = ({index, keys, ...rest}: IndexSnapshot): Uint8Array => {

@@ -10,7 +10,7 @@ import MemorySearch from '../../src/commands/memory/search.ts'
 import MemoryStats from '../../src/commands/memory/stats.ts'
 import MemoryVerify from '../../src/commands/memory/verify.ts'
 import {createRng} from '../../src/domain/rng.ts'
-import {unitSample} from '../support/patterns.ts'
+import {nearSample, unitSample} from '../support/patterns.ts'
 import {temporaryFolder} from '../support/run-gpi.ts'
 
 const root = process.cwd()
@@ -130,6 +130,40 @@ describe('gpi memory', () => {
     await MemorySearch.run(['--vector', '{"kind":"quote"}', ...bank], {root})
     expect(process.exitCode).toBe(6)
     expect(JSON.parse(out.slice(out.indexOf('{\n  "error"')))).toMatchObject({error: {code: 'QUERY_INVALID'}})
+  })
+
+  test('search counts what an answer rests on as used, unless it only peeks', async () => {
+    const near = (i: number) => ({vector: [...nearSample(createRng(i), vectors[0] as Float32Array, 0.2)]})
+    // Hours apart, so that their outcomes are three pieces of evidence.
+    await fill([0, 1, 2].map(i => record(i, {tsUs: 1_000_000 + i * 3_600_000_000, ...near(i)})))
+    const argv = ['--vector', JSON.stringify(near(9).vector), '--bank', folder.join('bank'), '--json']
+    const uses = async () => {
+      const stats = await MemoryStats.run(['--bank', folder.join('bank'), '--json'], {root})
+      return [stats.byStrategy['market-making']?.uses, stats.searches, stats.hitRate]
+    }
+    expect(await MemorySearch.run([...argv, '--peek'], {root})).toMatchObject({
+      ...{evidence: {abstain: false}, usable: expect.arrayContaining(['p0', 'p1', 'p2'])},
+      matches: [{confidence: expect.any(Number), tier: 'hot'}, {}, {}],
+    })
+    expect(await uses()).toEqual([0, 0, 0])
+    await MemorySearch.run(argv, {root})
+    expect(await uses()).toEqual([3, 1, 1])
+    await MemorySearch.run([...argv, '--as-of', '7'], {root})
+    expect(await uses()).toEqual([3, 2, 0.5])
+  })
+
+  test.each([
+    ['[1, 2]\n', 'VECTOR_INVALID', 'line 1: the vector of the query must have 256 numbers, had 2'],
+    ['\n{"a":\n', 'QUERY_INVALID', /line 2 is not JSON$/],
+    ['{"vector":[1,null]}\n', 'QUERY_INVALID', /line 1 is neither$/],
+    ['', 'QUERY_INVALID', /held none$/],
+  ])('search names what is wrong with the query %j', async (text, code, message) => {
+    await fill()
+    writeFileSync(folder.join('query'), text)
+    await MemorySearch.run(['--vector', folder.join('query'), '--bank', folder.join('bank'), '--json'], {root})
+    expect(process.exitCode).toBe(6)
+    const message_ = typeof message === 'string' ? message : expect.stringMatching(message)
+    expect(JSON.parse(out)).toMatchObject({error: {code, message: message_}})
   })
 
   test('several queries stream one result a line', async () => {

@@ -3,6 +3,8 @@ import {MemoryCommand} from '../../cli/memory-command.ts'
 
 export default class MemoryExport extends MemoryCommand {
   static override summary = 'write every pattern with all its outcomes'
+  static override description =
+    'Reads the documents a batch at a time, so a bank larger than memory can be exported; other processes may go on using it.'
   static override examples = [
     '<%= config.bin %> <%= command.id %> --out bank.parquet',
     '<%= config.bin %> <%= command.id %> --out - | jq -c .outcome',
@@ -17,14 +19,14 @@ export default class MemoryExport extends MemoryCommand {
 
   async run(): Promise<{exported: number; out: string}> {
     const {flags} = await this.parse(MemoryExport)
-    await using memory = await this.openBank(flags)
+    await using store = await this.openStore(flags)
     const {patternRecords, writeRecords} = await import('../../core/memory-records.ts')
-    if (flags.out === '-') {
-      if (!this.jsonEnabled()) await this.stream(patternRecords(memory.bank))
-    } else {
-      await writeRecords(memory.bank, flags.out)
-      this.note(`${memory.bank.count} patterns written to ${flags.out}`)
+    if (flags.out !== '-') {
+      const exported = await writeRecords(store, flags.out, this.stopSignal)
+      this.note(`${exported} patterns written to ${flags.out}`)
+      return {exported, out: flags.out}
     }
-    return {exported: memory.bank.count, out: flags.out}
+    if (!this.jsonEnabled()) await this.stream(patternRecords(store))
+    return {exported: await store.count(), out: flags.out}
   }
 }

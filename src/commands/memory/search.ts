@@ -26,11 +26,17 @@ export default class MemorySearch extends MemoryCommand {
     'as-of': Flags.string({
       description: 'what was known at this time: epoch microseconds or ISO time (default: everything stored)',
     }),
+    tiers: Flags.string({
+      description: 'auto asks the cold patterns too when the hot ones leave the question open',
+      options: ['auto', 'hot', 'all'],
+      default: 'auto',
+    }),
+    peek: Flags.boolean({description: 'leave no trace: do not count the search, nor the patterns it rests on as used'}),
   }
 
   async run(): Promise<SearchResult | {searches: SearchResult[]}> {
     const {flags} = await this.parse(MemorySearch)
-    const {readQueries} = await import('../../core/memory-records.ts')
+    const {readQueries, searchEach} = await import('../../core/memory-search.ts')
     const maxAgeUs = flags['max-age'] === undefined ? undefined : await this.durationUs('max-age', flags['max-age'])
     const asOfUs = flags['as-of'] === undefined ? undefined : this.timeUs('as-of', flags['as-of'])
     await using memory = await this.openBank(flags)
@@ -38,6 +44,7 @@ export default class MemorySearch extends MemoryCommand {
       // An age needs a present to count from; without one, nothing that is stored is in the future.
       asOfUs: asOfUs ?? (maxAgeUs === undefined ? Number.MAX_SAFE_INTEGER : await this.nowUs()),
       ...(flags.k === undefined ? {} : {k: flags.k}),
+      tiers: flags.tiers as 'auto' | 'hot' | 'all',
       filters: {
         ...(flags.symbol === undefined ? {} : {symbol: flags.symbol}),
         ...(flags.regime === undefined ? {} : {regime: flags.regime}),
@@ -46,14 +53,18 @@ export default class MemorySearch extends MemoryCommand {
       },
     }
     const results: SearchResult[] = []
-    for await (const query of readQueries(flags.vector)) results.push(memory.bank.search(query, request))
-    await memory.countSearches()
+    const answers = searchEach(memory, readQueries(flags.vector), {request, isCounted: !flags.peek})
+    if (this.jsonEnabled()) for await (const result of answers) results.push(result)
+    else await this.stream(kept(answers, results))
     const [only] = results
-    if (results.length === 1 && only !== undefined) {
-      if (!this.jsonEnabled()) await this.stream([only])
-      return only
-    }
-    if (!this.jsonEnabled()) await this.stream(results)
-    return {searches: results}
+    return results.length === 1 && only !== undefined ? only : {searches: results}
+  }
+}
+
+/** Passes the answers on, and keeps the first two: enough to tell one query from several. */
+async function* kept(answers: AsyncIterable<SearchResult>, into: SearchResult[]): AsyncGenerator<SearchResult> {
+  for await (const answer of answers) {
+    if (into.length < 2) into.push(answer)
+    yield answer
   }
 }

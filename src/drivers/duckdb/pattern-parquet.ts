@@ -13,7 +13,10 @@ const quoted = (file: string): string => `'${file.replaceAll("'", "''")}'`
  * One row a pattern; `atUs` and `pnlBps` are its outcomes side by side. Goes through a JSON file beside the target: the
  * row appender takes lists one boxed number at a time, ten times slower.
  */
-export const writePatternParquet = async (file: string, patterns: Iterable<StoredPattern>): Promise<void> => {
+export const writePatternParquet = async (
+  file: string,
+  patterns: Iterable<StoredPattern> | AsyncIterable<StoredPattern>,
+): Promise<void> => {
   const lines = `${file}.ndjson`
   try {
     await pipeline(Readable.from(jsonRows(patterns)), createWriteStream(lines))
@@ -25,8 +28,8 @@ export const writePatternParquet = async (file: string, patterns: Iterable<Store
   }
 }
 
-function* jsonRows(patterns: Iterable<StoredPattern>): Generator<string> {
-  for (const {observations, vector, ...pattern} of patterns) {
+async function* jsonRows(patterns: Iterable<StoredPattern> | AsyncIterable<StoredPattern>): AsyncGenerator<string> {
+  for await (const {observations, vector, ...pattern} of patterns) {
     const [atUs, pnlBps] = [observations.map(item => item.atUs), observations.map(item => item.pnlBps)]
     yield `${JSON.stringify({...pattern, vector: [...vector], atUs, pnlBps})}\n`
   }
