@@ -88,7 +88,15 @@ const TAPE_SQL: Readonly<Partial<Record<CatalogKind, {kind: number; flags: strin
   option: {
     kind: EventKind.option,
     flags: '0',
-    values: ['P bid_ticks', 'P ask_ticks', 'S bid_lots', 'S ask_lots', 'S volume_lots', 'S open_interest_lots'],
+    // Trading needs a size: where the source gives none, a quoted side counts one contract.
+    values: [
+      'P bid_ticks',
+      'P ask_ticks',
+      'S coalesce(bid_lots,(bid_ticks>0)::BIGINT)',
+      'S coalesce(ask_lots,(ask_ticks>0)::BIGINT)',
+      'S volume_lots',
+      'S open_interest_lots',
+    ],
   },
   notice: {kind: EventKind.notice, flags: 'code', values: ['first', 'second', 'P lower_ticks', 'P upper_ticks']},
 }

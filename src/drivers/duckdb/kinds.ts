@@ -166,9 +166,9 @@ const OPTION: KindTable = {
     expiry: 'expiry',
     bid_ticks: 'P(coalesce(bid, 0))',
     ask_ticks: 'P(coalesce(ask, 0))',
-    // Where the source gives no sizes a quoted side counts one contract, an absent one none.
-    bid_lots: 'S(coalesce(bid_size, CASE WHEN bid > 0 THEN 1 ELSE 0 END))',
-    ask_lots: 'S(coalesce(ask_size, CASE WHEN ask > 0 THEN 1 ELSE 0 END))',
+    // NULL where the source gives no sizes.
+    bid_lots: 'S(bid_size)',
+    ask_lots: 'S(ask_size)',
     underlying: 'underlying',
     volume_lots: 'S(coalesce(volume, 0))',
     open_interest_lots: 'S(coalesce(open_interest, 0))',

@@ -10,6 +10,17 @@ const afterSessions =
     return outputs(context)
   }
 
+/**
+ * The page's own stamp (`9 June 2023, 1:40 PM EDT`, `August 18, 2023 at 11:05 AM EDT`) where it lies in the session that the
+ * quotes belong to; the session's close where the page was fetched later, at a weekend or without a legible stamp.
+ */
+const snapshotSql = (text: string, date: string): string => {
+  const ofThatDay = `regexp_matches(${text}, '^(' || strftime(${date}, '%B %-d') || '|' || strftime(${date}, '%-d %B') || ')[ ,]')`
+  const time = `try_strptime(regexp_extract(upper(${text}), '[0-9]{1,2}:[0-9]{2} [AP]M'), '%I:%M %p')::TIME`
+  const stamp = `CASE WHEN ${ofThatDay} AND ${time} >= TIME '09:30:00' THEN ${toUtcUs(`(${date} + ${time})`, NEW_YORK)} END`
+  return `least(coalesce(${stamp}, ${dayCloseSql(date)}), ${dayCloseSql(date)})`
+}
+
 /** Chains downloaded from the exchange's delayed-quotes page. */
 export const cboeChain: Layout = {
   name: 'cboe-chain',
@@ -27,7 +38,7 @@ export const cboeChain: Layout = {
   outputs: afterSessions(() => [
     {
       kind: 'option',
-      select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, symbol, ${dayCloseSql('trade_date')} AS ts_us, contract, "right", strike,
+      select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, symbol, ${snapshotSql('snapshot_time_text', 'trade_date')} AS ts_us, contract, "right", strike,
         expiration AS expiry, bid, ask, underlying_last AS underlying, volume, open_interest, nullif(implied_vol, 0) AS implied_volatility,
         delta, gamma FROM ${RAW}`,
     },
