@@ -166,6 +166,7 @@ export class JournalHash {
     this.#number(fill.feeLots)
     this.#byte(fill.liquidity === 'maker' ? 0 : 1)
     this.#number(fill.tsUs)
+    if (fill.reason !== undefined) this.#text(fill.reason)
   }
 
   #byte(value: number): void {

@@ -14,6 +14,7 @@ import {createRng} from '../domain/rng.ts'
 import {tsUs as toTsUs} from '../domain/units.ts'
 import type {BackOfficeTerms} from '../engine/back-office.ts'
 import type {Engine, EngineListener} from '../engine/engine.ts'
+import type {Unsettled} from '../engine/option-settlement.ts'
 import type {ExecutedOrder} from '../evaluation/capacity.ts'
 import {computeMetrics, headline, type Metrics, type MetricsDetail, type RunSeries} from '../evaluation/metrics.ts'
 import {periodReturns} from '../evaluation/returns.ts'
@@ -122,6 +123,8 @@ export interface BacktestSummary {
   }
   /** Received by longs less paid by shorts, from each ex-date on. */
   readonly dividendsMicros: number
+  /** Expired options that could not be settled, for want of a price of their day; they stay in the equity at their last value. */
+  readonly unsettled: readonly Unsettled[]
   readonly strategies: readonly StrategySummary[]
   /** How capital was shared between them, and what moving it earned or cost. */
   readonly allocation: AllocationSummary
@@ -389,6 +392,7 @@ const summaryOf = (
       borrowMicros: ledger.borrowMicros,
     },
     dividendsMicros: ledger.dividendsMicros,
+    unsettled: engine.backOffice?.unsettled ?? [],
     strategies: options.strategies.map((requested, k) => strategySummary(requested, main, engine, k, options)),
     allocation: allocationSummary(
       options.config,

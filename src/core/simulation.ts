@@ -107,7 +107,10 @@ export class Simulation {
       cashMicros,
       sessions,
       rememberedFills: 4_096,
-      backOffice: options.backOffice ?? {},
+      backOffice: {
+        ...(options.fees.ofDelivery === undefined ? {} : {deliveryFee: options.fees.ofDelivery}),
+        ...options.backOffice,
+      },
       ...(options.exits === undefined ? {} : {exits: options.exits}),
       ...(options.listener === undefined ? {} : {listener: options.listener}),
       ...(options.sampleUs === undefined ? {} : {sampleUs: options.sampleUs}),
@@ -147,6 +150,8 @@ export class Simulation {
     const lastUs = this.#nowUs
     // Reports of what the venue did before the end; new arrivals find a market that stands still.
     this.#advance(lastUs + 1_000_000)
+    // An expiry at the very end of the tape has seen all that could decide it.
+    this.#settleBefore(lastUs + 1)
     this.engine.finish()
   }
 
@@ -157,15 +162,21 @@ export class Simulation {
       this.#advance(dueUs)
       this.#nowUs = dueUs
       this.engine.onDue(dueUs)
+      this.#tellHeld()
     }
   }
 
   /** The books are closed before an ex-date begins: reports on their way are of the day before. */
   #onNotice(chunk: TapeChunk, row: number): void {
-    const i = chunk.instrument[row] as number
     this.venue.deliver()
     this.engine.onNotice(chunk, row)
-    this.venue.hold(i, this.engine.ledger.account.lots[i] as number)
+    this.#tellHeld()
+  }
+
+  /** Positions that changed without an order, for the venue's reduce-only. */
+  #tellHeld(): void {
+    const {ledger, backOffice} = this.engine
+    for (const i of backOffice?.takeTouched() ?? []) this.venue.hold(i, ledger.account.lots[i] as number)
   }
 
   #letLoose(): void {

@@ -57,6 +57,11 @@ export const createMarketState = (instruments: number): MarketState => {
 export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): void => {
   const i = chunk.instrument[row] as number
   const at = chunk.tsUs[row] as number
+  if (chunk.kind[row] === EventKind.notice) {
+    // It says nothing of what the market is worth now.
+    applyNotice(state, chunk, row, i)
+    return
+  }
   state.updatedUs[i] = at
   switch (chunk.kind[row]) {
     case EventKind.quote:
@@ -96,9 +101,6 @@ export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): voi
       setQuote(state, i, book, at)
       return
     }
-    case EventKind.notice:
-      applyNotice(state, chunk, row, i)
-      return
     default:
       return
   }

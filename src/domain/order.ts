@@ -42,6 +42,9 @@ export type OrderStatus =
 const TERMINAL: ReadonlySet<OrderStatus> = new Set(['filled', 'cancelled', 'rejected', 'expired', 'replaced'])
 export const isTerminal = (status: OrderStatus): boolean => TERMINAL.has(status)
 
+/** Why lots changed hands without an order: an option's end. */
+export type SettlementReason = 'exercise' | 'assignment' | 'expiry' | 'cash-settlement'
+
 /** One execution of one order. `fillId` is the venue's own id: applying the same id twice is applying it once. */
 export interface Fill {
   readonly fillId: string
@@ -56,6 +59,8 @@ export interface Fill {
   readonly feeLots?: Lots
   readonly liquidity: 'maker' | 'taker'
   readonly tsUs: TsUs
+  /** Of what an option's end brought; executions have none. */
+  readonly reason?: SettlementReason
 }
 
 /** What a venue says about an order. The engine's only source of truth about orders once they are sent. */

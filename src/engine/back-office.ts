@@ -2,11 +2,12 @@ import type {Journal} from '../broker/journal.ts'
 import {type MarketState, markTicks} from '../data/market-state.ts'
 import {Notice, type TapeChunk} from '../data/tape.ts'
 import {newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
-import {type InstrumentTable, mulDivRounded, sizeToLots} from '../domain/instrument.ts'
+import {type InstrumentTable, mulDivRounded, notionalMicros, sizeToLots} from '../domain/instrument.ts'
 import {tsUs as toTsUs, US_PER_DAY} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import type {Booking} from './booking.ts'
 import type {Ledger} from './ledger.ts'
+import {type Delivery, OptionSettlement, type Unsettled} from './option-settlement.ts'
 import type {RunRecord} from './run-record.ts'
 
 // Columns are sized from the run's instruments and strategies, so they are read under `!`.
@@ -15,6 +16,10 @@ import type {RunRecord} from './run-record.ts'
 export interface BackOfficeTerms {
   /** Basis points a year for shares sold short, until the data says otherwise; 0 by default, as for easy-to-borrow shares at Alpaca. */
   readonly borrowBpsAnnual?: number
+  /** Micros of fees on shares sold by exercise or assignment; none by default. */
+  readonly deliveryFee?: (sale: {readonly notionalMicros: number; readonly tsUs: number}) => number
+  /** Short American calls in the money are assigned on the eve of a dividend above their time value; true by default. */
+  readonly earlyAssignment?: boolean
 }
 
 export interface BackOfficeOptions {
@@ -28,6 +33,10 @@ export interface BackOfficeOptions {
   readonly terms: BackOfficeTerms
   /** The position of an instrument changed, and its shares are others: a split. */
   readonly onSplit: (instrument: number, numerator: number, denominator: number) => void
+  /** Books lots that change hands without an order. */
+  readonly deliver: (delivery: Delivery, feeMicros: number, atUs: number) => void
+  /** An option has expired. */
+  readonly retire: (instrument: number, atUs: number) => void
 }
 
 export interface SplitBooked {
@@ -45,7 +54,7 @@ const MILLI_BPS = 10_000_000
 const DAYS_OF_YEAR = 360
 
 /**
- * Splits, dividends, payments and borrow: what happens to an account although nobody trades. It is told of a notice
+ * Splits, dividends, payments, borrow and the end of options: what happens to an account although nobody trades. It is told of a notice
  * before the market takes it, so that the last values known are those of the day before, and of time when `dueUs` has
  * passed. Positions count at the moment of the notice: the ex-date decides, not settlement.
  */
@@ -53,6 +62,11 @@ export class BackOffice {
   /** Time of the next thing that only the calendar brings. */
   dueUs = Infinity
   readonly splits: SplitBooked[] = []
+  /** Options that could not be settled, and why. */
+  readonly unsettled: readonly Unsettled[]
+  /** Instruments whose position changed since it was last asked. */
+  #touched: number[] = []
+  readonly #options: OptionSettlement
   readonly #o: BackOfficeOptions
   readonly #n: number
   /** Thousandths of a basis point a year, by instrument. */
@@ -67,12 +81,18 @@ export class BackOffice {
     this.#rate = new Float64Array(instruments.size)
     const rate = Math.round((terms.borrowBpsAnnual ?? 0) * 1000)
     if (!(rate >= 0)) throw new RangeError(`a borrow rate must be at least 0, was ${terms.borrowBpsAnnual}`)
+    this.#options = new OptionSettlement({
+      ...options,
+      deliver: (delivery, atUs) => this.#deliver(delivery, atUs),
+    })
+    this.unsettled = this.#options.unsettled
     for (let i = 0; i < this.#n; i++) if (isBorrowed(instruments.at(i).kind)) this.#rate[i] = rate
   }
 
   /** Time begins, or goes on after a restart. */
   start(nowUs: number): void {
     if (this.#rate.some(rate => rate > 0)) this.#accrueFrom(nowUs)
+    this.#options.start(nowUs)
     this.#reschedule()
   }
 
@@ -102,11 +122,19 @@ export class BackOffice {
       this.#payments.shift()
       this.#book({tsUs: toTsUs(nowUs), instrument: head.instrument, booking: 'payment', values: [head.micros]})
     }
+    if (this.#options.dueUs <= nowUs) this.#options.onDue(nowUs)
     if (this.#nextAccrualUs <= nowUs) {
       this.#accrue(nowUs)
       this.#accrueFrom(nowUs)
     }
     this.#reschedule()
+  }
+
+  /** Instruments whose positions were changed here since the last call. */
+  takeTouched(): readonly number[] {
+    const touched = this.#touched
+    this.#touched = []
+    return touched
   }
 
   /** A booking of the journal, on restart. */
@@ -132,11 +160,13 @@ export class BackOffice {
       for (const [k, slot] of slots.entries())
         record.onSplit(ledger.own, slot, before[k]!, numerator / denominator, atUs)
     }
+    this.#options.onSplit(instrument, numerator, denominator)
     this.#o.onSplit(instrument, numerator, denominator)
   }
 
   #dividend(instrument: number, cashTicks: number, payUs: number, atUs: number): void {
-    const {ledger, record, strategies} = this.#o
+    const {ledger, record, strategies, terms} = this.#o
+    if (terms.earlyAssignment !== false) this.#options.beforeDividend(instrument, cashTicks, atUs)
     const slots = Array.from({length: strategies}, (_, k) => k * this.#n + instrument)
     if (ledger.account.lots[instrument] === 0 && slots.every(slot => ledger.own.lots[slot] === 0)) return
     const before = Float64Array.from(ledger.ownDividendsMicros)
@@ -170,7 +200,17 @@ export class BackOffice {
     }
   }
 
+  #deliver(delivery: Delivery, atUs: number): void {
+    const {instrument, contract, signedLots, priceTicks} = delivery
+    const isSale = instrument !== contract && signedLots < 0
+    const notional = notionalMicros(this.#o.instruments.at(instrument), priceTicks, Math.abs(signedLots))
+    const fee = isSale ? (this.#o.terms.deliveryFee?.({notionalMicros: notional, tsUs: atUs}) ?? 0) : 0
+    this.#touched.push(instrument)
+    this.#o.deliver(delivery, fee, atUs)
+  }
+
   #book(booking: Booking): number {
+    this.#touched.push(booking.instrument)
     const {symbol} = this.#o.instruments.at(booking.instrument)
     this.#o.journal.append({kind: 'booking', symbol, ...booking})
     return this.#o.ledger.book(booking)
@@ -184,7 +224,7 @@ export class BackOffice {
     this.#nextAccrualUs = newYorkToUtcUs((newYorkDayOf(nowUs) + 1) * US_PER_DAY)
   }
   #reschedule(): void {
-    this.dueUs = Math.min(this.#payments[0]?.atUs ?? Infinity, this.#nextAccrualUs)
+    this.dueUs = Math.min(this.#payments[0]?.atUs ?? Infinity, this.#nextAccrualUs, this.#options.dueUs)
   }
 }
 

@@ -3,12 +3,13 @@ import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, Fill, OrderIntent} from '../domain/order.ts'
-import {type Side, tsUs as toTsUs} from '../domain/units.ts'
+import {type Side, lots as toLots, micros as toMicros, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import type {Verdict} from '../risk/risk.ts'
 import {FillBooking} from './fill-booking.ts'
 import type {FillEffect, Ledger} from './ledger.ts'
 import type {LiveOrder, OrderPurpose, QuoteSlot} from './live-order.ts'
+import type {Delivery} from './option-settlement.ts'
 import {OrderGateway} from './order-gateway.ts'
 import {OrderRegister} from './order-register.ts'
 import type {Outbox} from './ports.ts'
@@ -73,6 +74,8 @@ export class OrderDesk {
   readonly #taker: (LiveOrder | undefined)[]
   readonly #quotes: (QuoteSlot | undefined)[]
   readonly #engaged = new Set<number>()
+  /** 1 where nothing may be wanted any more: an option that has expired. */
+  readonly #retired: Uint8Array
   readonly #dirty: number[] = []
   readonly #isDirty: Uint8Array
   readonly #register: OrderRegister
@@ -91,6 +94,7 @@ export class OrderDesk {
     this.#hasTarget = new Uint8Array(slots)
     this.#forced = new Uint8Array(slots)
     this.retryAtUs = new Float64Array(n).fill(Infinity)
+    this.#retired = new Uint8Array(n)
     this.#blockedUs = new Float64Array(slots)
     this.#quoteBlockedUs = new Float64Array(2 * slots)
     this.#taker = new Array<LiveOrder | undefined>(slots).fill(undefined)
@@ -113,7 +117,7 @@ export class OrderDesk {
   // --- wishes --------------------------------------------------------------------------------------------------
 
   target(slot: number, lots: number, limitTicks: number): void {
-    if (this.#forced[slot] === 1) return
+    if (this.#forced[slot] === 1 || this.#retired[slot % this.#n] === 1) return
     const same =
       this.#hasTarget[slot] === 1 && this.#want[slot] === lots && Object.is(this.#wantLimit[slot], limitTicks)
     if (same) return
@@ -125,6 +129,7 @@ export class OrderDesk {
   }
 
   quote(slot: number, bidTicks: number, bidLots: number, askTicks: number, askLots: number): void {
+    if (this.#retired[slot % this.#n] === 1) return
     let quote = this.#quotes[slot]
     if (quote === undefined) {
       if (bidLots <= 0 && askLots <= 0) return
@@ -150,6 +155,7 @@ export class OrderDesk {
 
   /** Closes a position whatever its strategy wants, which is not listened to until it is flat. */
   forceFlat(slot: number): void {
+    if (this.#retired[slot % this.#n] === 1) return
     const quote = this.#quotes[slot]
     if (quote !== undefined) {
       quote.bidLots = 0
@@ -174,6 +180,17 @@ export class OrderDesk {
       }
       if (this.#engaged.has(slot)) this.#mark(slot)
     }
+  }
+  /** The instrument is no more: wishes for it are dropped, its orders cancelled. */
+  retire(i: number, nowUs: number): void {
+    this.#retired[i] = 1
+    for (let slot = i; slot < this.#want.length; slot += this.#n) {
+      this.#hasTarget[slot] = 0
+      this.#forced[slot] = 0
+      this.#quotes[slot] = undefined
+      this.#engaged.delete(slot)
+    }
+    for (const order of this.orders.values()) if (order.intent.instrument === i) this.#cancel(order, nowUs)
   }
   isForced(slot: number): boolean {
     return this.#forced[slot] === 1
@@ -463,6 +480,42 @@ export class OrderDesk {
     return this.applyReport(report, nowUs)
   }
 
+  /** Lots that change hands without an order, booked like a fill; `strategy` -1 is nobody's. */
+  deliver(delivery: Delivery, feeMicros: number, nowUs: number): Fill {
+    const {instrument, signedLots, priceTicks, reason, contract} = delivery
+    const {instruments, strategies, runId} = this.#o
+    const strategy = Math.max(-1, delivery.strategy)
+    const owner = strategy < 0 ? 'x' : strategy.toString(36)
+    const clientOrderId = `${runId}-${owner}-${SETTLED}${instruments.at(contract).symbol}`
+    const tsUs = toTsUs(nowUs)
+    const fill: Fill = {
+      fillId: `${clientOrderId}-${nowUs}-${instrument === contract ? 'contract' : 'shares'}`,
+      clientOrderId,
+      instrument,
+      side: signedLots > 0 ? 'buy' : 'sell',
+      lots: toLots(Math.abs(signedLots)),
+      priceTicks: toTicks(priceTicks),
+      feeMicros: toMicros(feeMicros),
+      liquidity: 'taker',
+      tsUs,
+      reason,
+    }
+    this.#o.journal.append({
+      kind: 'report',
+      tsUs,
+      report: {kind: 'fill', fill, venueOrderId: reason, leavesLots: 0, tsUs},
+    })
+    const effect = this.#booking.book(fill, strategy, undefined, nowUs)
+    if (effect === undefined) return fill
+    const order = settlementOrder(fill, strategy, strategies[strategy] ?? '', instruments, this.#n)
+    this.#o.listener?.onFill?.(fill, order, effect, nowUs)
+    const slot = strategy * this.#n + instrument
+    // A contract that was taken away is not bought or written again unasked.
+    if (strategy >= 0 && instrument === contract) this.#hasTarget[slot] = 0
+    if (strategy >= 0 && this.#engaged.has(slot)) this.#mark(slot)
+    return fill
+  }
+
   /** The same without the journal: for replay. */
   applyReport(report: ExecutionReport, nowUs: number): {readonly fill: Fill; readonly strategy: number} | undefined {
     if (report.kind === 'fill') return this.#applyFill(report.fill, report.venueOrderId, nowUs)
@@ -509,7 +562,7 @@ export class OrderDesk {
     const {clientOrderId} = fill
     const live = this.orders.get(clientOrderId)
     const order = live ?? this.#register.find(clientOrderId)
-    const strategy = order?.strategy ?? -1
+    const strategy = order?.strategy ?? settlementOwner(clientOrderId)
     const effect = this.#booking.book(fill, strategy, order, nowUs)
     if (effect === undefined) return undefined
     if (order !== undefined) {
@@ -580,5 +633,48 @@ export class OrderDesk {
   ): void {
     const {strategies} = this.#o
     this.#booking.cross(instrument, lots, priceTicks, strategies.indexOf(buyer), strategies.indexOf(seller), nowUs)
+  }
+}
+
+/** Marks the client order id of what an option's end brings. */
+const SETTLED = 'settle.'
+/** The strategy that such an id names, -1 for any other id. */
+const settlementOwner = (clientOrderId: string): number => {
+  const owner = /-([0-9a-z]+)-settle\./.exec(clientOrderId)?.[1]
+  return owner === undefined || owner === 'x' ? -1 : Number.parseInt(owner, 36)
+}
+
+/** What listeners are told instead of an order. */
+const settlementOrder = (
+  fill: Fill,
+  strategy: number,
+  name: string,
+  instruments: InstrumentTable,
+  n: number,
+): LiveOrder => {
+  const {clientOrderId, instrument, side, lots, tsUs} = fill
+  return {
+    intent: {
+      clientOrderId,
+      strategy: name,
+      instrument,
+      side,
+      type: 'market',
+      timeInForce: 'day',
+      lots,
+      decidedUs: tsUs,
+    },
+    symbol: instruments.at(instrument).symbol,
+    strategy,
+    slot: strategy < 0 ? -1 : strategy * n + instrument,
+    purpose: 'exit',
+    sentUs: tsUs,
+    decidedMid: 0,
+    hopedTicks: fill.priceTicks,
+    venueOrderId: undefined,
+    status: 'filled',
+    leavesLots: 0,
+    filledLots: lots,
+    cancelSentUs: 0,
   }
 }

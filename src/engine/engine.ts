@@ -138,6 +138,13 @@ export class Engine {
               this.desk.split(i, numerator, denominator)
               for (let k = 0; k < count; k++) this.#exits.forget(k * n + i)
             },
+            deliver: (delivery, feeMicros, atUs) => {
+              const fill = this.desk.deliver(delivery, feeMicros, atUs)
+              this.#countHolders(delivery.instrument)
+              const {strategy} = delivery
+              if (strategy >= 0) options.strategies[strategy]!.onFill?.(this.#contexts[strategy]!, fill)
+            },
+            retire: (instrument, atUs) => this.desk.retire(instrument, atUs),
           })
     this.#holders = new Int32Array(n)
     this.#exits = new ExitWatch({

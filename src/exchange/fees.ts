@@ -117,6 +117,7 @@ export const feeSchedule = (name: FeeScheduleName, instruments: InstrumentTable)
           return {feeMicros: name === 'us' ? equityFee(fill) : 0}
       }
     },
+    ofDelivery: sale => (name === 'us' ? section31(sale) : 0),
   }
 }
 
@@ -129,24 +130,24 @@ export const flatFees = (makerBps: number, takerBps: number): FeeModel => ({
 
 const equityFee = (fill: FillForFee): number => {
   if (fill.side === 'buy') return 0
-  const section31 = Math.ceil((fill.notionalMicros * valueAt(SEC_DOLLARS_PER_MILLION, fill.tsUs)) / 1_000_000)
   const taf = Math.min(
     Math.ceil(fill.lots * valueAt(TAF_PER_SHARE, fill.tsUs) * 1_000_000),
     valueAt(TAF_CAP, fill.tsUs) * 1_000_000,
   )
-  return section31 + taf
+  return section31(fill) + taf
 }
+
+/** Of a sale; one that an exercise settled by delivery brings is one too (17 CFR 240.31, "covered sale"). */
+const section31 = ({notionalMicros, tsUs}: {readonly notionalMicros: number; readonly tsUs: number}): number =>
+  Math.ceil((notionalMicros * valueAt(SEC_DOLLARS_PER_MILLION, tsUs)) / 1_000_000)
 
 const optionFee = (fill: FillForFee): number => {
   const perContract =
     valueAt(ORF_PER_CONTRACT, fill.tsUs) +
     valueAt(OCC_PER_CONTRACT, fill.tsUs) +
     (fill.side === 'sell' ? valueAt(TAF_PER_CONTRACT, fill.tsUs) : 0)
-  const section31 =
-    fill.side === 'sell'
-      ? Math.ceil((fill.notionalMicros * valueAt(SEC_DOLLARS_PER_MILLION, fill.tsUs)) / 1_000_000)
-      : 0
-  return Math.ceil(Number((fill.lots * perContract * 1_000_000).toPrecision(12))) + section31
+  const sale = fill.side === 'sell' ? section31(fill) : 0
+  return Math.ceil(Number((fill.lots * perContract * 1_000_000).toPrecision(12))) + sale
 }
 
 /** Taken from what is received: coin on a buy, the quote currency on a sell. */

@@ -31,6 +31,8 @@ export interface FeeModel {
     readonly liquidity: 'maker' | 'taker'
     readonly tsUs: number
   }) => {readonly feeMicros: number; readonly feeLots?: number}
+  /** Fee on shares sold by exercise or assignment; none by default. */
+  readonly ofDelivery?: (sale: {readonly notionalMicros: number; readonly tsUs: number}) => number
 }
 
 /** Extra ticks a taker pays beyond the displayed price, at least 0; never beyond the order's limit. */
