@@ -95,6 +95,8 @@ const MAX_STEPS = 5_000_000
 /** Back-tests the five strategies, learns weights over them, measures and writes. Runs on the calling thread. */
 export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: TrainHooks): Promise<PolicyTrainResult> => {
   const options = optionsOf(request)
+  const checkpointPath = path.join(request.out, 'policy.checkpoint')
+  const saved = request.resume ? readCheckpoint(checkpointPath) : undefined
   const markets = await collectStreams(
     {...request, cache: path.join(request.out, 'policy-streams')},
     {
@@ -108,8 +110,7 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
   })
   const dataHash = sha256(markets.map(({hash}) => hash).join())
   const runHash = sha256(JSON.stringify({options, seed: request.seed, dataHash}))
-  const checkpointPath = path.join(request.out, 'policy.checkpoint')
-  const resumed = request.resume ? readCheckpoint(checkpointPath, runHash) : undefined
+  const resumed = saved === undefined ? undefined : decodePolicyCheckpoint(saved, runHash, checkpointPath)
   const started = performance.now()
   const ranFrom = resumed?.ppo.optimiser.step ?? 0
   const trained = trainWeightPolicy(
@@ -262,12 +263,10 @@ const commandOf = ({size, batch, maxSteps, validateEvery, patience, seed, folds,
   ].join(' ')
 }
 
-const readCheckpoint = (file: string, runHash: string) => {
-  if (!existsSync(file))
-    throw new UserError('NO_CHECKPOINT', `there is no checkpoint ${file} to resume`, {
-      hints: ['start without --resume'],
-    })
-  return decodePolicyCheckpoint(new Uint8Array(readFileSync(file)), runHash, file)
+/** Before anything long begins. */
+const readCheckpoint = (file: string): Uint8Array => {
+  if (existsSync(file)) return new Uint8Array(readFileSync(file))
+  throw new UserError('NO_CHECKPOINT', `there is no checkpoint ${file} to resume`, {hints: ['start without --resume']})
 }
 
 const actorParameters = ({spec}: TrainedPolicy): number =>
