@@ -68,7 +68,7 @@ export const SIGNAL_MODELS: readonly KnownModel[] = [
 export const knownModel = (name: string): KnownModel => {
   const found = SIGNAL_MODELS.find(model => model.name === name)
   if (found !== undefined) return found
-  const names = [...SIGNAL_MODELS.map(model => model.name), 'embedder']
+  const names = [...SIGNAL_MODELS.map(model => model.name), 'embedder', 'policy']
   const likely = nearest(name, names)
   throw new UserError('UNKNOWN_MODEL', `no model "${name}" to train`, {
     hints: [...(likely === undefined ? [] : [`did you mean ${likely}?`]), `known: ${names.join(', ')}`],
