@@ -2,6 +2,7 @@ import path from 'node:path'
 import type {Config} from '../config/schema.ts'
 import type {MemoryStats} from '../memory/bank-stats.ts'
 import {type Calibration, calibrateAbstention} from '../memory/calibrate.ts'
+import type {MemoryOptions} from '../memory/memory.ts'
 import {DIMENSION} from '../memory/pattern.ts'
 import type {PatternStore} from '../memory/pattern-store.ts'
 import {openSharedBank, type SharedBank} from '../memory/shared-bank.ts'
@@ -87,7 +88,7 @@ const load = async (
         coldCapacity: config.memory.coldCapacity,
         defaultK: config.memory.neighbours,
       },
-      ...(calibration === undefined ? {} : {minSimilarity: calibration.minSimilarity}),
+      ...(calibration === undefined ? {} : optionsOf(calibration)),
     },
   })
   const {bank} = shared
@@ -115,6 +116,12 @@ const load = async (
     },
   }
 }
+
+/** A calibration of an earlier version knows neither how symbols move together nor how widely. */
+const optionsOf = ({minSimilarity, crossSymbol = 0, outcomeSdBps}: Calibration): Partial<MemoryOptions> => ({
+  ...{minSimilarity, crossSymbol},
+  ...(outcomeSdBps === undefined ? {} : {priorSdBps: outcomeSdBps}),
+})
 
 const readCalibration = async (store: PatternStore): Promise<Calibration | undefined> => {
   const text = await store.getMeta('calibration')

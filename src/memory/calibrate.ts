@@ -1,3 +1,4 @@
+import {sharedTime} from './evidence.ts'
 import {createExactIndex} from './exact-index.ts'
 import {outcomeAsOf} from './outcome.ts'
 import type {StoredPattern} from './pattern.ts'
@@ -11,6 +12,10 @@ export interface Calibration {
    * reach.
    */
   readonly method: 'skill' | 'no-skill' | 'chance'
+  /** Correlation of the outcomes of different symbols over the same time, 0 to 0.95; 0 where too few pairs show it. */
+  readonly crossSymbol: number
+  /** Standard deviation of one outcome, for the prior; absent where too little is known. */
+  readonly outcomeSdBps?: number
   readonly asOfUs: number
   readonly samples: number
   /** Share of squared error the neighbours save against the running mean, and z-score of the saving, by threshold. */
@@ -47,7 +52,7 @@ export const calibrateAbstention = (patterns: Iterable<StoredPattern>, options: 
   const {asOfUs} = options
   const history = observedBy(patterns, options)
   const answers = history.length < MIN_SAMPLES ? [] : askEach(history, options)
-  const base = {asOfUs, samples: answers.length}
+  const base = {asOfUs, samples: answers.length, crossSymbol: crossSymbolCorrelation(history), ...spreadOf(history)}
   if (answers.length < MIN_SAMPLES) {
     return {...base, minSimilarity: chanceLevel(history), method: 'chance', curve: []}
   }
@@ -78,6 +83,44 @@ const observedBy = (patterns: Iterable<StoredPattern>, {asOfUs, halfLifeUs}: Cal
   }
   return known.sort((a, b) => a.pattern.tsUs - b.pattern.tsUs || (a.pattern.id < b.pattern.id ? -1 : 1))
 }
+
+/** Half the width that holds the middle 90 %, in deviations of a normal: a few wild days do not set it. */
+const spreadOf = (history: readonly Known[]): {readonly outcomeSdBps?: number} => {
+  const sorted = history.map(({pnlBps}) => pnlBps).sort((a, b) => a - b)
+  const quantile = (p: number): number => sorted[Math.floor(p * (sorted.length - 1))] ?? 0
+  const deviation = (quantile(0.95) - quantile(0.05)) / (2 * 1.6449)
+  return history.length < MIN_SAMPLES || deviation === 0 ? {} : {outcomeSdBps: deviation}
+}
+
+/** Pairs looked at: the next few in time of every pattern. */
+const AHEAD = 20
+const MIN_PAIRS = 200
+
+/**
+ * How much outcomes of different symbols move together: the least-squares factor between the product of two standardised
+ * outcomes and the share of time that they have in common. Outcomes beyond four deviations count as four.
+ */
+const crossSymbolCorrelation = (history: readonly Known[]): number => {
+  const mean = average(history.map(({pnlBps}) => pnlBps))
+  const deviation = Math.sqrt(average(history.map(({pnlBps}) => (pnlBps - mean) ** 2)))
+  if (!(deviation > 0)) return 0
+  const standard = history.map(({pnlBps}) => Math.max(-4, Math.min(4, (pnlBps - mean) / deviation)))
+  let [products, squares, pairs] = [0, 0, 0]
+  for (const [i, a] of history.entries()) {
+    for (let j = i + 1; j < Math.min(history.length, i + 1 + AHEAD); j++) {
+      const b = history[j] as Known
+      if (a.pattern.symbol === b.pattern.symbol) continue
+      const shared = sharedTime(heldBy(a), heldBy(b))
+      if (shared < 0.5) continue
+      products += shared * (standard[i] as number) * (standard[j] as number)
+      squares += shared * shared
+      pairs++
+    }
+  }
+  return pairs < MIN_PAIRS ? 0 : Math.max(0, Math.min(0.95, products / squares))
+}
+
+const heldBy = ({pattern, visibleFromUs}: Known) => ({tsUs: pattern.tsUs, untilUs: visibleFromUs})
 
 interface Answer {
   readonly truth: number

@@ -27,6 +27,7 @@ export const defaultMemoryOptions: MemoryOptions = {
   halfLifeUs: 30 * 86_400_000_000,
   priorSdBps: 50,
   priorCount: 3,
+  crossSymbol: 0,
 }
 
 /** A pattern to store; `observations` is what is already known of its outcome. */

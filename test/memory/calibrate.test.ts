@@ -40,6 +40,26 @@ describe('calibrateAbstention', () => {
     expect(calibrateAbstention([], options)).toMatchObject({method: 'chance', minSimilarity: 0.5})
   })
 
+  test('finds how much symbols move together, and how widely', () => {
+    const rng = createRng(11)
+    const together = (share: number): StoredPattern[] =>
+      Array.from({length: 800}, (_, i) => i).flatMap(i => {
+        const common = rng.normal()
+        return ['SPY', 'QQQ', 'IWM'].map(symbol => {
+          const pnlBps = 40 * (Math.sqrt(share) * common + Math.sqrt(1 - share) * rng.normal())
+          const tsUs = 10_000 * (i + 1)
+          const observations = [{atUs: tsUs + 9_000, pnlBps}]
+          return aStoredPattern({id: `${symbol}${i}`, symbol, tsUs, observations, vector: unitSample(rng)})
+        })
+      })
+    for (const share of [0, 0.3, 0.7]) {
+      const {crossSymbol, outcomeSdBps} = calibrateAbstention(together(share), options)
+      expect(Math.abs(crossSymbol - share)).toBeLessThan(0.06)
+      expect(Math.abs((outcomeSdBps ?? 0) - 40)).toBeLessThan(2.5)
+    }
+    expect(calibrateAbstention(history(900, 30, 20), options).crossSymbol).toBe(0)
+  })
+
   test('what is known later changes nothing', () => {
     const all = history(900, 30, 20)
     const asOfUs = 600_000
