@@ -65,22 +65,69 @@ export interface OptimizeResult {
   readonly output: string | null
 }
 
-/** Makes a smaller, faster version of a model, measures both interleaved, and writes it only if it holds up. */
+/** One model of two versions to compare: what it is fed and asked, case by case. */
+export interface Probe {
+  readonly count: number
+  readonly inputs: 'real' | 'synthetic'
+  /** All answers to a case as one vector. */
+  readonly run: (session: GraphSession, at: number) => readonly number[]
+  /** What one decides by the answers. */
+  readonly decide: (answers: readonly number[]) => number
+  /** Least cosine between both versions' answers, where they are a direction. */
+  readonly leastCosine?: number
+}
+
+/** A model file and how to write another of its kind. */
+export interface Optimisable {
+  readonly path: string
+  readonly bytes: Uint8Array
+  readonly sha256: string
+  readonly onnx: OnnxModel
+  /** Goes into the file's metadata and its card; `precision` is overwritten. */
+  readonly description: {readonly name: string; readonly precision: string}
+  readonly metadataOf: (description: {readonly name: string; readonly precision: string}) => Record<string, string>
+}
+
+/** Makes a smaller, faster version of a signal model. */
 export const optimizeModel = async (loaded: LoadedModel, request: OptimizeRequest): Promise<OptimizeResult> => {
   const {onnx, description} = readModel(loaded.bytes, loaded.path)
+  const {windows, inputs} = await windowsFor(description, request)
+  const probe: Probe = {
+    count: windows.length / (description.window * description.width),
+    inputs,
+    run: (session, at) => {
+      const results = runOne(session, windows, at, description)
+      return OUTPUTS.flatMap(name => Array.from(results[name]?.data as Float32Array))
+    },
+    decide: top,
+  }
+  return optimise(
+    {
+      ...loaded,
+      onnx,
+      description,
+      metadataOf: changed => metadataOf(changed as ModelDescription),
+    },
+    probe,
+    request,
+  )
+}
+
+/** Measures a smaller version and the model itself turn by turn, and writes it only if it holds up. */
+export const optimise = (model: Optimisable, probe: Probe, request: OptimizeRequest): OptimizeResult => {
+  const {description} = model
   if (description.precision !== 'float32') {
-    throw new UserError('ALREADY_OPTIMIZED', `${loaded.path} is ${description.precision} already`, {
+    throw new UserError('ALREADY_OPTIMIZED', `${model.path} is ${description.precision} already`, {
       hints: ['start from the float32 model'],
     })
   }
-  const changed: ModelDescription = {...description, precision: request.precision}
-  const {device, skipped} = chooseDevice(loaded.bytes, request.devices)
-  const before = openOrtSession(loaded.bytes, {threads: 1, device})
-  const {windows, inputs} = await windowsFor(description, request)
-  const {bytes, quantised, keptFloat} = convert(onnx, changed, before, windows, request)
+  const changed = {...description, precision: request.precision}
+  const {device, skipped} = chooseDevice(model.bytes, request.devices)
+  const before = openOrtSession(model.bytes, {threads: 1, device})
+  const {bytes, quantised, keptFloat} = convert(model, changed, before, probe, request)
   const after = openOrtSession(bytes, {threads: 1, device})
-  const timings = time(before, after, windows, description, request.runs)
-  const drift = driftOf(before, after, windows, description)
+  const timings = time(before, after, probe, request.runs)
+  const drift = driftOf(before, after, probe)
   before.dispose()
   after.dispose()
 
@@ -90,11 +137,14 @@ export const optimizeModel = async (loaded: LoadedModel, request: OptimizeReques
     ...(request.precision === 'int8' && reduction <= 0
       ? [`it is not faster: p50 ${timings.after.p50Ms.toFixed(3)} ms against ${timings.before.p50Ms.toFixed(3)} ms`]
       : []),
-    ...(request.precision === 'float16' && bytes.length >= loaded.bytes.length ? ['it is not smaller'] : []),
+    ...(request.precision === 'float16' && bytes.length >= model.bytes.length ? ['it is not smaller'] : []),
     ...(drift.decisionFlips > request.maxDrift
       ? [
           `it drifts: ${(100 * drift.decisionFlips).toFixed(2)} % of decisions change, allowed ${(100 * request.maxDrift).toFixed(2)} %`,
         ]
+      : []),
+    ...(drift.cosineMin < (probe.leastCosine ?? -1)
+      ? [`it turns: cosine ${drift.cosineMin.toFixed(5)} at worst, allowed ${probe.leastCosine}`]
       : []),
   ]
   const result = {
@@ -102,16 +152,16 @@ export const optimizeModel = async (loaded: LoadedModel, request: OptimizeReques
     provider: device,
     skipped,
     precision: request.precision,
-    before: {...timings.before, bytes: loaded.bytes.length},
+    before: {...timings.before, bytes: model.bytes.length},
     after: {...timings.after, bytes: bytes.length},
     reduction,
-    drift: {...drift, inputs},
+    drift: {...drift, inputs: probe.inputs},
     quantisedProducts: quantised,
     keptFloat,
     accepted: reasons.length === 0,
     reasons,
   }
-  return {...result, output: result.accepted ? write(loaded, request.out, bytes, changed, result) : null}
+  return {...result, output: result.accepted ? write(model, request.out, bytes, changed, result) : null}
 }
 
 interface Converted {
@@ -126,10 +176,10 @@ interface Converted {
  * float, a few more each time, until the rest holds or half of them are back.
  */
 const convert = (
-  onnx: OnnxModel,
-  description: ModelDescription,
+  {onnx, metadataOf}: Optimisable,
+  description: Optimisable['description'],
   before: GraphSession,
-  windows: Float32Array,
+  probe: Probe,
   {precision, maxDrift}: OptimizeRequest,
 ): Converted => {
   const bytesOf = (model: OnnxModel): Uint8Array =>
@@ -139,15 +189,19 @@ const convert = (
     return {bytes: bytesOf(model), quantised: model.nodes.length - onnx.nodes.length, keptFloat: []}
   }
   const all = quantiseInt8(onnx)
-  const driftWith = (keep: ReadonlySet<string>, sample: Float32Array) => {
+  const driftWith = (keep: ReadonlySet<string>, cases: Probe) => {
     const session = openOrtSession(bytesOf(quantiseInt8(onnx, {keep}).model), {threads: 1})
-    const drift = driftOf(before, session, sample, description)
+    const drift = driftOf(before, session, cases)
     session.dispose()
     return drift
   }
+  const holds = (keep: ReadonlySet<string>): boolean => {
+    const {decisionFlips, cosineMin} = driftWith(keep, probe)
+    return decisionFlips <= maxDrift && cosineMin >= (probe.leastCosine ?? -1)
+  }
   let kept: readonly string[] = []
-  if (all.quantised > 1 && driftWith(new Set(), windows).decisionFlips > maxDrift) {
-    const sample = windows.subarray(0, SENSITIVITY_WINDOWS * description.window * description.width)
+  if (all.quantised > 1 && !holds(new Set())) {
+    const sample = {...probe, count: Math.min(probe.count, SENSITIVITY_CASES)}
     const sensitivity = all.names.map(name => {
       const others = new Set(all.names.filter(other => other !== name))
       return {name, moved: driftWith(others, sample).maxAbs}
@@ -155,14 +209,14 @@ const convert = (
     const ranked = sensitivity.sort((a, b) => b.moved - a.moved).map(({name}) => name)
     for (let count = 1; count <= ranked.length / 2; count += Math.ceil(count / 2)) {
       kept = ranked.slice(0, count)
-      if (driftWith(new Set(kept), windows).decisionFlips <= maxDrift) break
+      if (holds(new Set(kept))) break
     }
   }
   const {model, quantised} = quantiseInt8(onnx, {keep: new Set(kept)})
   return {bytes: bytesOf(model), quantised, keptFloat: kept}
 }
 
-const SENSITIVITY_WINDOWS = 100
+const SENSITIVITY_CASES = 100
 
 /** The first device that loads the model, with what the runtime said of those before it. */
 const chooseDevice = (bytes: Uint8Array, devices: readonly Device[]) => {
@@ -232,14 +286,7 @@ const runOne = (session: GraphSession, windows: Float32Array, at: number, {windo
 }
 
 /** Both versions turn by turn, so that whatever else the machine does hits both alike. */
-const time = (
-  before: GraphSession,
-  after: GraphSession,
-  windows: Float32Array,
-  description: ModelDescription,
-  runs: number,
-) => {
-  const count = windows.length / (description.window * description.width)
+const time = (before: GraphSession, after: GraphSession, {count, run: ask}: Probe, runs: number) => {
   const samples = {before: new Float64Array(runs), after: new Float64Array(runs)}
   const warmUp = Math.min(20, runs)
   for (let run = -warmUp; run < runs; run++) {
@@ -249,7 +296,7 @@ const time = (
       ['after', after],
     ] as const) {
       const start = performance.now()
-      runOne(session, windows, at, description)
+      ask(session, at)
       if (run >= 0) samples[name][run] = performance.now() - start
     }
   }
@@ -261,17 +308,14 @@ const time = (
   return {before: summary(samples.before), after: summary(samples.after)}
 }
 
-const driftOf = (before: GraphSession, after: GraphSession, windows: Float32Array, description: ModelDescription) => {
-  const count = windows.length / (description.window * description.width)
+const driftOf = (before: GraphSession, after: GraphSession, {count, run, decide}: Probe) => {
   let [maxAbs, cosineMin, flips] = [0, 1, 0]
   for (let at = 0; at < count; at++) {
-    const [one, two] = [before, after].map(session => {
-      const results = runOne(session, windows, at, description)
-      return OUTPUTS.flatMap(name => Array.from(results[name]?.data as Float32Array))
-    }) as [number[], number[]]
+    const one = run(before, at)
+    const two = run(after, at)
     for (const [i, value] of one.entries()) maxAbs = Math.max(maxAbs, Math.abs(value - (two[i] as number)))
     cosineMin = Math.min(cosineMin, cosine(one, two))
-    if (top(one) !== top(two)) flips++
+    if (decide(one) !== decide(two)) flips++
   }
   return {maxAbs, cosineMin, decisionFlips: flips / Math.max(1, count), windows: count}
 }
@@ -285,10 +329,10 @@ const cosine = (a: readonly number[], b: readonly number[]): number => {
 }
 
 const write = (
-  loaded: LoadedModel,
+  loaded: Pick<Optimisable, 'path' | 'sha256'>,
   out: string,
   bytes: Uint8Array,
-  description: ModelDescription,
+  description: Optimisable['description'],
   optimised: object,
 ): string => {
   const file = out.endsWith('.onnx') ? out : path.join(out, `${description.name}.${description.precision}.onnx`)
