@@ -34,7 +34,10 @@ export const stateName = {
   next: (name: string): string => `${name}'`,
 }
 
-/** Scalars fed at each step, so that neither schedule nor bias correction needs a new graph. */
+/**
+ * Scalars fed at each step, so that neither schedule nor bias correction needs a new graph. Moments are kept undivided,
+ * m / (1 - β1) and v / (1 - β2): two multiplications of every parameter less, and these scalars make up for it.
+ */
 export interface StepScalars {
   readonly stepSize: number
   readonly stepEpsilon: number
@@ -43,8 +46,8 @@ export interface StepScalars {
 
 /** Kingma and Ba 2015, §2, the efficient order of computation; decay decoupled as in Loshchilov and Hutter 2019. */
 export const stepScalars = (step: number, learningRate: number, options: ResolvedAdamW): StepScalars => {
-  const correction1 = 1 - options.beta1 ** step
-  const root2 = Math.sqrt(1 - options.beta2 ** step)
+  const correction1 = (1 - options.beta1 ** step) / (1 - options.beta1)
+  const root2 = Math.sqrt((1 - options.beta2 ** step) / (1 - options.beta2))
   return {
     stepSize: (learningRate * root2) / correction1,
     stepEpsilon: options.epsilon * root2,
@@ -59,7 +62,7 @@ export const appendAdamW = (graph: Graph, scope: Scope, gradients: readonly Tens
     Tensor,
     Tensor,
   ]
-  const squares = gradients.map(gradient => ops.reduceSum(ops.mul(gradient, gradient)))
+  const squares = gradients.map(ops.reduceSumSquare)
   const norm = ops.sqrt(squares.reduce((sum, square) => ops.add(sum, square)))
   graph.output('gradient-norm', norm)
   const clip = ops.minimum(ops.div(options.clipNorm, ops.add(norm, 1e-6)), 1)
@@ -80,8 +83,8 @@ const appendUpdate = (
   const weight = scope.tensorOf(name)
   const m = graph.input(stateName.first(name), shape)
   const v = graph.input(stateName.second(name), shape)
-  const m2 = ops.add(ops.mul(m, beta1), ops.mul(gradient, 1 - beta1))
-  const v2 = ops.add(ops.mul(v, beta2), ops.mul(ops.mul(gradient, gradient), 1 - beta2))
+  const m2 = ops.add(ops.mul(m, beta1), gradient)
+  const v2 = ops.add(ops.mul(v, beta2), ops.mul(gradient, gradient))
   const move = ops.mul(ops.div(m2, ops.add(ops.sqrt(v2), scalars.stepEpsilon)), scalars.stepSize)
   const next = ops.sub(decays ? ops.mul(weight, scalars.decay) : weight, move)
   graph.output(stateName.next(stateName.weight(name)), next)

@@ -237,6 +237,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   },
   MatMul: matmul,
   ReduceSum: reduceSum,
+  ReduceSumSquare: ([x]) => [Float64Array.of(x!.data.reduce((sum, value) => sum + value * value, 0))],
   Reshape: ([x]) => [x!.data],
   Transpose: ([x], attributes, [shape]) => {
     const strides = stridesOf(x!.shape)
@@ -247,6 +248,13 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     Float64Array.from(broadcastOffsets(x!.shape, shape!), offset => x!.data[offset]!),
   ],
   Concat: concat,
+  Split: ([x], attributes, shapes) => {
+    const axis = attributes['axis'] as number
+    const strides = stridesOf(x!.shape)
+    return shapes.map((shape, part) =>
+      Float64Array.from(walk(shape, strides, part * shape[axis]! * strides[axis]!), offset => x!.data[offset]!),
+    )
+  },
   Slice: ([x], attributes, [shape]) => {
     const {axis, start, step} = attributes as {axis: number; start: number; step: number}
     const strides = stridesOf(x!.shape)

@@ -31,9 +31,10 @@ export const lower = (
   graph: Graph,
   {metadata = {}, symbolicBatch = false, weights = new Map()}: LowerOptions = {},
 ): OnnxModel => {
-  const lowering = new Lowering(symbolicBatch)
   const needed = reachable(graph)
-  const nodes = graph.nodes.filter(node => needed.has(node)).flatMap(node => lowering.node(node))
+  const kept = graph.nodes.filter(node => needed.has(node))
+  const lowering = new Lowering(symbolicBatch, outputNames(graph), foldedScales(graph, kept))
+  const nodes = kept.flatMap(node => lowering.node(node))
   const used = new Set(nodes.flatMap(node => node.inputs))
   const constants = graph.constants
     .filter(({tensor}) => used.has(tensor.name))
@@ -47,7 +48,10 @@ export const lower = (
     return values === undefined || !used.has(input.name) ? [] : [floatTensor(input.name, input.shape, values)]
   })
   const outputs = [...graph.outputs].map(([name, tensor]) => lowering.valueInfo(name, tensor))
-  const renames = [...graph.outputs].map(([name, tensor]) => lowering.plain('Identity', [tensor.name], [name]))
+  const renames = [...graph.outputs].flatMap(([name, tensor]) => {
+    const given = lowering.nameOf(tensor)
+    return given === name ? [] : [lowering.plain('Identity', [given], [name])]
+  })
   return {
     producer: 'gpi',
     opsets: {'': OPSET, [MICROSOFT_DOMAIN]: 1},
@@ -72,6 +76,59 @@ const reachable = (graph: Graph): ReadonlySet<GraphNode> => {
   return needed
 }
 
+/**
+ * Results that can bear their output's name where they are made: those of a node, under the first name they were given.
+ * The others (an input that is an output too, a second name) are copied.
+ */
+const outputNames = (graph: Graph): ReadonlyMap<Tensor, string> => {
+  const taken = new Set([...graph.inputs, ...graph.constants.map(({tensor}) => tensor)].map(({name}) => name))
+  const names = new Map<Tensor, string>()
+  for (const [name, tensor] of graph.outputs) {
+    if (graph.producerOf(tensor) === undefined || names.has(tensor) || taken.has(name)) continue
+    names.set(tensor, name)
+  }
+  return names
+}
+
+interface FoldedScales {
+  /** Factor that a product takes over. */
+  readonly factors: ReadonlyMap<GraphNode, number>
+  /** Multiplications that are then the identity, and what they multiplied. */
+  readonly dropped: ReadonlyMap<GraphNode, Tensor>
+}
+
+/** Multiplications by a constant of what a product alone gives (reshaped or not): the product can scale on its way. */
+const foldedScales = (graph: Graph, nodes: readonly GraphNode[]): FoldedScales => {
+  const uses = new Map<Tensor, number>()
+  for (const tensor of [...nodes.flatMap(node => node.inputs), ...graph.outputs.values()])
+    uses.set(tensor, (uses.get(tensor) ?? 0) + 1)
+  const scalars = new Map(
+    graph.constants
+      .filter(({tensor}) => tensor.shape.length === 0 && tensor.dtype === 'float32')
+      .map(({tensor, values}) => [tensor, values[0] as number]),
+  )
+  const factors = new Map<GraphNode, number>()
+  const dropped = new Map<GraphNode, Tensor>()
+  const outputs = new Set(graph.outputs.values())
+  for (const node of nodes) {
+    const [a, b] = node.inputs as readonly [Tensor, Tensor]
+    if (node.op !== 'Mul' || node.outputs.some(output => outputs.has(output))) continue
+    const factor = scalars.get(b) ?? scalars.get(a)
+    const multiplied = scalars.has(b) ? a : b
+    let source = multiplied
+    if (factor === undefined || scalars.has(source)) continue
+    let producer = graph.producerOf(source)
+    while (producer?.op === 'Reshape' && uses.get(source) === 1) {
+      source = producer.inputs[0] as Tensor
+      producer = graph.producerOf(source)
+    }
+    if (producer?.op !== 'MatMul' || uses.get(source) !== 1 || factors.has(producer)) continue
+    factors.set(producer, factor)
+    dropped.set(node, multiplied)
+  }
+  return {factors, dropped}
+}
+
 const int = (value: number): OnnxAttribute => ({kind: 'int', value})
 const ints = (value: readonly number[]): OnnxAttribute => ({kind: 'ints', value})
 const float = (value: number): OnnxAttribute => ({kind: 'float', value})
@@ -80,9 +137,20 @@ class Lowering {
   readonly extra: OnnxTensor[] = []
   readonly #symbolicBatch: boolean
   readonly #known = new Map<string, string>()
+  readonly #names: ReadonlyMap<Tensor, string>
+  readonly #scales: FoldedScales
+  /** Results of dropped multiplications, and what stands for them. */
+  readonly #stands = new Map<Tensor, Tensor>()
 
-  constructor(symbolicBatch: boolean) {
+  constructor(symbolicBatch: boolean, names: ReadonlyMap<Tensor, string>, scales: FoldedScales) {
     this.#symbolicBatch = symbolicBatch
+    this.#names = names
+    this.#scales = scales
+  }
+
+  nameOf(tensor: Tensor): string {
+    const stands = this.#stands.get(tensor)
+    return stands === undefined ? (this.#names.get(tensor) ?? tensor.name) : this.nameOf(stands)
   }
 
   plain(
@@ -103,8 +171,13 @@ class Lowering {
   }
 
   node(node: GraphNode): readonly OnnxNode[] {
-    const inputs = node.inputs.map(tensor => tensor.name)
-    const outputs = node.outputs.map(tensor => tensor.name)
+    const multiplied = this.#scales.dropped.get(node)
+    if (multiplied !== undefined) {
+      this.#stands.set(node.outputs[0] as Tensor, multiplied)
+      return []
+    }
+    const inputs = node.inputs.map(tensor => this.nameOf(tensor))
+    const outputs = node.outputs.map(tensor => this.nameOf(tensor))
     const attributes = node.attributes
     const number = (key: string): number => attributes[key] as number
     switch (node.op) {
@@ -127,6 +200,12 @@ class Lowering {
       case 'Softmax':
       case 'LogSoftmax':
         return [this.plain(node.op, inputs, outputs, {axis: int(number('axis'))})]
+      case 'Split':
+        return [
+          this.plain('Split', inputs, outputs, {axis: int(number('axis')), num_outputs: int(node.outputs.length)}),
+        ]
+      case 'ReduceSumSquare':
+        return [this.plain('ReduceSumSquare', inputs, outputs, {keepdims: int(0)})]
       case 'Slice': {
         const range = [[number('start')], [number('end')], [number('axis')], [number('step')]]
         return [this.plain('Slice', [...inputs, ...range.map(value => this.#ints(value))], outputs)]
@@ -150,7 +229,8 @@ class Lowering {
   }
 
   #matmul(node: GraphNode, inputs: readonly string[], outputs: readonly string[]): OnnxNode {
-    const {transA, transB, alpha} = node.attributes as {transA: boolean; transB: boolean; alpha: number}
+    const {transA, transB} = node.attributes as {transA: boolean; transB: boolean}
+    const alpha = (node.attributes['alpha'] as number) * (this.#scales.factors.get(node) ?? 1)
     if (!transA && !transB && alpha === 1) return this.plain('MatMul', inputs, outputs)
     const attributes = {transA: int(transA ? 1 : 0), transB: int(transB ? 1 : 0), alpha: float(alpha)}
     return {...this.plain('FusedMatMul', inputs, outputs, attributes), domain: MICROSOFT_DOMAIN}

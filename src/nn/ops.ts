@@ -108,6 +108,9 @@ export const reduceSum = (x: Tensor, axes: readonly number[] = x.shape.map((_, i
   return single('ReduceSum', [x], reducedShape(x.shape, normal, keepDims), {axes: normal, keepDims})
 }
 
+/** Sum of the squares of all elements. */
+export const reduceSumSquare = (x: Tensor): Tensor => single('ReduceSumSquare', [x], [])
+
 export const reduceMean = (x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i), keepDims = false): Tensor => {
   const count = axes.reduce((product, axis) => product * x.shape[normalAxis('ReduceMean', axis, x.shape.length)]!, 1)
   return mul(reduceSum(x, axes, keepDims), 1 / count)
@@ -162,6 +165,16 @@ export const concat = (parts: readonly Tensor[], axis: number): Tensor => {
     first.shape.map((d, i) => (i === at ? total : d)),
     {axis: at},
   )
+}
+
+/** Equal parts of one axis, in order. */
+export const split = (x: Tensor, axis: number, parts: number): readonly Tensor[] => {
+  const at = normalAxis('Split', axis, x.shape.length)
+  const length = x.shape[at]! / parts
+  if (!Number.isInteger(length)) throw new ShapeError(`Split: axis ${at} of [${x.shape}] does not part into ${parts}`)
+  const shape = x.shape.map((d, i) => (i === at ? length : d))
+  const results = Array.from({length: parts}, () => ({shape, dtype: x.dtype}))
+  return x.graph.append('Split', [x], {axis: at}, results)
 }
 
 /** Elements start (included) to end (excluded) of one axis, every `step`-th. */

@@ -7,6 +7,7 @@ import {floatTensor, int64Tensor, type OnnxAttribute, type OnnxModel} from '../.
 import {readOnnx} from '../../src/nn/onnx-reader.ts'
 import {writeOnnx} from '../../src/nn/onnx-writer.ts'
 import * as ops from '../../src/nn/ops.ts'
+import {expectRuntimeAgrees, randomFeeds} from './support.ts'
 
 const float = fc.float({noNaN: true})
 const attribute: fc.Arbitrary<OnnxAttribute> = fc.oneof(
@@ -77,4 +78,41 @@ test('the same graph gives the same bytes', () => {
     return writeOnnx(lower(graph))
   }
   expect(build()).toEqual(build())
+})
+
+test('a constant factor goes into the product that it scales, and nothing else changes', () => {
+  const build = () => {
+    const graph = new Graph()
+    const [a, b] = [graph.input('a', [2, 3]), graph.input('b', [3, 4])]
+    const product = ops.matmul(a, b)
+    const used = ops.matmul(a, b, {alpha: 2})
+    graph.output('folded', ops.exp(ops.mul(ops.reshape(product, [8]), 0.25)))
+    graph.output(
+      'scalar',
+      ops.exp(ops.mul(0.5, ops.reshape(ops.matmul(ops.slice(a, 0, 0, 1), ops.slice(b, 1, 0, 1)), []))),
+    )
+    // Used twice, and an output itself: these stay as they are.
+    graph.output('kept', ops.add(ops.mul(used, 0.5), used))
+    graph.output('named', ops.mul(ops.matmul(a, b), 3))
+    return graph
+  }
+  const model = lower(build())
+  expect(model.nodes.filter(({op}) => op === 'Mul')).toHaveLength(2)
+  expectRuntimeAgrees(build(), randomFeeds(build(), 3))
+})
+
+test('an output bears its name where it is made; only an input or a second name is copied', () => {
+  const graph = new Graph()
+  const x = graph.input('x', [2])
+  const y = ops.exp(x)
+  graph.output('first', y)
+  graph.output('second', y)
+  graph.output('same', x)
+  const model = lower(graph)
+  expect(model.nodes.map(({op, outputs}) => `${op} ${outputs}`)).toEqual([
+    'Exp first',
+    'Identity second',
+    'Identity same',
+  ])
+  expectRuntimeAgrees(graph, randomFeeds(graph, 1))
 })

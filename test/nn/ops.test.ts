@@ -46,6 +46,12 @@ describe('elementwise operations of two tensors', () => {
   })
 })
 
+/** A function in which every part of a split goes another way. */
+const thirds = (x: Tensor): Tensor => {
+  const [a, b, c] = ops.split(ops.concat([x, ops.exp(x), ops.mul(x, x)], 0), 0, 3) as [Tensor, Tensor, Tensor]
+  return ops.add(ops.mul(a, b), c)
+}
+
 describe('elementwise operations of one tensor', () => {
   test.each([
     ['neg', ops.neg, -2],
@@ -67,6 +73,9 @@ describe('elementwise operations of one tensor', () => {
     ['transpose', (x: Tensor) => ops.transpose(x, [...x.shape.keys()].reverse()), -2],
     ['reshape', (x: Tensor) => ops.reshape(x, [-1, 1]), -2],
     ['slice', (x: Tensor) => ops.slice(ops.concat([x, x], 0), 0, 1, 2 * (x.shape[0] as number), 2), -2],
+    ['reduceSumSquare', (x: Tensor) => ops.reduceSumSquare(x), -2],
+    ['split', (x: Tensor) => thirds(x), -2],
+    ['split with a part that nothing uses', (x: Tensor) => ops.split(ops.concat([x, x], -1), -1, 2)[1] as Tensor, -2],
     ['concat', (x: Tensor) => ops.concat([x, ops.mul(x, x)], -1), -2],
   ] as const)('%s differentiates', (_name, op, low) => {
     fc.assert(
