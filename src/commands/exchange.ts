@@ -19,6 +19,11 @@ export default class Exchange extends BaseCommand {
     speed: Flags.string({description: "how fast the market's clock runs against the wall's", default: '1'}),
     at: Flags.string({description: "where the market's clock starts (default: a market open)", helpValue: 'TIME'}),
     symbols: Flags.string({description: 'instruments, separated by commas', helpValue: 'A,B'}),
+    options: Flags.string({
+      description: 'shares whose option chains are simulated, separated by commas',
+      helpValue: 'A,B',
+      exclusive: ['data'],
+    }),
     data: Flags.string({description: 'replay this catalog instead of simulating', helpValue: 'DIR'}),
     cash: Flags.integer({description: 'dollars in the account at the start', min: 1, default: 100_000}),
     'rate-limit': Flags.integer({
@@ -43,6 +48,7 @@ export default class Exchange extends BaseCommand {
         cash: flags.cash,
         requestsPerMinute: flags['rate-limit'],
         environment: process.env,
+        ...(flags.options === undefined ? {} : {optionsOn: flags.options.split(',').filter(symbol => symbol !== '')}),
         ...(flags.at === undefined ? {} : {at: flags.at}),
         ...(flags.data === undefined ? {} : {data: flags.data}),
       },

@@ -13,7 +13,16 @@ if (port === null) throw new Error('exchange-worker must run as a worker thread'
 const tell = (answer: ExchangeAnswer): void => port.postMessage(answer)
 
 try {
-  const {seed, speed, symbols, port: wanted, startUs, data, requestsPerMinute} = workerData as ExchangeRequest
+  const {
+    seed,
+    speed,
+    symbols,
+    port: wanted,
+    startUs,
+    data,
+    requestsPerMinute,
+    optionsOn,
+  } = workerData as ExchangeRequest
   const replay =
     data === undefined
       ? undefined
@@ -33,7 +42,11 @@ try {
     scheduler: systemScheduler(),
     port: wanted,
     ...(replay === undefined
-      ? {...(symbols.length === 0 ? {} : {symbols}), ...(startUs === undefined ? {} : {startUs})}
+      ? {
+          ...(optionsOn === undefined ? {} : {optionsOn}),
+          ...(symbols.length === 0 ? {} : {symbols}),
+          ...(startUs === undefined ? {} : {startUs}),
+        }
       : {market: replay, startUs: replay.startUs}),
   })
   void exchange.ended.then(() => tell({kind: 'ended'}))

@@ -14,6 +14,8 @@ export interface ExchangeSettings {
   /** Start of the market's clock: a date-time. The default is a market open, or a replay's first row. */
   readonly at?: string
   readonly symbols: readonly string[]
+  /** Shares whose option chains the simulated market lists. */
+  readonly optionsOn?: readonly string[]
   /** Catalog to replay instead of simulating. */
   readonly data?: string
   readonly cash?: number
@@ -76,6 +78,7 @@ export const serveExchange = async (
     ...(cash === undefined ? {} : {startingCash: cash}),
     ...(settings.requestsPerMinute === undefined ? {} : {requestsPerMinute: settings.requestsPerMinute}),
     ...(replay === undefined ? (symbols.length === 0 ? {} : {symbols}) : {market: replay.market}),
+    ...(settings.optionsOn === undefined ? {} : {optionsOn: settings.optionsOn}),
     onRequest: request => onEvent({kind: 'request', tsUs: exchange.exchange.nowUs, ...request}),
   })
   onEvent({
@@ -85,7 +88,8 @@ export const serveExchange = async (
     seed,
     speed,
     startUs,
-    symbols: exchange.exchange.instruments.all().map(({symbol}) => symbol),
+    // Contracts come and go by the hundred; `/v2/options/contracts` lists them.
+    symbols: exchange.exchange.instruments.all().flatMap(({symbol, kind}) => (kind === 'option' ? [] : [symbol])),
     market: replay === undefined ? 'simulated' : 'replay',
   })
   exchange.exchange.listen({

@@ -1,4 +1,4 @@
-import {assetClass, positionSymbol} from './assets.ts'
+import {assetClass, positionSymbol, unitSize} from './assets.ts'
 import {absolute, type Decimal, formatDecimal, quotient, times} from './decimal.ts'
 import {averageEntry, type Position} from './ledger.ts'
 import type {MarginValues} from './margin.ts'
@@ -74,11 +74,15 @@ export const positionJson = (
 ): Record<string, unknown> => {
   const {asset, qty, cost, overnightQty} = position
   const {current, lastDay} = prices
-  const value = times(qty, current)
+  // Money is of the whole contract, prices are a share's.
+  const unit = unitSize(asset)
+  const value = times(times(qty, current), unit)
   const profit = value - cost
   // What was held overnight is measured from yesterday's close, the rest from its entry price.
-  const entry = averageEntry(position)
-  const dayBasis = times(overnightQty, lastDay) + (overnightQty === 0n ? cost : times(qty - overnightQty, entry))
+  const entry = quotient(cost, times(qty, unit))
+  const dayBasis =
+    times(times(overnightQty, lastDay), unit) +
+    (overnightQty === 0n ? cost : times(qty - overnightQty, averageEntry(position)))
   const dayProfit = value - dayBasis
   return {
     asset_id: asset.id,

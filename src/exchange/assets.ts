@@ -1,5 +1,6 @@
 import {crypto, equity, type Instrument} from '../domain/instrument.ts'
 import type {Rng} from '../domain/rng.ts'
+import {type Decimal, fromUnits} from './decimal.ts'
 import {uuid} from './uuid.ts'
 
 /** What the exchange lists: an instrument with the venue's own facts about it. */
@@ -43,6 +44,7 @@ export const listedInstrument = (instrument: Instrument): Instrument =>
 /** Ids are drawn once, in listing order, so one seed always gives one catalogue. */
 export const listAssets = (instruments: readonly Instrument[], rng: Rng): readonly Asset[] =>
   instruments.map(instrument => {
+    if (instrument.kind === 'option') return optionAsset(instrument, uuid(rng))
     const coin = instrument.kind === 'crypto'
     const facts = LISTED[instrument.symbol] ?? {
       name: instrument.symbol,
@@ -61,8 +63,26 @@ export const listAssets = (instruments: readonly Instrument[], rng: Rng): readon
     }
   })
 
+/** A contract is bought with cash and never lent; its quotes bear the letter of the composite feed. */
+const optionAsset = (instrument: Instrument, id: string): Asset => ({
+  id,
+  instrument,
+  name: instrument.symbol,
+  exchange: '',
+  tradable: true,
+  marginable: false,
+  shortable: false,
+  fractionable: false,
+  tape: '',
+  participant: 'C',
+})
+
 /** Alpaca's name of the asset class. */
-export const assetClass = (asset: Asset): string => (asset.instrument.kind === 'crypto' ? 'crypto' : 'us_equity')
+export const assetClass = ({instrument: {kind}}: Asset): string =>
+  kind === 'crypto' ? 'crypto' : kind === 'option' ? 'us_option' : 'us_equity'
+
+/** What one unit of a position stands for: a hundred shares for a contract. Prices are a share's. */
+export const unitSize = ({instrument}: Asset): Decimal => fromUnits(instrument.multiplier, 0)
 
 /** Positions in coins are written without the slash. */
 export const positionSymbol = (symbol: string): string => symbol.replace('/', '')

@@ -194,6 +194,23 @@ export const PROCESS = {
 /** Variance over the session by half hours against its mean: the U shape of any intraday volume or volatility [a]. */
 export const SESSION_SHAPE: readonly number[] = [3.2, 1.6, 1.2, 1.0, 0.85, 0.75, 0.65, 0.62, 0.65, 0.7, 0.8, 0.9, 1.3]
 
+/** What implied volatility lies above the realised one over time, as a ratio [a]. */
+const IMPLIED_OVER_REALISED = 1.2
+
+/** Usual implied volatility a year of a share: sessions and the nights between them, with the premium that options carry. */
+export const annualVolatilityOf = (symbol: string): number => {
+  const {QQQ, AAPL, PEP, otherStock, marketVolatility, overnightVariance} = PROCESS
+  const shares: Readonly<Record<string, {readonly beta: number; readonly own: number}>> = {
+    SPY: {beta: 1, own: 0},
+    QQQ,
+    AAPL,
+    PEP,
+    KO: PEP,
+  }
+  const {beta, own} = shares[symbol] ?? otherStock
+  return Math.hypot(beta * marketVolatility, own) * Math.sqrt(1 + overnightVariance) * IMPLIED_OVER_REALISED
+}
+
 export const calibrationOf = (symbol: string): Calibration => {
   const known = CALIBRATIONS.find(calibration => calibration.symbol === symbol)
   if (known !== undefined) return known

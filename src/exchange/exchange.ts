@@ -5,7 +5,7 @@ import type {Rng} from '../domain/rng.ts'
 import {type Side, US_PER_MINUTE} from '../domain/units.ts'
 import {type AccountFacts, accountJson} from './account-json.ts'
 import {type Activity, cashFeeActivity, coinFeeActivity, fillActivity} from './activities.ts'
-import {type Asset, listAssets, positionSymbol} from './assets.ts'
+import {type Asset, listAssets, positionSymbol, unitSize} from './assets.ts'
 import {type Decimal, fromUnits, ONE, times} from './decimal.ts'
 import {feeSchedule} from './fees.ts'
 import {dollarPair, heldForOrders, holdingKey, isCash, reservedBy, type Valuation, valuationSymbol} from './holdings.ts'
@@ -14,6 +14,9 @@ import {Ledger, type Position} from './ledger.ts'
 import {type MarginValues, marginOf} from './margin.ts'
 import {MarketStore, type StoredBar} from './market-store.ts'
 import {createVenue} from './matching.ts'
+import {putCollateral} from './options/collateral.ts'
+import {termsOf} from './options/contract.ts'
+import {expireContracts} from './options/settlement.ts'
 import type {AccountConfiguration, CheckContext} from './order-checks.ts'
 import {type DeskFill, OrderDesk, type TradeUpdate} from './order-desk.ts'
 import type {OrderRecord} from './order-record.ts'
@@ -79,6 +82,8 @@ export class PaperExchange {
   /** Equity at the close of each trading day. */
   readonly dailyEquity: {readonly day: number; readonly equity: Decimal}[] = []
   configuration = DEFAULT_CONFIGURATION
+  /** Contracts that their holder will not use at expiry, by position. */
+  readonly doNotExercise = new Set<string>()
 
   readonly #venue: Venue
   readonly #listeners = new Set<ExchangeListener>()
@@ -94,6 +99,8 @@ export class PaperExchange {
   #balanceDay: number
   /** Price of each instrument at the close before, in ticks. */
   readonly #lastDayTicks: Float64Array
+  /** Of each contract as its quotes carry it, 0 for all else. */
+  readonly #openInterest: Float64Array
   #closing: {day: number; equity: Decimal; maintenance: Decimal} | undefined
   #nowUs: number
   #boundary: Boundary
@@ -153,6 +160,7 @@ export class PaperExchange {
     this.#lastEquity = this.ledger.cash
     this.#balanceDay = previousTradingDay(newYorkDay(startUs))
     this.#lastDayTicks = new Float64Array(instruments.size)
+    this.#openInterest = new Float64Array(instruments.size)
     this.#boundary = nextBoundary(startUs)
     this.#nextMinuteUs = (Math.floor(startUs / US_PER_MINUTE) + 1) * US_PER_MINUTE
   }
@@ -206,6 +214,7 @@ export class PaperExchange {
     if (this.#lastDayTicks[instrument] === 0) this.#lastDayTicks[instrument] = midTicks(this.market, instrument)
     this.#venue.onRow(chunk, row)
     this.#venue.advanceTo(this.#nowUs)
+    if (chunk.kind[row] === EventKind.option) this.#openInterest[instrument] = chunk.v5[row] as number
     if (chunk.kind[row] === EventKind.trade) {
       const asset = this.#byIndex[instrument] as Asset
       this.desk.onTrade(asset, fromUnits(chunk.v0[row] as number, asset.instrument.priceDecimals))
@@ -221,8 +230,9 @@ export class PaperExchange {
       const i = this.indexOf(asset)
       const {priceDecimals} = asset.instrument
       const last = this.market.lastTicks[i] as number
-      if (last > 0) return fromUnits(last, priceDecimals)
       const mid = midTicks(this.market, i)
+      // Most contracts trade once in a while, if at all: what is quoted now says more than what was paid once.
+      if (last > 0 && !(asset.instrument.kind === 'option' && mid > 0)) return fromUnits(last, priceDecimals)
       return mid > 0 ? fromUnits(Math.round(mid * 2), priceDecimals) / 2n : undefined
     },
     farPrice: (asset, side: Side) => {
@@ -247,7 +257,12 @@ export class PaperExchange {
 
   priceOf(position: Position): Decimal {
     const price = this.valuation.lastPrice(position.asset) ?? 0n
-    return times(price, this.valuation.dollarsPer(position.asset.instrument.quote) ?? 0n)
+    const {asset} = position
+    return times(times(price, unitSize(asset)), this.valuation.dollarsPer(asset.instrument.quote) ?? 0n)
+  }
+  /** Open contracts; undefined where the market does not say. */
+  openInterest(index: number): number | undefined {
+    return (this.#openInterest[index] as number) > 0 ? this.#openInterest[index] : undefined
   }
   lastDayPrice(asset: Asset): Decimal {
     return fromUnits(Math.round(this.#lastDayTicks[this.indexOf(asset)] as number), asset.instrument.priceDecimals)
@@ -265,6 +280,7 @@ export class PaperExchange {
       multiplier: this.multiplier(),
       reserved: reserved.shares,
       reservedCash: reserved.coins,
+      collateral: putCollateral(this.ledger, this.desk.open()),
     })
   }
 
@@ -287,6 +303,8 @@ export class PaperExchange {
       margin: this.margin(),
       configuration: this.configuration,
       shortingEnabled: this.equity() >= MARGIN_MINIMUM,
+      nowUs: this.#nowUs,
+      isOpen: asset => this.isOpen(asset),
     }
   }
 
@@ -375,11 +393,24 @@ export class PaperExchange {
         else this.desk.expire(order)
       } else for (const member of [order, ...order.legs]) this.desk.pause(member)
     }
+    this.#expireOptions(session)
     const {equity, maintenanceMargin} = this.margin()
     this.#closing = {day: session.day, equity, maintenance: maintenanceMargin}
     this.dailyEquity.push({day: session.day, equity})
-    for (let i = 0; i < this.#byIndex.length; i++)
-      if (this.market.lastTicks[i] !== 0) this.#lastDayTicks[i] = this.market.lastTicks[i] as number
+    for (let i = 0; i < this.#byIndex.length; i++) {
+      const isContract = this.#byIndex[i]?.instrument.kind === 'option'
+      const close = isContract ? midTicks(this.market, i) : (this.market.lastTicks[i] as number)
+      if (close > 0) this.#lastDayTicks[i] = close
+    }
+  }
+
+  /** Orders for contracts that stop trading now end with them, whatever their time in force. */
+  #expireOptions({closeUs}: Session): void {
+    for (const order of this.desk.open()) {
+      const terms = termsOf(order.asset)
+      if (terms !== undefined && terms.lastUs <= closeUs) this.desk.expire(order)
+    }
+    expireContracts(this)
   }
 
   /** A new day in New York: the last close becomes the reference. */
@@ -405,10 +436,12 @@ export class PaperExchange {
   #bookFill(deskFill: DeskFill): void {
     const {order, qty, price, fill} = deskFill
     const {instrument} = order.asset
-    const value = times(qty, price)
+    const unit = unitSize(order.asset)
+    const value = times(times(qty, price), unit)
     const dollars = this.valuation.dollarsPer(instrument.quote) ?? 0n
     const key = holdingKey(instrument)
-    this.ledger.move({key, asset: this.valuedBy(order.asset), side: order.side, qty, price: times(price, dollars)})
+    const unitPrice = times(times(price, dollars), unit)
+    this.ledger.move({key, asset: this.valuedBy(order.asset), side: order.side, qty, price: unitPrice})
     const feeQty = fromUnits(fill.feeLots ?? 0, instrument.sizeDecimals)
     const feeMoney = fromUnits(fill.feeMicros, 6)
     if (isCash(instrument.quote)) this.ledger.cash += (order.side === 'buy' ? -value : value) - feeMoney

@@ -1,8 +1,9 @@
 import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
 import type {Side} from '../domain/units.ts'
-import type {Asset} from './assets.ts'
+import {type Asset, unitSize} from './assets.ts'
 import {type Decimal, fromUnits, greatest, times} from './decimal.ts'
 import type {Ledger} from './ledger.ts'
+import {lockedByCalls} from './options/collateral.ts'
 import {isFinal, leavesOf, type OrderRecord} from './order-record.ts'
 
 /**
@@ -47,7 +48,7 @@ export const reservePrice = (order: OrderRecord, valuation: Valuation): Decimal 
 export const openNotional = (order: OrderRecord, valuation: Valuation): Decimal =>
   order.notional !== undefined && order.qty === undefined
     ? order.notional
-    : times(leavesOf(order), reservePrice(order, valuation))
+    : times(times(leavesOf(order), reservePrice(order, valuation)), unitSize(order.asset))
 
 /** Members of one complex order share one holding: the largest of them is what they hold back. */
 const groupKey = (order: OrderRecord): string => (order.parent ?? order).id
@@ -78,7 +79,7 @@ export const heldForOrders = (
     const group = groupKey(order)
     groups.set(group, greatest(groups.get(group) ?? 0n, claim))
   }
-  let qty = 0n
+  let qty = position > 0n ? lockedByCalls(key, ledger, open) : 0n
   for (const claim of groups.values()) qty += claim
   return {qty, orders}
 }
@@ -96,6 +97,8 @@ export const reservedBy = (
     if (!mayTrade(order)) continue
     const {instrument} = order.asset
     const position = ledger.qtyOf(holdingKey(instrument))
+    // What is written is covered by shares or cash, which are counted where they are locked.
+    if (instrument.kind === 'option' && order.side === 'sell') continue
     const closing = order.side === 'sell' ? position > 0n : position < 0n
     if (closing || (instrument.kind === 'crypto' && order.side === 'sell')) continue
     if (counted.has(groupKey(order))) continue

@@ -15,6 +15,8 @@ export interface MarginInput {
   readonly multiplier: 1 | 2 | 4
   /** Money that open buy orders and opening shorts of marginable assets could use. */
   readonly reserved: Decimal
+  /** Cash that written puts lock. */
+  readonly collateral?: Decimal
   /** Money that open coin buys could use. */
   readonly reservedCash: Decimal
 }
@@ -48,7 +50,9 @@ export const maintenanceOf = ({qty, price, marginable}: MarginPosition): Decimal
 }
 
 /** The identities of a margin account; every one of them holds exactly for Alpaca's recorded accounts. */
-export const marginOf = ({cash, positions, multiplier, reserved, reservedCash}: MarginInput): MarginValues => {
+export const marginOf = (input: MarginInput): MarginValues => {
+  const {cash, positions, multiplier, reserved, collateral = 0n} = input
+  const reservedCash = input.reservedCash + collateral
   let long = 0n
   let short = 0n
   let paidInFull = 0n

@@ -87,9 +87,10 @@ export class MarketStore {
   constructor(options: MarketStoreOptions) {
     this.#options = options
     const ticks = options.ticks ?? 10_000
-    this.#stores = options.instruments.all().map(() => ({
-      quotes: new Ring<StoredQuote>(ticks),
-      trades: new Ring<StoredTrade>(ticks),
+    this.#stores = options.instruments.all().map(({kind}) => ({
+      // Of a contract only the latest quote is ever asked for.
+      quotes: new Ring<StoredQuote>(kind === 'option' ? 1 : ticks),
+      trades: new Ring<StoredTrade>(kind === 'option' ? 100 : ticks),
       minutes: new Ring<StoredBar>(30 * 1_440),
       days: new Ring<StoredBar>(2_000),
       minute: undefined,
@@ -139,6 +140,7 @@ export class MarketStore {
     const atUs = chunk.tsUs[row]!
     switch (chunk.kind[row]) {
       case EventKind.quote:
+      case EventKind.option:
         store.quotes.push({
           atUs,
           bidTicks: chunk.v0[row]!,

@@ -1,6 +1,7 @@
 import {assetClass} from './assets.ts'
 import {type Decimal, fits, formatDecimal, ONE, parseDecimal} from './decimal.ts'
 import type {PaperExchange} from './exchange.ts'
+import {inferIntent} from './options/option-checks.ts'
 import {checkAccount} from './order-checks.ts'
 import {ratchet} from './order-desk.ts'
 import {isFinal, type OrderClass, type OrderRecord, type OrderRole, orderJson} from './order-record.ts'
@@ -22,7 +23,15 @@ export const submitOrder = (exchange: PaperExchange, body: unknown): Json | Refu
     return malformed('client_order_id must be unique')
   const refused = auctionWindow(exchange, request) ?? checkAccount(request, exchange.checkContext())
   if (refused !== undefined) return refused
-  const order = openOrder(exchange, request)
+  const order = openOrder(
+    exchange,
+    request.asset.instrument.kind === 'option'
+      ? {
+          ...request,
+          positionIntent: inferIntent(request.side, exchange.ledger.qtyOf(request.asset.instrument.symbol)),
+        }
+      : request,
+  )
   exchange.desk.add(order)
   const working = mayWork(exchange, order)
   if (order.type === 'trailing_stop' && working) order.status = 'new'
@@ -147,6 +156,7 @@ const record = (exchange: PaperExchange, draft: Draft, expiresUs: number | undef
     replacedBy: null,
     parent: undefined,
     legs: [],
+    ...(draft.positionIntent === undefined ? {} : {positionIntent: draft.positionIntent}),
   }
 }
 

@@ -4,6 +4,7 @@ import {absolute, type Decimal, fits, formatDecimal, fromUnits, greatest, ONE, t
 import {heldForOrders, holdingKey, isCash, type Valuation} from './holdings.ts'
 import type {Ledger} from './ledger.ts'
 import type {MarginValues} from './margin.ts'
+import {checkOptionAccount} from './options/option-checks.ts'
 import {isFinal, type OrderRecord} from './order-record.ts'
 import type {OrderRequest} from './order-request.ts'
 import {washTrade} from './wash-trade.ts'
@@ -28,12 +29,17 @@ export interface CheckContext {
   readonly margin: MarginValues
   readonly configuration: AccountConfiguration
   readonly shortingEnabled: boolean
+  readonly nowUs: number
+  /** Whether the asset of the order can trade now. */
+  readonly isOpen: (asset: Asset) => boolean
 }
 
 /** The account's own checks in the order of the catalogue: flags, position and side, wash trade, money. */
 export const checkAccount = (request: OrderRequest, context: CheckContext): Refusal | undefined =>
-  checkFlags(request, context) ??
-  (request.asset.instrument.kind === 'crypto' ? checkCoins(request, context) : checkShares(request, context))
+  request.asset.instrument.kind === 'option'
+    ? checkOptionAccount(request, context)
+    : (checkFlags(request, context) ??
+      (request.asset.instrument.kind === 'crypto' ? checkCoins(request, context) : checkShares(request, context)))
 
 const checkFlags = ({asset, qty}: OrderRequest, {configuration}: CheckContext): Refusal | undefined => {
   if (configuration.suspend_trade) return forbidden('new orders are rejected by user request')

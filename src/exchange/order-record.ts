@@ -2,6 +2,7 @@ import type {OrderType, TimeInForce} from '../domain/order.ts'
 import type {Side} from '../domain/units.ts'
 import {type Asset, assetClass} from './assets.ts'
 import {type Decimal, formatDecimal, quotient} from './decimal.ts'
+import type {PositionIntent} from './order-request.ts'
 import {isoUtc} from './wire-time.ts'
 
 /** The states of Alpaca's order life cycle that this exchange uses. */
@@ -60,6 +61,8 @@ export interface OrderRecord {
   replacedBy: string | null
   parent: OrderRecord | undefined
   readonly legs: OrderRecord[]
+  /** Of option orders. */
+  readonly positionIntent?: PositionIntent
 }
 
 const price = (value: Decimal | undefined): string | null => (value === undefined ? null : formatDecimal(value))
@@ -90,10 +93,11 @@ export const orderJson = (order: OrderRecord, nested = true): Record<string, unk
   qty: order.notional === undefined ? price(order.qty) : null,
   filled_qty: formatDecimal(order.filledQty),
   filled_avg_price: order.filledQty === 0n ? null : formatDecimal(quotient(order.filledValue, order.filledQty)),
-  order_class: order.orderClass,
+  order_class: order.asset.instrument.kind === 'option' ? 'simple' : order.orderClass,
   order_type: order.type,
   type: order.type,
   side: order.side,
+  ...(order.positionIntent === undefined ? {} : {position_intent: order.positionIntent}),
   time_in_force: order.timeInForce,
   limit_price: price(order.limitPrice),
   stop_price: price(order.stopPrice),

@@ -2,6 +2,7 @@ import type {OrderType, TimeInForce} from '../domain/order.ts'
 import {opposite, type Side} from '../domain/units.ts'
 import type {Asset} from './assets.ts'
 import {type Decimal, fits, formatDecimal, fromUnits, ONE, parseDecimal, roundTo, toUnits} from './decimal.ts'
+import {checkOptionRequest} from './options/option-checks.ts'
 import type {OrderClass} from './order-record.ts'
 import {isRefusal, malformed, notFound, type Refusal, unprocessable} from './wire-error.ts'
 
@@ -20,9 +21,14 @@ export interface OrderRequest {
   readonly stopPrice: Decimal | undefined
   readonly trailPrice: Decimal | undefined
   readonly trailPercent: Decimal | undefined
+  /** Of option orders: as given, undefined where it is to be inferred. */
+  readonly positionIntent?: PositionIntent
   readonly takeProfit: {readonly limitPrice: Decimal} | undefined
   readonly stopLoss: {readonly stopPrice: Decimal; readonly limitPrice: Decimal | undefined} | undefined
 }
+
+export type PositionIntent = 'buy_to_open' | 'buy_to_close' | 'sell_to_open' | 'sell_to_close'
+const INTENTS: readonly string[] = ['buy_to_open', 'buy_to_close', 'sell_to_open', 'sell_to_close']
 
 export interface RequestContext {
   readonly assetOf: (symbolOrId: string) => Asset | undefined
@@ -60,6 +66,9 @@ export const readOrderRequest = (input: unknown, context: RequestContext): Order
   if (!absent(clientOrderId) && (typeof clientOrderId !== 'string' || clientOrderId.length > 128))
     return malformed('client_order_id must be no more than 128 characters')
 
+  const intent = body['position_intent']
+  if (!absent(intent) && !INTENTS.includes(String(intent))) return malformed('invalid position_intent')
+
   const asset = context.assetOf(String(body['symbol']))
   if (asset === undefined) return unprocessable(`asset "${body['symbol']}" not found`)
   if (!asset.tradable) return unprocessable(`asset "${asset.instrument.symbol}" is not tradable`)
@@ -78,16 +87,12 @@ export const readOrderRequest = (input: unknown, context: RequestContext): Order
     extendedHours: body['extended_hours'] === true,
     ...amounts,
     ...exits,
+    ...(asset.instrument.kind === 'option' && !absent(intent) ? {positionIntent: intent as PositionIntent} : {}),
     // An OCO may name its limit only inside take_profit (the SDK's form) or at the top as well.
     limitPrice:
       amounts.limitPrice ?? (orderClass === 'oco' && type === 'limit' ? exits.takeProfit?.limitPrice : undefined),
   }
-  return (
-    checkPrices(request) ??
-    (asset.instrument.kind === 'crypto' ? checkCrypto(request) : checkEquity(request)) ??
-    checkClass(request, context) ??
-    request
-  )
+  return checkPrices(request) ?? checkKind(request) ?? checkClass(request, context) ?? request
 }
 
 const legSymbol = (body: Body): string => {
@@ -122,6 +127,7 @@ const readAmounts = (body: Body, asset: Asset): Amounts | Refusal => {
   if (amounts.notional !== undefined && amounts.notional < ONE) return unprocessable('notional must be >= 1.00')
   if (amounts.qty === undefined) return amounts
   const {sizeDecimals, kind} = asset.instrument
+  if (kind === 'option') return amounts
   // Excess digits of a coin quantity are cut without a word; of a share they are refused.
   if (kind === 'crypto') return {...amounts, qty: fromUnits(toUnits(amounts.qty, sizeDecimals), sizeDecimals)}
   return fits(amounts.qty, sizeDecimals) ? amounts : malformed(`qty must be limited to ${sizeDecimals} decimal places`)
@@ -183,6 +189,17 @@ const isAllowedPrice = (asset: Asset, price: Decimal): boolean =>
     : price >= ONE
       ? price % CENT === 0n
       : fits(price, 4)
+
+const checkKind = (request: OrderRequest): Refusal | undefined => {
+  switch (request.asset.instrument.kind) {
+    case 'crypto':
+      return checkCrypto(request)
+    case 'option':
+      return checkOptionRequest(request)
+    default:
+      return checkEquity(request)
+  }
+}
 
 const checkCrypto = ({type, timeInForce, orderClass, extendedHours}: OrderRequest): Refusal | undefined => {
   if (type !== 'market' && type !== 'limit' && type !== 'stop_limit')

@@ -1,6 +1,6 @@
 import {positionJson} from './account-json.ts'
-import {positionSymbol} from './assets.ts'
-import {absolute, type Decimal, formatDecimal, fromUnits, parseDecimal, times, toUnits} from './decimal.ts'
+import {positionSymbol, unitSize} from './assets.ts'
+import {absolute, type Decimal, formatDecimal, fromUnits, parseDecimal, quotient, times, toUnits} from './decimal.ts'
 import type {PaperExchange} from './exchange.ts'
 import {holdingKey} from './holdings.ts'
 import type {Position} from './ledger.ts'
@@ -13,7 +13,10 @@ type Json = Record<string, unknown>
 const view = (exchange: PaperExchange, position: Position): Json =>
   positionJson(
     position,
-    {current: exchange.priceOf(position), lastDay: exchange.lastDayPrice(position.asset)},
+    {
+      current: quotient(exchange.priceOf(position), unitSize(position.asset)),
+      lastDay: exchange.lastDayPrice(position.asset),
+    },
     exchange.available(position),
   )
 

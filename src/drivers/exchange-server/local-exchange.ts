@@ -5,8 +5,10 @@ import {InstrumentTable, instrumentOf} from '../../domain/instrument.ts'
 import {createRng} from '../../domain/rng.ts'
 import type {Clock, Scheduler} from '../../domain/time.ts'
 import {listedInstrument} from '../../exchange/assets.ts'
+import {annualVolatilityOf, calibrationOf} from '../../exchange/calibration.ts'
 import {PaperExchange} from '../../exchange/exchange.ts'
 import type {MarketSource} from '../../exchange/market-source.ts'
+import {withOptions} from '../../exchange/options/option-market.ts'
 import {type Credentials, LOCAL_CREDENTIALS} from '../../exchange/server/credentials.ts'
 import {createSimulatedMarket, DEFAULT_SYMBOLS, type SimulatedMarket} from '../../exchange/simulated-market.ts'
 import {parseTime} from '../../exchange/wire-time.ts'
@@ -24,6 +26,8 @@ export interface LocalExchangeOptions {
   readonly speed?: number
   readonly startUs?: number
   readonly symbols?: readonly string[]
+  /** Shares of the simulated market whose option chains are listed; none by default. */
+  readonly optionsOn?: readonly string[]
   /** Replaces the simulated market; its table must be in the exchange's scale (`listedInstrument`). */
   readonly market?: MarketSource
   /** 0, the default, takes a free port. */
@@ -76,7 +80,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
   const startUs = options.startUs ?? DEFAULT_START_US
   const rng = createRng(seed, 'exchange')
   const simulated = options.market === undefined ? simulate(options, startUs) : undefined
-  const source = (options.market ?? simulated) as MarketSource
+  const source = options.market ?? listed(simulated as SimulatedMarket, options, startUs)
   const exchange = new PaperExchange({
     instruments: source.instruments,
     rng,
@@ -177,6 +181,31 @@ const simulate = (options: LocalExchangeOptions, startUs: number): SimulatedMark
     rng: createRng(options.seed, 'market'),
     startUs,
   })
+}
+
+/** The simulated market with the chains that were asked for, priced by the calibration of their underlyings. */
+const listed = (
+  market: SimulatedMarket,
+  {seed, optionsOn = []}: LocalExchangeOptions,
+  startUs: number,
+): MarketSource => {
+  if (optionsOn.length === 0) return market
+  const missing = optionsOn.filter(symbol => market.instruments.indexOf(symbol) === undefined)
+  if (missing.length > 0)
+    throw new UserError('OPTIONS_WITHOUT_UNDERLYING', `the market does not list ${missing.join(', ')}`, {
+      hints: [
+        `add it to --symbols; listed are ${market.instruments
+          .all()
+          .map(({symbol}) => symbol)
+          .join(', ')}`,
+      ],
+    })
+  const underlyings = optionsOn.map(symbol => ({
+    symbol,
+    price: calibrationOf(symbol).price,
+    volatility: annualVolatilityOf(symbol),
+  }))
+  return withOptions(market, {underlyings, rng: createRng(seed, 'options'), startUs})
 }
 
 /** Loopback only: the credentials are public. */

@@ -4,10 +4,11 @@ import {decode} from '@msgpack/msgpack'
 import {type RawData, WebSocket, WebSocketServer} from 'ws'
 import type {Scheduler} from '../../domain/time.ts'
 import {US_PER_SECOND} from '../../domain/units.ts'
+import type {Asset} from '../../exchange/assets.ts'
 import type {PaperExchange} from '../../exchange/exchange.ts'
 import {authenticate, type Credentials} from '../../exchange/server/credentials.ts'
 import {DataHub} from '../../exchange/server/data-hub.ts'
-import {CRYPTO, DataStreamSession, STOCKS, type StreamKind} from '../../exchange/server/data-stream.ts'
+import {CRYPTO, DataStreamSession, OPTIONS, STOCKS, type StreamKind} from '../../exchange/server/data-stream.ts'
 import {type StreamSocket, TradingStreamSession} from '../../exchange/server/trading-stream.ts'
 
 const AUTH_TIMEOUT_US = 10 * US_PER_SECOND
@@ -25,6 +26,7 @@ const kindOf = (pathname: string): 'trading' | StreamKind | undefined => {
   if (pathname === '/stream') return 'trading'
   if (/^\/v2\/(?:iex|sip|delayed_sip|test)$/.test(pathname) || /^\/v1beta1\/(?:boats|overnight)$/.test(pathname))
     return STOCKS
+  if (/^\/v1beta1\/(?:indicative|opra)$/.test(pathname)) return OPTIONS
   return /^\/v1beta3\/crypto\/[a-z]+(?:-\d)?$/.test(pathname) ? CRYPTO : undefined
 }
 
@@ -106,9 +108,7 @@ export class StreamServer {
       codec,
       credentials,
       writer: this.hub.writer,
-      symbols: exchange.assets.map(asset =>
-        (asset.instrument.kind === 'crypto') === (kind === CRYPTO) ? asset.instrument.symbol : '',
-      ),
+      symbols: exchange.assets.map(asset => (streamOf(asset) === kind ? asset.instrument.symbol : '')),
       symbolLimit,
       claim: claimant => {
         if (this.#holders.has(endpoint)) return false
@@ -131,6 +131,9 @@ export class StreamServer {
     if (identity !== 'missing') session.authenticateByHeaders(identity === 'authorized')
   }
 }
+
+const streamOf = ({instrument: {kind}}: Asset): StreamKind =>
+  kind === 'crypto' ? CRYPTO : kind === 'option' ? OPTIONS : STOCKS
 
 const socketOf = (client: WebSocket): StreamSocket => ({
   send: data => {

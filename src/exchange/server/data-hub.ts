@@ -42,11 +42,12 @@ export class DataHub {
   onRow(chunk: TapeChunk, row: number): void {
     if (this.#sessions.size === 0) return
     const kind = chunk.kind[row]
-    if (kind !== EventKind.quote && kind !== EventKind.trade) return
+    const isQuote = kind === EventKind.quote || kind === EventKind.option
+    if (!isQuote && kind !== EventKind.trade) return
     const instrument = chunk.instrument[row] as number
     let message: MarketMessage | undefined
     let book: MarketMessage | undefined
-    const channel: Channel = kind === EventKind.quote ? 'quotes' : 'trades'
+    const channel: Channel = isQuote ? 'quotes' : 'trades'
     for (const session of this.#sessions) {
       if (session.wants(channel, instrument)) {
         message ??= (this.#ticks[instrument] as TickEncoder).message(

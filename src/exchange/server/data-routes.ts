@@ -5,6 +5,7 @@ import {isoUtc} from '../wire-time.ts'
 import {parseTimeframe, resample, type Timeframe} from './bar-frames.ts'
 import {pageOf, type Stamped} from './data-pages.ts'
 import {barJson, priceNumber, quoteJson, sizeNumber, tradeJson} from './data-shapes.ts'
+import {routeOptionData} from './option-routes.ts'
 import {listParameter, ok, type WireRequest, type WireResponse} from './request.ts'
 import {routeScreener} from './screener.ts'
 
@@ -21,6 +22,7 @@ export const routeData = (exchange: PaperExchange, request: WireRequest): WireRe
   if (request.method !== 'GET') return noEndpoint
   if (version === 'v2' && resource === 'stocks') return routeStocks(exchange, request.query, rest)
   if (version === 'v1beta3' && resource === 'crypto') return routeCrypto(exchange, request.query, rest)
+  if (version === 'v1beta1' && resource === 'options') return routeOptionData(exchange, request.query, rest)
   if (version === 'v1beta1' && resource === 'screener') return routeScreener(exchange, request.query, rest)
   if (version === 'v1beta1' && resource === 'news' && rest.length === 0) return ok({news: [], next_page_token: null})
   if (version === 'v1' && resource === 'corporate-actions') return ok({corporate_actions: {}, next_page_token: null})
@@ -85,9 +87,8 @@ const routeCrypto = (exchange: PaperExchange, query: URLSearchParams, rest: read
 const known = (exchange: PaperExchange, symbols: readonly string[], coin: boolean): Asset[] =>
   symbols.flatMap(symbol => {
     const asset = exchange.assetOf(symbol)
-    return asset !== undefined && asset.instrument.symbol === symbol && (asset.instrument.kind === 'crypto') === coin
-      ? [asset]
-      : []
+    const kind = asset?.instrument.kind
+    return asset?.instrument.symbol === symbol && kind !== 'option' && (kind === 'crypto') === coin ? [asset] : []
   })
 
 const byName = (assets: readonly Asset[], of: (asset: Asset) => Json | undefined): Json => {

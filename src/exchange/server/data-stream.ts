@@ -16,7 +16,7 @@ export type Channel =
 
 /** Lists of an acknowledgement, in the order of the wire, and those a client may ask for. */
 export interface StreamKind {
-  readonly name: 'stocks' | 'crypto'
+  readonly name: 'stocks' | 'crypto' | 'options'
   readonly channels: readonly Channel[]
   /** Corrections and cancelled trades follow the trades. */
   readonly followers: readonly string[]
@@ -32,6 +32,9 @@ export const CRYPTO: StreamKind = {
   followers: [],
 }
 
+/** Msgpack only, and no star for quotes. */
+export const OPTIONS: StreamKind = {name: 'options', channels: ['trades', 'quotes'], followers: []}
+
 const MESSAGES: Readonly<Record<number, string>> = {
   400: 'invalid syntax',
   401: 'not authenticated',
@@ -42,6 +45,8 @@ const MESSAGES: Readonly<Record<number, string>> = {
   406: 'connection limit exceeded',
   407: 'slow client',
   410: 'invalid subscribe action for this feed',
+  412: 'option messages are only available in MsgPack format',
+  413: 'star subscription is not allowed for option quotes',
 }
 
 export interface DataStreamOptions {
@@ -110,7 +115,9 @@ export class DataStreamSession {
   #handle(message: unknown): number | undefined {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) return 400
     const fields = message as Message
-    const {keyId, secret} = this.#options.credentials
+    const {kind, codec, credentials} = this.#options
+    if (kind === OPTIONS && codec === 'json') return 412
+    const {keyId, secret} = credentials
     switch (fields['action']) {
       case 'auth':
         if (this.#state === 'authenticated') return 403
@@ -182,6 +189,7 @@ export class DataStreamSession {
       if (!Array.isArray(value) || value.some(symbol => typeof symbol !== 'string' || symbol === '')) return 400
       asked.set(key as Channel, value as string[])
     }
+    if (adding && kind === OPTIONS && asked.get('quotes')?.includes('*') === true) return 413
     if (adding && this.#countAfter(asked) > symbolLimit) return 405
     const newBooks: number[] = []
     for (const [channel, symbols] of asked) {

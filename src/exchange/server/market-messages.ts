@@ -47,6 +47,28 @@ export class TickEncoder {
     this.#asset = asset
     const coin = asset.instrument.kind === 'crypto'
     const head = {S: asset.instrument.symbol}
+    if (asset.instrument.kind === 'option') {
+      this.#quote = new Template(
+        {
+          T: 'q',
+          ...head,
+          bx: asset.participant,
+          bp: HOLE,
+          bs: HOLE,
+          ax: asset.participant,
+          ap: HOLE,
+          as: HOLE,
+          c: ' ',
+          t: new Timestamp(0),
+        },
+        writer,
+      )
+      this.#trade = new Template(
+        {T: 't', ...head, p: HOLE, s: HOLE, x: asset.participant, c: ' ', t: new Timestamp(0)},
+        writer,
+      )
+      return
+    }
     this.#quote = new Template(
       coin
         ? {T: 'q', ...head, bp: HOLE, bs: HOLE, ap: HOLE, as: HOLE, t: new Timestamp(0)}
@@ -84,7 +106,7 @@ export class TickEncoder {
   }
 
   message(chunk: TapeChunk, row: number, tradeId: number): MarketMessage {
-    return chunk.kind[row] === EventKind.quote
+    return chunk.kind[row] === EventKind.quote || chunk.kind[row] === EventKind.option
       ? this.#quoteMessage(chunk, row)
       : this.#tradeMessage(chunk, row, tradeId)
   }
@@ -146,7 +168,7 @@ class Template {
         for (let i = 0; i < values.length; i++) bytes.writeDoubleBE(values[i]!, this.#holes[i]!)
         writeTimestamp64(bytes, this.#timeAt, atUs)
         if (trade === undefined) return bytes
-        bytes.writeBigUInt64BE(BigInt(trade.id), this.#idAt)
+        if (this.#idAt >= 0) bytes.writeBigUInt64BE(BigInt(trade.id), this.#idAt)
         if (this.#takerAt >= 0) bytes[this.#takerAt] = trade.taker.charCodeAt(0)
         return bytes
       },

@@ -1,5 +1,6 @@
 import {assetClass, assetJson} from '../assets.ts'
 import type {PaperExchange} from '../exchange.ts'
+import {doNotExercise, exercise} from '../options/settlement.ts'
 import {
   cancelAllOrders,
   cancelOrder,
@@ -14,6 +15,7 @@ import {closeAllPositions, closePosition, getPosition, listPositions} from '../p
 import {isRefusal, malformed, noEndpoint, notFound, type Refusal} from '../wire-error.ts'
 import {listActivities} from './activity-routes.ts'
 import {calendarV2, calendarV3, clockV2, clockV3} from './clock-routes.ts'
+import {routeContracts} from './option-routes.ts'
 import {portfolioHistory} from './portfolio-history.ts'
 import {
   isTrue,
@@ -54,6 +56,8 @@ export const routeTrading = (exchange: PaperExchange, request: WireRequest): Wir
       return routeWatchlists(exchange, request, true)
     case 'positions':
       return routePositions(exchange, request, rest)
+    case 'options':
+      return request.method === 'GET' ? routeContracts(exchange, request.query, rest) : noEndpoint
     default:
       return noEndpoint
   }
@@ -193,6 +197,11 @@ const routePositions = (
   if (rest.length === 0) {
     if (method === 'GET') return ok(listPositions(exchange))
     return method === 'DELETE' ? multiStatus(closeAllPositions(exchange, isTrue(query, 'cancel_orders'))) : noEndpoint
+  }
+  if (rest.length === 2 && method === 'POST') {
+    const [contract = '', action] = rest
+    if (action === 'exercise') return exercise(exchange, contract) ?? ok({})
+    return action === 'do-not-exercise' ? (doNotExercise(exchange, contract) ?? ok({})) : noEndpoint
   }
   if (rest.length > 1) return noEndpoint
   const symbol = rest[0] as string
