@@ -6,6 +6,8 @@ import {type Config, STRATEGY_NAMES} from '../config/schema.ts'
 import {UserError} from '../domain/errors.ts'
 import {createRng} from '../domain/rng.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
+import {sharpeSample} from '../evaluation/sharpe.ts'
+import {type DeflationResult, deflate, memoryTrialLog, type Trial} from '../evaluation/trial-log.ts'
 import {strategySchemaKey} from '../features/strategy-features.ts'
 import {sha256} from '../models/model-file.ts'
 import {BASELINES, type BaselineName, baselineRuns, policyRun} from '../models/policy-baselines.ts'
@@ -60,6 +62,8 @@ export interface PolicyTrainRequest {
   readonly config: Config
   /** Threads for the back-tests of the strategies. */
   readonly workers: number
+  /** Policies that this project trained before. */
+  readonly trials: readonly Trial[]
 }
 
 export interface PolicyTrainResult {
@@ -80,13 +84,10 @@ export interface PolicyTrainResult {
   readonly checkpointPath: string
   readonly stepMs: number
   readonly stoppedBy: TrainedPolicy['stoppedBy']
-  /** Identity of the run, for the project's count of trials. */
-  readonly trial: {
-    readonly id: string
-    /** Test returns in the markets' own deviations, all markets one after the other. */
-    readonly returns: readonly number[]
-    readonly endUs: number
-  }
+  /** The test Sharpe ratio against the best that as many policies as were ever trained here would show by chance. */
+  readonly deflation: DeflationResult | null
+  /** For the project's count of trials. */
+  readonly trial: Trial
 }
 
 const HIDDEN = {small: 32, medium: 64, full: 128}
@@ -154,6 +155,7 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
   const bytes = writeOnnx(exportInference(actorNetwork(trained.spec), trained.weights, policyMetadata(description)))
   const measured = measurePolicy(trained, grounds, options, request.seed)
   const verdict = policyVerdict(measured.table)
+  const {trial, deflation} = judgeTrial(runHash, measured.byMarket, grounds, request.trials)
   const [modelPath, cardPath] = [path.join(request.out, 'policy.onnx'), path.join(request.out, 'policy.card.json')]
   const trainPeriods = grounds.reduce((sum, {split}) => sum + split.train.to - split.train.from, 0)
   const ranSteps = Math.max(1, trained.steps - ranFrom)
@@ -185,6 +187,7 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
     training,
     valid: measured.valid,
     ...measured.table,
+    trials: deflation,
     ...(folds === undefined ? {} : {walkForward: folds}),
     verdict,
     outputs: {policy: '[batch, strategies + 1] scores; the last is for cash. A masked softmax makes them weights.'},
@@ -209,14 +212,27 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
     checkpointPath,
     stepMs: training.stepMs,
     stoppedBy: trained.stoppedBy,
-    trial: {
-      id: runHash,
-      returns: measured.byMarket.flatMap(({policy}, m) =>
-        Array.from(policy.returns, value => value / (grounds[m] as PolicyGround).market.scale),
-      ),
-      endUs: Math.max(...markets.map(({streams}) => streams.endUs.at(-1) ?? 0)),
-    },
+    deflation,
+    trial,
   }
+}
+
+/** Test returns in the markets' own deviations, all markets one after the other, against all that was ever tried. */
+const judgeTrial = (
+  id: string,
+  byMarket: readonly MarketRuns[],
+  grounds: readonly PolicyGround[],
+  before: readonly Trial[],
+): {readonly trial: Trial; readonly deflation: DeflationResult | null} => {
+  const returns = byMarket.flatMap(({policy}, m) =>
+    Array.from(policy.returns, value => value / (grounds[m] as PolicyGround).market.scale),
+  )
+  const sample = sharpeSample(returns)
+  const tsUs = Math.max(...grounds.map(({market}) => market.streams.endUs.at(-1) ?? 0))
+  const trial: Trial = {id, family: 'policy', sharpe: sample?.sharpe, observations: returns.length, tsUs}
+  const log = memoryTrialLog()
+  for (const one of [...before, trial]) log.record(one)
+  return {trial, deflation: sample === undefined ? null : deflate(sample, log, 'policy')}
 }
 
 const optionsOf = ({batch, maxSteps, size, validateEvery, patience}: PolicyTrainRequest): PolicyTrainerOptions => {

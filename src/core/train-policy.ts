@@ -1,6 +1,5 @@
 import {Worker} from 'node:worker_threads'
-import {sharpeSample} from '../evaluation/sharpe.ts'
-import {type DeflationResult, deflate, type TrialLog} from '../evaluation/trial-log.ts'
+import type {TrialLog} from '../evaluation/trial-log.ts'
 import {errorOfRefusal, type Refusal} from './refusal.ts'
 import type {TrainProgress} from './train-parts.ts'
 import type {PolicyTrainRequest, PolicyTrainResult} from './train-policy-run.ts'
@@ -18,16 +17,14 @@ export interface PolicyTrainOptions {
   readonly trials: TrialLog
 }
 
-export interface PolicyTraining extends Omit<PolicyTrainResult, 'trial'> {
-  /** The test Sharpe ratio against the best that as many policies as were ever trained here would show by chance. */
-  readonly deflation: DeflationResult | null
-}
+export type PolicyTraining = Omit<PolicyTrainResult, 'trial'>
 
 /** Trains a weight policy in a worker thread; resolves when its files are written. */
 export const trainPolicyModel = async (
-  request: PolicyTrainRequest,
+  given: Omit<PolicyTrainRequest, 'trials'>,
   {onProgress, signal, trials}: PolicyTrainOptions,
 ): Promise<PolicyTraining> => {
+  const request: PolicyTrainRequest = {...given, trials: trials.trials('policy')}
   const stop = new Int32Array(new SharedArrayBuffer(4))
   const file = import.meta.url.endsWith('.ts') ? './train-policy-worker.ts' : './train-policy-worker.js'
   const worker = new Worker(new URL(file, import.meta.url), {workerData: {request, stop}})
@@ -54,15 +51,8 @@ export const trainPolicyModel = async (
       worker.on('error', reject)
       worker.on('exit', code => reject(new Error(`the training thread ended with code ${code} and no result`)))
     })
-    const sample = sharpeSample(trial.returns)
-    trials.record({
-      id: trial.id,
-      family: 'policy',
-      sharpe: sample?.sharpe,
-      observations: trial.returns.length,
-      tsUs: trial.endUs,
-    })
-    return {...result, deflation: sample === undefined ? null : deflate(sample, trials, 'policy')}
+    trials.record(trial)
+    return result
   } finally {
     signal?.removeEventListener('abort', ask)
   }

@@ -56,6 +56,7 @@ const request = (changes: Partial<PolicyTrainRequest> = {}): PolicyTrainRequest 
   resume: false,
   config: configOf(),
   workers: 1,
+  trials: [],
   ...changes,
 })
 const refusalOf = async (work: Promise<unknown>): Promise<UserError> => {
@@ -98,6 +99,7 @@ describe('training a policy on catalogs', () => {
     const again = await trainPolicyModel(request({out: path.join(folder, 'again')}), {trials})
     expect(readFileSync(again.modelPath)).toEqual(readFileSync(result.modelPath))
     expect(trials.trials('policy').length).toBe(1)
+    expect(again.deflation?.trials).toBe(1)
   }, 60_000)
 
   test('finished back-tests are kept by content and not run again; a damaged one is', async () => {
