@@ -177,6 +177,84 @@ function* chain(rng: Rng): Generator<MarketRecord> {
     }
 }
 
+/** Five-minute bars of one stock in sessions of 2026, trending for an hour at a time: later than what shipped models have seen. */
+function* sessions(rng: Rng): Generator<MarketRecord> {
+  let price = 100
+  let drift = 0
+  for (let day = dayOf(2026, 1, 5), left = 20; left > 0; day++) {
+    if (!isTradingDay(day)) continue
+    left--
+    for (let k = 0; k < 77; k++) {
+      if (k % 13 === 0) drift = (rng.uniform() < 0.5 ? -1 : 1) * 0.0016
+      const open = price
+      price *= Math.exp(drift + 0.0008 * rng.normal())
+      yield {
+        ...bar('AAPL', sessionOpenUs(day) + (k + 1) * 5 * MINUTE, open, price, rng),
+        volume: 100_000 + rng.below(100_000),
+        periodUs: 5 * MINUTE,
+      }
+    }
+  }
+}
+
+/** Quotes of a fund and of its two members; the fund strays from its basket by a mean-reverting premium of some basis points. */
+function* basket(rng: Rng): Generator<MarketRecord> {
+  const openUs = sessionOpenUs(FIRST_DAY)
+  const prices = {AAA: 40, BBB: 80}
+  let premium = 0
+  for (let k = 0; k < 30 * 60 * 4; k++) {
+    const tsUs = openUs + k * 250_000
+    for (const symbol of ['AAA', 'BBB'] as const) prices[symbol] *= Math.exp(0.00002 * rng.normal())
+    premium = 0.98 * premium + 0.00025 * rng.normal()
+    const value = (0.5 * prices.AAA + 0.25 * prices.BBB + 1) * Math.exp(premium)
+    const quote = (symbol: string, price: number) => ({
+      kind: 'quote',
+      symbol,
+      tsUs,
+      bid: cents(price - 0.005),
+      ask: cents(price - 0.005) + 0.01,
+      bidSize: 300 + rng.below(700),
+      askSize: 300 + rng.below(700),
+    })
+    yield quote('AAA', prices.AAA)
+    yield quote('BBB', prices.BBB)
+    yield quote('ETF', value)
+  }
+}
+
+/** A European chain of a small index once a second; every two minutes one call is a dollar too dear for ten seconds. */
+function* mispriced(rng: Rng): Generator<MarketRecord> {
+  const expiry = formatDay(dayOf(2024, 2, 16))
+  const openUs = sessionOpenUs(FIRST_DAY) + 30 * MINUTE
+  const years = (dayOf(2024, 2, 16) - FIRST_DAY) / 365
+  let index = 474
+  let dear = 470
+  for (let k = 0; k < 20 * 60; k++) {
+    index *= Math.exp(0.00002 * rng.normal())
+    if (k % 120 === 0) dear = 470 + 5 * rng.below(3)
+    for (let strike = 460; strike <= 490; strike += 5)
+      for (const right of ['call', 'put'] as const) {
+        const fair = blackPrice(index, strike, 0.13 * Math.sqrt(years), right === 'call')
+        const price = fair + (right === 'call' && strike === dear && k % 120 >= 110 ? 1 : 0)
+        yield {
+          kind: 'option-quote',
+          symbol: 'XSP',
+          contract: `XSP240216${right === 'call' ? 'C' : 'P'}${String(strike * 1000).padStart(8, '0')}`,
+          right,
+          strike,
+          expiry,
+          tsUs: openUs + k * SECOND,
+          bid: cents(price - 0.02),
+          ask: cents(price + 0.02),
+          bidSize: 20,
+          askSize: 20,
+          volume: 100,
+          openInterest: 1000,
+        }
+      }
+  }
+}
+
 export const MARKETS: Readonly<Record<string, (rng: Rng) => Generator<MarketRecord>>> = {
   trend,
   pairs,
@@ -184,6 +262,9 @@ export const MARKETS: Readonly<Record<string, (rng: Rng) => Generator<MarketReco
   triangle,
   announced,
   chain,
+  sessions,
+  basket,
+  mispriced,
 }
 
 /** Records of a market by name, in time order; the same for the same seed. */

@@ -1,7 +1,7 @@
 import type {MarketState} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
-import type {Fill} from '../domain/order.ts'
+import type {Fill, OrderLeg, TimeInForce} from '../domain/order.ts'
 import type {Rng} from '../domain/rng.ts'
 import type {Signal} from '../domain/signal.ts'
 import type {TsUs} from '../domain/units.ts'
@@ -27,6 +27,18 @@ export interface StrategyContext {
   readonly target: (instrument: number, lots: number, options?: {readonly limitTicks?: number}) => void
   /** Wants these two resting orders, post-only; 0 lots wants none on that side. Unchanged quotes keep their queue place. */
   readonly quote: (instrument: number, bidTicks: number, bidLots: number, askTicks: number, askLots: number) => void
+  /**
+   * Sends one order of 2 to 4 options on one underlying, filled together in whole units: `limitTicks` is the most a unit
+   * may cost a share, net, negative for the least to be received; without it, at the market. Returns its id, or undefined
+   * when risk refused it: its most possible loss counts against the limits. The legs have no exits but the strategy's, and
+   * nothing else should be wanted of their instruments.
+   */
+  readonly multiLeg: (
+    legs: readonly OrderLeg[],
+    units: number,
+    options?: {readonly limitTicks?: number; readonly timeInForce?: TimeInForce},
+  ) => string | undefined
+  readonly cancelMultiLeg: (clientOrderId: string) => void
   /** Calls `onTimer(tag)` at the first event time at or after `atUs`. */
   readonly wakeAt: (atUs: number, tag: number) => void
 }

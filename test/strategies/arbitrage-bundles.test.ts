@@ -55,9 +55,9 @@ const setup = (root: string) => {
   return {instruments, chain, run, atExpiry}
 }
 const ENDS = [50, 80, 92.5, 97, 100, 101, 104, 110, 140]
-/** Looks every ten seconds, and each snapshot again a second and a half later, when orders have arrived. */
+/** Looks every ten seconds, and each snapshot twice more a second and a half apart, when buys and when sales have arrived. */
 const minutes = (rows: (at: number) => Row[], count = 4): Row[] =>
-  Array.from({length: count}, (_, k) => [...rows(AT + k * 11e6), ...rows(AT + k * 11e6 + 1_500_000)]).flat()
+  Array.from({length: count}, (_, k) => [0, 1.5e6, 3e6].flatMap(later => rows(AT + k * 11e6 + later))).flat()
 
 describe('option bundles', () => {
   const index = setup('SPX')

@@ -119,6 +119,8 @@ export const rehearse = (
       resting.set(instrument, said)
     },
     wakeAt: (atUs, tag) => timers.push({atUs, tag}),
+    multiLeg: () => undefined,
+    cancelMultiLeg: () => {},
   }
   const perTickLot = (i: number): number => {
     const {multiplier, priceDecimals, sizeDecimals} = instruments.at(i)

@@ -8,13 +8,17 @@ export interface Bundle {
   /** Signed lots of one set. */
   readonly legs: readonly {readonly instrument: number; readonly lots: number; readonly limitTicks: number}[]
   readonly sets: number
+  /** Buys go out first and sales when they have filled, so that nothing is ever sold uncovered. */
+  readonly isStaged?: boolean
   /** Expected after costs for one set, micros. */
   readonly edgeMicros: number
 }
 
 interface Running {
   readonly bundle: Bundle
-  readonly deadlineUs: number
+  deadlineUs: number
+  /** Sales still wait for the buys. */
+  isWaiting: boolean
   /** `open` while legs fill, `held` once they have, `closing` while legs that are not wanted go back. */
   state: 'open' | 'held' | 'closing'
   sets: number
@@ -30,7 +34,7 @@ export interface BundleCounts {
 }
 
 /**
- * Sends the legs of bundles together and keeps them matched. A leg that has not filled in time leaves as many whole sets as
+ * Sends the legs of bundles, together or buys first, and keeps them matched. A leg that has not filled in time leaves as many whole sets as
  * all legs filled; what any leg has beyond them goes back at the market. An instrument belongs to one bundle at a time, so
  * that its position is that bundle's.
  */
@@ -57,13 +61,17 @@ export class BundleDesk {
 
   start(context: StrategyContext, bundle: Bundle): void {
     const deadlineUs = context.nowUs + this.#timeoutUs
-    this.#running.push({bundle, deadlineUs, state: 'open', sets: bundle.sets})
+    const isWaiting = bundle.isStaged === true
+    this.#running.push({bundle, deadlineUs, isWaiting, state: 'open', sets: bundle.sets})
     this.counts.bundles++
-    for (const {instrument, lots, limitTicks} of bundle.legs) {
-      this.#busy.add(instrument)
-      context.target(instrument, bundle.sets * lots, {limitTicks})
-    }
+    for (const {instrument} of bundle.legs) this.#busy.add(instrument)
+    this.#send(context, bundle, lots => lots > 0 || !isWaiting)
     context.wakeAt(deadlineUs, BUNDLE_TIMER)
+  }
+
+  #send(context: StrategyContext, {legs, sets}: Bundle, isWanted: (lots: number) => boolean): void {
+    for (const {instrument, lots, limitTicks} of legs)
+      if (isWanted(lots)) context.target(instrument, sets * lots, {limitTicks})
   }
 
   /** Takes a held bundle off again, at the market. */
@@ -87,6 +95,13 @@ export class BundleDesk {
   /** False when nothing of the bundle is left. */
   #advance(context: StrategyContext, running: Running): boolean {
     const {bundle, state, deadlineUs} = running
+    if (state === 'open' && running.isWaiting && this.#hasBuys(context, bundle)) {
+      running.isWaiting = false
+      running.deadlineUs = context.nowUs + this.#timeoutUs
+      this.#send(context, bundle, lots => lots < 0)
+      context.wakeAt(running.deadlineUs, BUNDLE_TIMER)
+      return true
+    }
     const complete = this.#completeSets(context, bundle)
     if (state === 'open' && complete >= bundle.sets) {
       this.counts.complete++
@@ -114,6 +129,10 @@ export class BundleDesk {
 
   #isAt(context: StrategyContext, {bundle, sets}: Running): boolean {
     return bundle.legs.every(({instrument, lots}) => context.positionLots(instrument) === sets * lots)
+  }
+
+  #hasBuys(context: StrategyContext, {legs, sets}: Bundle): boolean {
+    return legs.every(({instrument, lots}) => lots < 0 || context.positionLots(instrument) >= sets * lots)
   }
 
   #completeSets(context: StrategyContext, {legs, sets}: Bundle): number {

@@ -144,5 +144,12 @@ const bundleOf = (
   const sets = Math.min(Math.max(1, Math.floor(participation * capacity)), Math.floor(maxDollars / dollars), capacity)
   return sets < 1
     ? undefined
-    : {kind: type, name: `${symbol} ${expiry}`, legs: listed, sets, edgeMicros: Math.round(edgeAfterCosts * 1e6)}
+    : {
+        kind: type,
+        name: `${symbol} ${expiry}`,
+        legs: listed,
+        sets,
+        isStaged: true,
+        edgeMicros: Math.round(edgeAfterCosts * 1e6),
+      }
 }
