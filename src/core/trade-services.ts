@@ -17,10 +17,12 @@ import {embedderSeenUntil} from './strategy-services.ts'
 export interface TradeServicesOptions {
   readonly config: Config
   readonly onFailure: (message: string) => void
+  /** Of a simulated market nothing can have been seen in training. */
+  readonly isSimulated?: boolean
 }
 
 export const openTradeHeads = async (
-  {config, onFailure}: TradeServicesOptions,
+  {config, onFailure, isSimulated = false}: TradeServicesOptions,
   stack: AsyncDisposableStack,
 ): Promise<HeadsService> => {
   const {bytes, path, card} = readModelFile('embedder', config.model.directory)
@@ -40,7 +42,7 @@ export const openTradeHeads = async (
   })
   worker.on('error', (error: Error) => onFailure(`the embedder's thread ended: ${error.message}`))
   let next = 0
-  return headsService('embedder', embedderSeenUntil(card), (quotes: readonly OptionQuote[]) => {
+  return headsService('embedder', isSimulated ? 0 : embedderSeenUntil(card), (quotes: readonly OptionQuote[]) => {
     let heads: SentimentHeads | null | undefined
     const id = ++next
     waiting.set(id, found => {
@@ -52,7 +54,7 @@ export const openTradeHeads = async (
 }
 
 export const openTradeModels = async (
-  {config, onFailure}: TradeServicesOptions,
+  {config, onFailure, isSimulated = false}: TradeServicesOptions,
   names: readonly string[],
   stack: AsyncDisposableStack,
 ): Promise<NonNullable<StrategyServices['model']>> => {
@@ -72,7 +74,7 @@ export const openTradeModels = async (
       )
       return () => prediction
     }
-    served.set(name, {description, card, ask})
+    served.set(name, {description, card: isSimulated ? undefined : card, ask})
   }
   return request => {
     const found = served.get(request.name)

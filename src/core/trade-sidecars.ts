@@ -23,6 +23,8 @@ export interface SidecarOptions {
   readonly instruments: InstrumentTable
   /** Strategies named for the run; the configuration's when empty. */
   readonly strategies?: readonly string[]
+  /** The market is made up as it goes: nobody's past, so no model's training can have seen it. */
+  readonly isSimulated?: boolean
   readonly latch: FileLatch
   readonly onEvent: (event: TradeEvent) => void
   readonly nowUs: () => number
@@ -76,7 +78,7 @@ export const openTradeSidecars = async (options: SidecarOptions): Promise<TradeS
 
 /** Only what the run's strategies can put a question to: the feed has quotes, trades and bars, and chains where it lists them. */
 const openModels = async (
-  {config, instruments, strategies = []}: SidecarOptions,
+  {config, instruments, strategies = [], isSimulated = false}: SidecarOptions,
   stack: AsyncDisposableStack,
   onFailure: (message: string) => void,
 ): Promise<Pick<StrategyServices, 'heads' | 'model'>> => {
@@ -87,7 +89,7 @@ const openModels = async (
     : []
   if (!wantsHeads && names.length === 0) return {}
   const {openTradeHeads, openTradeModels} = await import('./trade-services.ts')
-  const options = {config, onFailure}
+  const options = {config, onFailure, isSimulated}
   return {
     ...(wantsHeads ? {heads: await openTradeHeads(options, stack)} : {}),
     ...(names.length > 0 ? {model: await openTradeModels(options, names, stack)} : {}),

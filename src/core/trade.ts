@@ -288,6 +288,7 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
       runId: run.runId,
       instruments,
       strategies: options.strategies,
+      isSimulated: site.exchange !== undefined && options.data === undefined,
       latch,
       onEvent: events.publish,
       nowUs: () => (site.feedClock ?? wall.clock).nowUs(),
