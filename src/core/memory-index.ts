@@ -1,4 +1,4 @@
-import {mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
+import {closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import type {Config} from '../config/schema.ts'
@@ -47,6 +47,8 @@ const demand = (name: string, driver: VectorIndexDriver | undefined): VectorInde
     hints: [name === 'faiss' ? 'npm run build:faiss' : `npm install ${name}`, 'or set memory.index to "auto"'],
   })
 }
+
+const PIECE = 2 ** 30
 
 const indexFile = (directory: string): string => path.join(directory, 'index.bin')
 
@@ -114,11 +116,24 @@ export const saveIndex = (options: {
   renameSync(beside, file)
 }
 
+/** In pieces: one read takes at most 2 GiB, which 1.5 million patterns pass. */
 const readIfThere = (file: string): Uint8Array | undefined => {
+  let handle: number
   try {
-    return readFileSync(file)
+    handle = openSync(file, 'r')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
+  }
+  try {
+    const bytes = Buffer.alloc(fstatSync(handle).size)
+    for (let at = 0; at < bytes.length; ) {
+      const read = readSync(handle, bytes, at, Math.min(PIECE, bytes.length - at), at)
+      if (read === 0) return bytes.subarray(0, at)
+      at += read
+    }
+    return bytes
+  } finally {
+    closeSync(handle)
   }
 }

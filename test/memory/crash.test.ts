@@ -36,39 +36,43 @@ const ROUNDS = Number(process.env['GPI_CRASH_ROUNDS'] ?? 6)
 /** Patterns between two acknowledgements: what may be durable although it was never said to be. */
 const UNSAID = 4
 
-test('two writers killed anywhere, again and again, leave a sound bank with all that was acknowledged', async () => {
-  const directory = path.join(folder, 'bank')
-  const rng = createRng(ROUNDS, 'kills')
-  let [leastShared, mostShared] = [0, 0]
-  for (let round = 0; round < ROUNDS; round++) {
-    const a = startWriter(directory, `a${round}`)
-    const b = startWriter(directory, `b${round}`)
-    // The signal arrives wherever the writer then is: inside a transaction, between two, or writing the index.
-    const killed = [a, b].map(({child, seen, lines}) => killAfter(child, seen, lines, 1 + rng.below(20)))
-    await Promise.all(killed)
+test(
+  'two writers killed anywhere, again and again, leave a sound bank with all that was acknowledged',
+  async () => {
+    const directory = path.join(folder, 'bank')
+    const rng = createRng(ROUNDS, 'kills')
+    let [leastShared, mostShared] = [0, 0]
+    for (let round = 0; round < ROUNDS; round++) {
+      const a = startWriter(directory, `a${round}`)
+      const b = startWriter(directory, `b${round}`)
+      // The signal arrives wherever the writer then is: inside a transaction, between two, or writing the index.
+      const killed = [a, b].map(({child, seen, lines}) => killAfter(child, seen, lines, 1 + rng.below(20)))
+      await Promise.all(killed)
 
-    await using memory = await openMemory({config: Config.parse({}), directory})
-    expect(memory.notices).toEqual([])
-    expect((await memory.store.verify()).problems).toEqual([])
-    for (const {acknowledged, index} of [...a.seen, ...b.seen]) {
-      const stored = memory.bank.get(acknowledged)
-      const observations = index % 3 === 0 ? [{atUs: index + 2, pnlBps: index}] : []
-      // Every seventh removes the one before it, perhaps in the batch after the acknowledgement.
-      const mayBeGone = index % 7 === 5
-      if (mayBeGone && stored === undefined) continue
-      expect(stored).toMatchObject({tsUs: index + 1, observations, uses: index % 5 === 0 ? 1 : 0})
+      await using memory = await openMemory({config: Config.parse({}), directory})
+      expect(memory.notices).toEqual([])
+      expect((await memory.store.verify()).problems).toEqual([])
+      for (const {acknowledged, index} of [...a.seen, ...b.seen]) {
+        const stored = memory.bank.get(acknowledged)
+        const observations = index % 3 === 0 ? [{atUs: index + 2, pnlBps: index}] : []
+        // Every seventh removes the one before it, perhaps in the batch after the acknowledgement.
+        const mayBeGone = index % 7 === 5
+        if (mayBeGone && stored === undefined) continue
+        expect(stored).toMatchObject({tsUs: index + 1, observations, uses: index % 5 === 0 ? 1 : 0})
+      }
+      for (const {seen} of [a, b]) {
+        leastShared += seen.at(-1)?.shared ?? 0
+        mostShared += (seen.at(-1)?.shared ?? 0) + UNSAID
+      }
+      // Counts of both add up: none of an acknowledged batch is lost, and none counts twice.
+      expect(memory.bank.get('shared')?.uses).toBeGreaterThanOrEqual(leastShared)
+      expect(memory.bank.get('shared')?.uses).toBeLessThanOrEqual(mostShared)
+      const {matches} = memory.bank.search(unitOf(memory.bank), {asOfUs: Number.MAX_SAFE_INTEGER})
+      expect(matches.length).toBeGreaterThan(0)
     }
-    for (const {seen} of [a, b]) {
-      leastShared += seen.at(-1)?.shared ?? 0
-      mostShared += (seen.at(-1)?.shared ?? 0) + UNSAID
-    }
-    // Counts of both add up: none of an acknowledged batch is lost, and none counts twice.
-    expect(memory.bank.get('shared')?.uses).toBeGreaterThanOrEqual(leastShared)
-    expect(memory.bank.get('shared')?.uses).toBeLessThanOrEqual(mostShared)
-    const {matches} = memory.bank.search(unitOf(memory.bank), {asOfUs: Number.MAX_SAFE_INTEGER})
-    expect(matches.length).toBeGreaterThan(0)
-  }
-}, 600_000)
+  },
+  60_000 + ROUNDS * 30_000,
+)
 
 const unitOf = (bank: Awaited<ReturnType<typeof openMemory>>['bank']): ArrayLike<number> =>
   bank.patterns().next().value?.vector ?? []

@@ -7,6 +7,7 @@ import {
   type CandidateSource,
   type HierarchyOptions,
   rerankedDriver,
+  type VectorRows,
 } from '../../memory/reranked-index.ts'
 import type {VectorIndexDriver} from '../../memory/vector-index.ts'
 
@@ -52,46 +53,53 @@ const sourceDriver = (usearch: Usearch['default']): CandidateDriver => {
     })
   return {
     kind: 'usearch',
-    open: ({dimension}) => new UsearchSource(open(dimension), dimension),
-    restore: ({dimension}, bytes) => {
-      const index = open(dimension)
+    open: rows => new UsearchSource(open(rows.dimension), rows),
+    restore: (rows, bytes) => {
+      const index = open(rows.dimension)
       withFile(file => {
         writeFileSync(file, bytes)
         index.load(file)
       })
-      return new UsearchSource(index, dimension)
+      return new UsearchSource(index, rows)
     },
   }
 }
 
+/** Rows handed over at a time, and from how many on the library's threads are worth waking. */
+const [CHUNK, MANY] = [8_192, 64]
+
+/** Rows wait until the next search: a bank that is loaded has them linked by all cores at once. */
 class UsearchSource implements CandidateSource {
   readonly kind = 'usearch'
   readonly #index: Index
-  readonly #dimension: number
+  readonly #rows: VectorRows
+  readonly #waiting = new Set<number>()
 
-  constructor(index: Index, dimension: number) {
+  constructor(index: Index, rows: VectorRows) {
     this.#index = index
-    this.#dimension = dimension
+    this.#rows = rows
   }
 
   /** 8-bit vectors and two layers' worth of links. */
   get bytes(): number {
-    return this.#index.size() * (this.#dimension + 8 + 3 * CONNECTIVITY * 4)
+    return this.#index.size() * (this.#rows.dimension + 8 + 3 * CONNECTIVITY * 4)
   }
 
-  add(key: number, vector: Float32Array): void {
-    this.#index.add(BigInt(key), vector, 1)
+  add(key: number): void {
+    this.#waiting.add(key)
   }
 
   remove(key: number): void {
-    this.#index.remove(BigInt(key))
+    if (!this.#waiting.delete(key)) this.#index.remove(BigInt(key))
   }
 
   *candidates(query: Float32Array, count: number): Generator<number> {
+    this.#settle()
     for (const key of this.#index.search(query, count, 1).keys) yield Number(key)
   }
 
   snapshot(): Uint8Array {
+    this.#settle()
     return withFile(file => {
       this.#index.save(file)
       return readFileSync(file)
@@ -99,6 +107,19 @@ class UsearchSource implements CandidateSource {
   }
 
   [Symbol.dispose](): void {}
+
+  #settle(): void {
+    if (this.#waiting.size === 0) return
+    const keys = [...this.#waiting]
+    const {dimension} = this.#rows
+    for (let start = 0; start < keys.length; start += CHUNK) {
+      const chunk = keys.slice(start, start + CHUNK)
+      const vectors = new Float32Array(chunk.length * dimension)
+      for (const [i, key] of chunk.entries()) vectors.set(this.#rows.vector(key), i * dimension)
+      this.#index.add(BigUint64Array.from(chunk, BigInt), vectors, chunk.length < MANY ? 1 : 0)
+    }
+    this.#waiting.clear()
+  }
 }
 
 /** The library reads and writes files only. */
