@@ -106,6 +106,11 @@ export class JournalHash {
         (intent.doNotReduce ? 8 : 0),
     )
     this.#number(intent.decidedUs)
+    for (const leg of intent.legs ?? []) {
+      this.#number(leg.instrument)
+      this.#byte(SIDE.indexOf(leg.side))
+      this.#number(leg.ratio)
+    }
   }
 
   #report(report: ExecutionReport): void {

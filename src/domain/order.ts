@@ -3,6 +3,13 @@ import type {Lots, Micros, Side, Ticks, TsUs} from './units.ts'
 export type OrderType = 'market' | 'limit' | 'stop' | 'stop_limit' | 'trailing_stop'
 export type TimeInForce = 'day' | 'gtc' | 'ioc' | 'fok' | 'opg' | 'cls'
 
+/** One contract of a multi-leg order and how many of it a unit has. */
+export interface OrderLeg {
+  readonly instrument: number
+  readonly side: Side
+  readonly ratio: number
+}
+
 /** The order that would take the book from what is held to what is wanted. Nobody has checked it yet. */
 export interface OrderIntent {
   /** Deterministic: a pure function of run, strategy and sequence, so a restart finds its own orders. At most 128 characters. */
@@ -25,6 +32,11 @@ export interface OrderIntent {
   readonly extendedHours?: boolean
   /** A resting buy limit or sell stop keeps its price when the share goes ex-dividend. */
   readonly doNotReduce?: boolean
+  /**
+   * 2 to 4 options on one underlying, filled together. Then `lots` counts units, `instrument` and `side` are the first
+   * leg's, and `limitTicks` is the most that a unit may cost a share, net: negative is the least to be received.
+   */
+  readonly legs?: readonly OrderLeg[]
   /** Time of the market event that made the strategy decide. */
   readonly decidedUs: TsUs
 }

@@ -2,7 +2,7 @@ import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
-import type {ExecutionReport, Fill, OrderIntent} from '../domain/order.ts'
+import type {ExecutionReport, Fill, OrderIntent, OrderLeg, TimeInForce} from '../domain/order.ts'
 import {type Side, lots as toLots, micros as toMicros, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import type {Verdict} from '../risk/risk.ts'
@@ -197,6 +197,28 @@ export class OrderDesk {
   }
   wants(slot: number): number {
     return this.#hasTarget[slot] === 1 ? this.#want[slot]! : this.#o.ledger.tradedLots[slot]!
+  }
+
+  /** Sends an order of several legs now; its id, or undefined when it was refused. */
+  multiLeg(
+    strategy: number,
+    legs: readonly OrderLeg[],
+    units: number,
+    {limitTicks, timeInForce}: {readonly limitTicks?: number; readonly timeInForce?: TimeInForce},
+    nowUs: number,
+  ): string | undefined {
+    const [first] = legs
+    if (first === undefined || this.admits !== 'all') return undefined
+    if (legs.some(leg => this.#retired[leg.instrument] === 1)) return undefined
+    const {instrument, side} = first
+    const slot = strategy * this.#n + instrument
+    const request = {slot, purpose: 'multi-leg' as const, side, lots: units, limitTicks, legs, timeInForce}
+    return this.#gateway.send(request, nowUs) === 'refused' ? undefined : this.#gateway.lastId
+  }
+  /** Asks for the cancellation of an order of this strategy that was sent on request. */
+  cancelMultiLeg(strategy: number, clientOrderId: string, nowUs: number): void {
+    const order = this.orders.get(clientOrderId)
+    if (order?.strategy === strategy && order.purpose === 'multi-leg') this.#cancel(order, nowUs)
   }
 
   // --- from wishes to orders -----------------------------------------------------------------------------------
@@ -437,6 +459,7 @@ export class OrderDesk {
   }
 
   #attach(order: LiveOrder): void {
+    if (order.purpose === 'multi-leg') return
     const quote = this.#quotes[order.slot]
     if (order.purpose === 'bid' && quote !== undefined) quote.bid = order
     else if (order.purpose === 'ask' && quote !== undefined) quote.ask = order
@@ -518,7 +541,7 @@ export class OrderDesk {
 
   /** The same without the journal: for replay. */
   applyReport(report: ExecutionReport, nowUs: number): {readonly fill: Fill; readonly strategy: number} | undefined {
-    if (report.kind === 'fill') return this.#applyFill(report.fill, report.venueOrderId, nowUs)
+    if (report.kind === 'fill') return this.#applyFill(report, nowUs)
     const order = this.orders.get(report.clientOrderId)
     if (order === undefined) return undefined
     switch (report.kind) {
@@ -554,8 +577,7 @@ export class OrderDesk {
   }
 
   #applyFill(
-    fill: Fill,
-    venueOrderId: string,
+    {fill, venueOrderId, leavesLots}: Extract<ExecutionReport, {kind: 'fill'}>,
     nowUs: number,
   ): {readonly fill: Fill; readonly strategy: number} | undefined {
     const {listener} = this.#o
@@ -567,9 +589,7 @@ export class OrderDesk {
     if (effect === undefined) return undefined
     if (order !== undefined) {
       order.venueOrderId ??= venueOrderId
-      if (live !== undefined) this.#register.addWorking(order, -Math.min(fill.lots, order.leavesLots))
-      order.leavesLots = Math.max(0, order.leavesLots - fill.lots)
-      order.filledLots += fill.lots
+      this.#register.fill(order, fill, leavesLots)
       if (order.leavesLots > 0 && live !== undefined) order.status = 'partiallyFilled'
       if (order.slot >= 0) this.#mark(order.slot)
     }
@@ -598,7 +618,7 @@ export class OrderDesk {
     const untilUs = nowUs + this.#retryUs
     if (order.purpose === 'bid') this.#quoteBlockedUs[order.slot * 2] = untilUs
     else if (order.purpose === 'ask') this.#quoteBlockedUs[order.slot * 2 + 1] = untilUs
-    else this.#blockedUs[order.slot] = untilUs
+    else if (order.purpose !== 'multi-leg') this.#blockedUs[order.slot] = untilUs
   }
 
   // --- replay --------------------------------------------------------------------------------------------------
@@ -608,13 +628,15 @@ export class OrderDesk {
     const strategy = this.#o.strategies.indexOf(intent.strategy)
     const slot = strategy < 0 ? -1 : strategy * this.#n + intent.instrument
     const purpose: OrderPurpose =
-      intent.postOnly === true
-        ? intent.side === 'buy'
-          ? 'bid'
-          : 'ask'
-        : intent.reduceOnly === true
-          ? 'exit'
-          : 'target'
+      intent.legs !== undefined
+        ? 'multi-leg'
+        : intent.postOnly === true
+          ? intent.side === 'buy'
+            ? 'bid'
+            : 'ask'
+          : intent.reduceOnly === true
+            ? 'exit'
+            : 'target'
     this.#register.add(intent, slot, purpose, nowUs)
     this.#gateway.sent++
     this.#register.passSequence(intent.clientOrderId)

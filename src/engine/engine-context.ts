@@ -35,5 +35,9 @@ export class EngineContext implements StrategyContext {
     this.#engine.target(this.#index, instrument, lots, options?.limitTicks ?? Number.NaN)
   quote: StrategyContext['quote'] = (instrument, bidTicks, bidLots, askTicks, askLots) =>
     this.#engine.quote(this.#index, instrument, bidTicks, bidLots, askTicks, askLots)
+  multiLeg: StrategyContext['multiLeg'] = (legs, units, options = {}) =>
+    this.#engine.multiLeg(this.#index, legs, units, options)
+  cancelMultiLeg: StrategyContext['cancelMultiLeg'] = clientOrderId =>
+    this.#engine.desk.cancelMultiLeg(this.#index, clientOrderId, this.nowUs)
   wakeAt: StrategyContext['wakeAt'] = (atUs, tag) => this.#engine.wakeAt(this.#index, atUs, tag)
 }

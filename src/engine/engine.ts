@@ -4,7 +4,7 @@ import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
 import {newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
-import type {ExecutionReport} from '../domain/order.ts'
+import type {ExecutionReport, OrderLeg} from '../domain/order.ts'
 import type {Rng} from '../domain/rng.ts'
 import type {Signal} from '../domain/signal.ts'
 import {tsUs, US_PER_DAY, US_PER_MINUTE, US_PER_SECOND} from '../domain/units.ts'
@@ -279,6 +279,10 @@ export class Engine {
           break
         case 'intent':
           this.desk.restoreIntent(entry.intent, entry.tsUs)
+          this.#combine(
+            this.#o.strategies.findIndex(({name}) => name === entry.intent.strategy),
+            entry.intent.legs,
+          )
           break
         case 'verdict':
           this.desk.restoreVerdict(entry.clientOrderId, entry.verdict)
@@ -340,6 +344,20 @@ export class Engine {
     const slot = strategy * this.#n + instrument
     if (this.#exits.isCooling(slot, this.nowUs)) return
     this.desk.quote(slot, bidTicks, bidLots, askTicks, askLots)
+  }
+
+  multiLeg(
+    strategy: number,
+    legs: readonly OrderLeg[],
+    units: number,
+    options: Parameters<OrderDesk['multiLeg']>[3],
+  ): string | undefined {
+    const id = this.desk.multiLeg(strategy, legs, units, options, this.nowUs)
+    if (id !== undefined) this.#combine(strategy, legs)
+    return id
+  }
+  #combine(strategy: number, legs: readonly OrderLeg[] = []): void {
+    if (strategy >= 0) for (const leg of legs) this.#exits.combine(strategy * this.#n + leg.instrument)
   }
 
   wakeAt(strategy: number, atUs: number, tag: number): void {

@@ -30,6 +30,8 @@ export class ExitWatch {
   readonly #calmUntilUs: Float64Array
   readonly #coolUntilUs: Float64Array
   readonly #coolSide: Int8Array
+  /** 1 where a position is part of a combination, which its legs' own exits would tear apart. */
+  readonly #combined: Uint8Array
 
   constructor(options: ExitWatchOptions) {
     const slots = options.instruments * options.strategies
@@ -41,16 +43,24 @@ export class ExitWatch {
     this.#calmUntilUs = new Float64Array(slots)
     this.#coolUntilUs = new Float64Array(slots)
     this.#coolSide = new Int8Array(slots)
+    this.#combined = new Uint8Array(slots)
   }
 
   /** The position changed: its exits are judged anew at the next price. */
   positionChanged(slot: number, isFlat: boolean): void {
     this.#calmUntilUs[slot] = 0
-    if (isFlat) this.#bestTicks[slot] = 0
+    if (!isFlat) return
+    this.#bestTicks[slot] = 0
+    this.#combined[slot] = 0
+  }
+  /** The slot's next position is a leg: until it is flat its strategy alone decides on exits. */
+  combine(slot: number): void {
+    this.#combined[slot] = 1
   }
   /** Prices are in other shares now: what was best so far means nothing. */
   forget(slot: number): void {
-    this.positionChanged(slot, true)
+    this.#calmUntilUs[slot] = 0
+    this.#bestTicks[slot] = 0
   }
   /** A forced exit is too fresh to go the same way again. */
   isCooling(slot: number, nowUs: number): boolean {
@@ -76,7 +86,7 @@ export class ExitWatch {
 
   #judge(k: number, i: number, slot: number, exitTicks: number, nowUs: number): void {
     const {ledger, rules, record, microsPerTickLot} = this.#o
-    if (ledger.settlement.home[i] !== i || this.#o.isForced(slot)) return
+    if (ledger.settlement.home[i] !== i || this.#combined[slot] === 1 || this.#o.isForced(slot)) return
     const lots = ledger.own.lots[slot]!
     const side = lots > 0
     const perTick = microsPerTickLot[i]!

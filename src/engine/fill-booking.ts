@@ -70,9 +70,14 @@ export class FillBooking {
 
   #costs(order: LiveOrder, fill: Fill): void {
     const {record, risk} = this.#o
-    if (order.decidedMid <= 0) return
+    const leg = order.intent.legs?.findIndex(({instrument}) => instrument === fill.instrument)
+    const {mid, hoped} =
+      leg === undefined
+        ? {mid: order.decidedMid, hoped: order.hopedTicks}
+        : (order.legPrices?.[leg] ?? {mid: 0, hoped: 0})
+    if (mid <= 0) return
     const perTick = (fill.side === 'buy' ? 1 : -1) * fill.lots * risk.snapshot.microsPerTickLot[fill.instrument]!
-    record.spreadMicros += (order.hopedTicks - order.decidedMid) * perTick
-    record.slippageMicros += (fill.priceTicks - order.hopedTicks) * perTick
+    record.spreadMicros += (hoped - mid) * perTick
+    record.slippageMicros += (fill.priceTicks - hoped) * perTick
   }
 }

@@ -1,7 +1,7 @@
 import type {OrderIntent, OrderStatus} from '../domain/order.ts'
 
-/** Why the engine sent an order: to reach a target, as one side of a quote, or to close a position it must not keep. */
-export type OrderPurpose = 'target' | 'bid' | 'ask' | 'exit'
+/** Why the engine sent an order: to reach a target, as one side of a quote, to close a position it must not keep, or as asked for. */
+export type OrderPurpose = 'target' | 'bid' | 'ask' | 'exit' | 'multi-leg'
 
 /** An order that is not known to be done. Only the desk changes it. */
 export interface LiveOrder {
@@ -16,6 +16,8 @@ export interface LiveOrder {
   /** The market when it was decided: mid, and the price it hoped for (far touch, or its limit). 0 when unknown. */
   readonly decidedMid: number
   readonly hopedTicks: number
+  /** The same for each leg of a multi-leg order. */
+  readonly legPrices?: readonly {readonly mid: number; readonly hoped: number}[]
   venueOrderId: string | undefined
   status: OrderStatus
   leavesLots: number

@@ -1,7 +1,7 @@
 import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
-import type {OrderIntent, TimeInForce} from '../domain/order.ts'
+import type {OrderIntent, OrderLeg, TimeInForce} from '../domain/order.ts'
 import {type Side, lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import {Session, type Verdict} from '../risk/risk.ts'
@@ -34,6 +34,9 @@ export interface OrderRequest {
   readonly lots: number
   /** Undefined for a market order. */
   readonly limitTicks: number | undefined
+  readonly legs?: readonly OrderLeg[]
+  /** What suits the session when absent. */
+  readonly timeInForce?: TimeInForce | undefined
 }
 
 /** The only way out: latch, risk, journal, outbox, in this order. */
@@ -41,6 +44,8 @@ export class OrderGateway {
   sent = 0
   rejected = 0
   latched = false
+  /** Id of the order that left last. */
+  lastId = ''
   readonly #o: OrderGatewayOptions
   readonly #n: number
 
@@ -50,7 +55,10 @@ export class OrderGateway {
   }
 
   /** Whether it left, whole or smaller than asked for. */
-  send({slot, purpose, side, lots, limitTicks}: OrderRequest, nowUs: number): 'sent' | 'resized' | 'refused' {
+  send(
+    {slot, purpose, side, lots, limitTicks, legs, timeInForce}: OrderRequest,
+    nowUs: number,
+  ): 'sent' | 'resized' | 'refused' {
     const {risk, latch, journal, outbox, listener, instruments, strategies, register} = this.#o
     const state = latch.check()
     if (state.latched) {
@@ -66,11 +74,12 @@ export class OrderGateway {
       instrument: i,
       side,
       type: limitTicks === undefined ? 'market' : 'limit',
-      timeInForce: this.#timeInForce(instrument, i, limitTicks === undefined),
+      timeInForce: timeInForce ?? this.#timeInForce(instrument, i, limitTicks === undefined),
       lots: toLots(lots),
       ...(limitTicks === undefined ? {} : {limitTicks: toTicks(limitTicks)}),
       ...(purpose === 'bid' || purpose === 'ask' ? {postOnly: true} : {}),
       ...(purpose === 'exit' ? {reduceOnly: true} : {}),
+      ...(legs === undefined ? {} : {legs}),
       decidedUs: toTsUs(nowUs),
     }
     risk.snapshot.nowUs = nowUs
@@ -89,6 +98,7 @@ export class OrderGateway {
     const order = register.add(outcome.order, slot, purpose, nowUs)
     listener?.onOrder?.(order, nowUs)
     this.sent++
+    this.lastId = intent.clientOrderId
     this.#o.attach(order)
     outbox.submit(outcome.order, nowUs)
     return outcome.notes.length > 0 ? 'resized' : 'sent'

@@ -1,7 +1,7 @@
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
-import type {ExecutionReport, OrderIntent} from '../domain/order.ts'
-import {lots as toLots} from '../domain/units.ts'
+import type {ExecutionReport, Fill, OrderIntent} from '../domain/order.ts'
+import {type Side, lots as toLots} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import type {LiveOrder, OrderPurpose} from './live-order.ts'
 
@@ -58,10 +58,7 @@ export class OrderRegister {
   /** Takes an order that is about to be sent, or that the journal says was. */
   add(intent: OrderIntent, slot: number, purpose: OrderPurpose, nowUs: number): LiveOrder {
     const i = intent.instrument
-    const {market} = this.#o
-    const far = intent.side === 'buy' ? market.askTicks[i]! : market.bidTicks[i]!
-    const farLots = intent.side === 'buy' ? market.askLots[i]! : market.bidLots[i]!
-    const mid = midTicks(market, i)
+    const {mid, hoped} = this.#prices(i, intent.side)
     const order: LiveOrder = {
       intent,
       symbol: this.#o.instruments.at(i).symbol,
@@ -70,16 +67,26 @@ export class OrderRegister {
       purpose,
       sentUs: nowUs,
       decidedMid: mid,
-      hopedTicks: intent.limitTicks ?? (farLots > 0 ? far : mid),
+      hopedTicks: intent.limitTicks ?? hoped,
       venueOrderId: undefined,
       status: 'submitted',
       leavesLots: intent.lots,
       filledLots: 0,
       cancelSentUs: 0,
+      ...(intent.legs === undefined ? {} : {legPrices: intent.legs.map(leg => this.#prices(leg.instrument, leg.side))}),
     }
     this.live.set(intent.clientOrderId, order)
     this.addWorking(order, intent.lots)
     return order
+  }
+
+  /** The mid, and the far touch or, without one, the mid. */
+  #prices(i: number, side: Side): {readonly mid: number; readonly hoped: number} {
+    const {market} = this.#o
+    const far = side === 'buy' ? market.askTicks[i]! : market.bidTicks[i]!
+    const farLots = side === 'buy' ? market.askLots[i]! : market.bidLots[i]!
+    const mid = midTicks(market, i)
+    return {mid, hoped: farLots > 0 ? far : mid}
   }
 
   /** A pure function of run, strategy and count, so that a restart finds its own orders. */
@@ -89,11 +96,26 @@ export class OrderRegister {
     return `${this.#o.runId}-${strategy.toString(36)}-${next.toString(36)}`
   }
 
-  /** Lots that still may fill come or go on the order's side. */
-  addWorking(order: LiveOrder, lots: number): void {
+  /** Lots (units, of several legs) that still may fill come or go. */
+  addWorking({intent}: LiveOrder, lots: number): void {
+    if (intent.legs === undefined) this.#addLots(intent.instrument, intent.side, lots)
+    else for (const {instrument, side, ratio} of intent.legs) this.#addLots(instrument, side, lots * ratio)
+  }
+  /** A fill of the order: `leavesLots` are what the venue has left of it. */
+  fill(order: LiveOrder, fill: Fill, leavesLots: number): void {
+    // Units of several legs count when their last leg is told.
+    const isUnits = order.intent.legs !== undefined
+    const done = isUnits ? order.leavesLots - Math.min(leavesLots, order.leavesLots) : fill.lots
+    const closed = Math.min(done, order.leavesLots)
+    if (this.live.has(order.intent.clientOrderId)) this.addWorking(order, -closed)
+    order.leavesLots -= closed
+    order.filledLots += done
+  }
+
+  #addLots(instrument: number, side: Side, lots: number): void {
     const {workingBuyLots, workingSellLots} = this.#o.risk.snapshot
-    const column = order.intent.side === 'buy' ? workingBuyLots : workingSellLots
-    column[order.intent.instrument]! += lots
+    const column = side === 'buy' ? workingBuyLots : workingSellLots
+    column[instrument]! += lots
   }
 
   #remember(order: LiveOrder): void {

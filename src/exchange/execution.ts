@@ -83,6 +83,41 @@ export class Execution {
       : Math.max(ticks - impact, working.limitTicks, Math.min(ticks, 1))
   }
 
+  /** One leg's part of a fill of a multi-leg order; `leavesLots` are the units open after it. */
+  fillLeg(
+    working: WorkingOrder,
+    {
+      leg,
+      lots,
+      ticks,
+      shown,
+    }: {readonly leg: WorkingOrder; readonly lots: number; readonly ticks: number; readonly shown: number},
+    leavesLots: number,
+    atUs: number,
+  ): void {
+    const {instrument: i, isBuy} = leg
+    this.#held[i]! += isBuy ? lots : -lots
+    if (this.#options.respectSize) this.#consume(i, isBuy, ticks, shown, lots)
+    const {feeMicros} = this.#feeOf(leg, this.#options.instruments.at(i), lots, ticks, 'taker', atUs)
+    const tsUs = toTsUs(atUs)
+    const fill = {
+      fillId: `${working.venueOrderId}-${++working.fills}`,
+      clientOrderId: working.clientOrderId,
+      instrument: i,
+      side: leg.order.side,
+      lots: toLots(lots),
+      priceTicks: toTicks(ticks),
+      feeMicros: toMicros(feeMicros),
+      liquidity: 'taker' as const,
+      tsUs,
+    }
+    this.#hooks.report({kind: 'fill', fill, venueOrderId: working.venueOrderId, leavesLots, tsUs}, atUs)
+  }
+  /** All legs of so many units have been filled. */
+  legsFilled(working: WorkingOrder, units: number, atUs: number): void {
+    this.#hooks.filled(working, units, atUs)
+  }
+
   /** Returns the lots filled: fewer than asked for when reduce-only shrinks the order. */
   fill(working: WorkingOrder, wantedLots: number, ticks: number, liquidity: 'maker' | 'taker', atUs: number): number {
     const {instrument: i, order, isBuy} = working

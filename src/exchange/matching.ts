@@ -3,6 +3,7 @@ import type {ExecutionReport} from '../domain/order.ts'
 import {lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
 import {Channel} from './channel.ts'
 import {Execution, type Outcome} from './execution.ts'
+import {legsFault, MultiLegOrders} from './multi-leg.ts'
 import {type Adjustment, adjustmentOf} from './order-adjust.ts'
 import {OrderGroups} from './order-groups.ts'
 import {OrderLists} from './order-lists.ts'
@@ -54,6 +55,7 @@ class VenueCore {
   readonly #shown: ShownMarket
   readonly #execution: Execution
   readonly #rows: RowMatching
+  readonly #combinations: MultiLegOrders
   #seq = 0
   #wakeUs = Infinity
   /** Time of the next scheduled thing. */
@@ -78,6 +80,7 @@ class VenueCore {
     this.#watched = lists.watched
     this.#shown = shown
     this.#execution = execution
+    this.#combinations = new MultiLegOrders(size, shown, execution)
     this.#rows = new RowMatching({options, lists, shown, execution, hooks})
   }
 
@@ -114,7 +117,9 @@ class VenueCore {
     else if (kind === EventKind.notice) this.#onNotice(chunk, row)
     if (this.#watched[i] === 0) return
     this.#rows.onRow(chunk, row)
-    if (this.#lists.isEmpty(i) && this.#shown.isUntouched(i)) this.#watched[i] = 0
+    const isCombined = this.#combinations.watches(i)
+    if (isCombined) this.#combinations.onRow(i, chunk.tsUs[row]!)
+    else if (this.#lists.isEmpty(i) && this.#shown.isUntouched(i)) this.#watched[i] = 0
     this.#reschedule()
   }
 
@@ -161,7 +166,8 @@ class VenueCore {
     const instrument = this.#options.instruments.at(order.instrument)
     const fault = this.#usedIds.has(order.clientOrderId)
       ? {code: 'duplicate_id', reason: `client order id ${order.clientOrderId} was used before`}
-      : faultOf(order, instrument.minLots, instrument.incrementTicks, 10 ** instrument.priceDecimals)
+      : (legsFault(order, this.#options.instruments) ??
+        faultOf(order, instrument.minLots, instrument.incrementTicks, 10 ** instrument.priceDecimals))
     if (fault !== undefined) {
       this.#report({kind: 'rejected', clientOrderId: order.clientOrderId, tsUs: toTsUs(atUs), ...fault}, atUs)
       return
@@ -203,7 +209,25 @@ class VenueCore {
       return
     }
     working.state = 'live'
-    this.#goLive(working, atUs)
+    if (order.legs === undefined) this.#goLive(working, atUs)
+    else this.#combine(working, atUs)
+  }
+
+  /** An order of several legs takes what there is and waits for the rest. */
+  #combine(working: WorkingOrder, atUs: number): void {
+    const {timeInForce, legs = []} = working.order
+    if (timeInForce === 'fok' && this.#combinations.takeable(working) < working.leavesLots) {
+      this.#end(working, {kind: 'cancelled', reason: 'fill or kill'}, atUs)
+      return
+    }
+    this.#combinations.take(working, atUs)
+    if ((working.state as WorkingOrder['state']) === 'done') return
+    if (timeInForce === 'ioc' || timeInForce === 'fok') {
+      this.#end(working, {kind: 'cancelled', reason: 'immediate or cancel'}, atUs)
+      return
+    }
+    this.#combinations.add(working)
+    for (const {instrument} of legs) this.#watched[instrument] = 1
   }
 
   #setTimes(working: WorkingOrder, atUs: number): void {
@@ -422,7 +446,8 @@ class VenueCore {
   #forget(working: WorkingOrder): void {
     working.state = 'done'
     this.#byId.delete(working.clientOrderId)
-    this.#lists.remove(working)
+    if (working.order.legs === undefined) this.#lists.remove(working)
+    else this.#combinations.remove(working)
     this.#groups.prune(working)
   }
 }

@@ -25,6 +25,7 @@ export const RULES = {
   'cash-reserve': 'the exposure of positions and working orders would eat into the cash reserve',
   'correlation-exposure': 'the exposure to one cluster of correlated instruments would be too large',
   'portfolio-risk': 'the one-day loss of the portfolio at 99 % would be too large',
+  'undefined-risk': 'the legs of the order together can lose without limit',
   'stressed-var': 'the stressed value at risk would be too large',
 } as const
 export type RuleName = keyof typeof RULES

@@ -3,6 +3,7 @@ import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
 import type {OrderIntent} from '../domain/order.ts'
 import type {RiskLimits} from './limits.ts'
+import {checkMultiLeg} from './multi-leg.ts'
 import {PortfolioRisk} from './portfolio-risk.ts'
 import {RecentOrders} from './recent-orders.ts'
 import {checkRisk, type RiskOutcome, type RiskRule, type RiskSnapshot, Session, type TradingState} from './risk.ts'
@@ -126,7 +127,10 @@ export const createRiskGate = (options: RiskGateOptions): RiskGate => {
   return {
     snapshot,
     check: intent => {
-      const outcome = checkRisk(intent, snapshot, rules)
+      const outcome =
+        intent.legs === undefined || rules.length === 0
+          ? checkRisk(intent, snapshot, rules)
+          : checkMultiLeg(intent, snapshot, limits)
       if (outcome.kind === 'approved') recent.record(outcome.order, snapshot.nowUs)
       return outcome
     },

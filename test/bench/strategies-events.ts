@@ -50,6 +50,8 @@ const rate = (name: string): number => {
     target: () => {},
     quote: () => {},
     wakeAt: () => {},
+    multiLeg: () => undefined,
+    cancelMultiLeg: () => {},
   }
   strategy.start?.(context)
   const before = performance.now()

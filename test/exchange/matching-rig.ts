@@ -33,7 +33,7 @@ export const order = (
 
 /** A venue over two instruments with whole ticks as increments, and everything it said. */
 export const rig = (options: Partial<VenueOptions> = {}) => {
-  const instruments = InstrumentTable.of(['BTC/USD', 'ETH/USD'])
+  const instruments = options.instruments ?? InstrumentTable.of(['BTC/USD', 'ETH/USD'])
   const market = createMarketState(instruments.size)
   const reports: (ExecutionReport & {heardUs: number})[] = []
   let nowUs = 0

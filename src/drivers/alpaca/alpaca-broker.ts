@@ -171,6 +171,11 @@ class AlpacaBrokerCore {
 
   async submit(order: ApprovedOrder): Promise<void> {
     const {client, instruments} = this.#options
+    if (order.legs !== undefined) {
+      // Its executions come back under orders of their own, which nothing here follows yet.
+      this.#refuseOrder(order, 'unsupported', 'multi-leg orders are back-tested only')
+      return
+    }
     const instrument = instruments.at(order.instrument)
     const tracked: Tracked = {venueOrderId: undefined, accepted: false}
     this.#tracked.set(order.clientOrderId, tracked)
