@@ -85,7 +85,8 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     }),
     journal: Flags.string({description: 'keep every decision in this file', helpValue: 'FILE'}),
     kinds: Flags.string({
-      description: 'kinds of catalog rows to replay: quote, trade, bar, depth, order, option',
+      description:
+        'kinds of catalog rows to replay: quote, trade, bar, depth, order, option; by default all but orders, and options where a strategy reads chains',
       multiple: true,
       delimiter: ',',
       helpValue: 'KIND,KIND',
@@ -141,11 +142,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       ...(flags.start === undefined ? {} : {fromUs: parseTimeUs(flags.start, 'start')}),
       ...(flags.end === undefined ? {} : {toUs: parseTimeUs(flags.end, 'end')}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
-      ...(flags.kinds !== undefined
-        ? {kinds: flags.kinds}
-        : flags.queue === 'fifo-l3'
-          ? {kinds: ['depth', 'order']}
-          : {}),
+      ...kindsOf(flags),
     }
     const searches = flags.sweep !== undefined || flags['walk-forward'] || flags['monte-carlo'] !== undefined
     await using opened = await openSource(sourceRequest)
@@ -356,4 +353,21 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, {force: true})
     return openSqliteJournal(file, {durable: 'end'})
   }
+}
+
+/** Strategies that read option chains; others would only be slowed down by thousands of contracts. */
+const READS_CHAINS = ['option-sentiment', 'triangular-arbitrage', 'all']
+
+const kindsOf = ({
+  kinds,
+  queue,
+  strategy,
+}: {
+  readonly kinds?: readonly string[] | undefined
+  readonly queue: string
+  readonly strategy: readonly string[]
+}): {readonly kinds?: readonly string[]} => {
+  if (kinds !== undefined) return {kinds}
+  if (queue === 'fifo-l3') return {kinds: ['depth', 'order']}
+  return strategy.some(name => READS_CHAINS.includes(name)) ? {kinds: ['quote', 'trade', 'bar', 'depth', 'option']} : {}
 }
