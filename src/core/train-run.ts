@@ -367,10 +367,11 @@ const readCheckpoint = (file: string, runHash: string) => {
   return decodeCheckpoint(new Uint8Array(readFileSync(file)), runHash, file)
 }
 
-const refuseTooLarge = (stepBytes: number): void => {
-  if (stepBytes <= 0.8 * os.totalmem()) return
+/** Refuses a step that this machine's memory cannot hold, before it is tried. */
+export const refuseTooLarge = (stepBytes: number, memoryBytes = os.totalmem()): void => {
+  if (stepBytes <= 0.8 * memoryBytes) return
   const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
-  throw new UserError('MODEL_TOO_LARGE', `a step may need ${gib(stepBytes)}; this machine has ${gib(os.totalmem())}`, {
+  throw new UserError('MODEL_TOO_LARGE', `a step may need ${gib(stepBytes)}; this machine has ${gib(memoryBytes)}`, {
     hints: ['choose a smaller --size, --batch or --window'],
   })
 }

@@ -8,21 +8,10 @@ import {optimizeModel} from '../../src/core/optimize-trt.ts'
 import {train} from '../../src/core/train.ts'
 import type {TrainRequest} from '../../src/core/train-parts.ts'
 import {leaningBars} from '../models/support.ts'
+import {writeBars} from '../support/bar-files.ts'
 
 let folder: string
 let out: string
-const writeBars = (dir: string, symbol: string, seed: number): void => {
-  const bars = leaningBars(symbol, 12, seed)
-  const lines = [...bars.tsUs].map((ts, i) => {
-    // The file stamps the start of a bar in New York time, four hours behind in June.
-    const start = new Date((ts - 300_000_000) / 1000 - 4 * 3_600_000).toISOString().slice(0, 16).replace('T', ' ')
-    return [start, bars.open[i], bars.high[i], bars.low[i], bars.close[i], bars.volume[i]].join(',')
-  })
-  writeFileSync(
-    path.join(dir, `us_5m_${symbol}_2025.csv`),
-    `datetime_et,open,high,low,close,volume\n${lines.join('\n')}\n`,
-  )
-}
 const request = (changes: Partial<TrainRequest> = {}): TrainRequest => ({
   model: 'signal',
   size: 'small',
@@ -48,8 +37,8 @@ const request = (changes: Partial<TrainRequest> = {}): TrainRequest => ({
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'gpi-train-'))
   out = path.join(folder, 'models')
-  writeBars(folder, 'AAA', 1)
-  writeBars(folder, 'BBB', 2)
+  writeBars(folder, leaningBars('AAA', 12, 1))
+  writeBars(folder, leaningBars('BBB', 12, 2))
 })
 afterAll(() => rmSync(folder, {recursive: true}))
 
