@@ -3,8 +3,8 @@ import {z} from 'zod'
 import {midTicks} from '../data/market-state.ts'
 import {EventKind, type TapeChunk} from '../data/tape.ts'
 import {newYorkDayOf, parseDay} from '../domain/calendar.ts'
-import type {Fill} from '../domain/order.ts'
-import {US_PER_SECOND} from '../domain/units.ts'
+import type {Fill, OrderLeg} from '../domain/order.ts'
+import {opposite, type Side, US_PER_SECOND} from '../domain/units.ts'
 import {type ChainFeatures, chainFeatures} from '../options/chain-features.ts'
 import {chainGreeks} from '../options/chain-greeks.ts'
 import type {OptionQuote} from '../options/option-quote.ts'
@@ -65,8 +65,15 @@ interface Held {
   readonly direction: 1 | -1
   readonly vertical: Vertical | undefined
   readonly untilUs: number
+  /** Of the order that opens a spread. */
+  readonly orderId?: string
   isClosing: boolean
+  /** When a closing order was last sent. */
+  closeSentUs: number
 }
+
+/** An order for the day that has not closed a spread by then is gone. */
+const CLOSE_AGAIN_US = 86_400 * US_PER_SECOND
 
 /** A reading whose heads are not there yet. */
 interface Reading {
@@ -104,6 +111,8 @@ class OptionSentimentStrategy implements Strategy {
     guarded: 0,
     eventsPriced: 0,
     withoutVehicle: 0,
+    refused: 0,
+    unfilled: 0,
     withHeads: 0,
     lateHeads: 0,
     seenInTraining: 0,
@@ -140,8 +149,6 @@ class OptionSentimentStrategy implements Strategy {
     const held = underlying === undefined ? undefined : this.#held.get(underlying)
     if (underlying === undefined || held?.vertical === undefined) return
     if (held.isClosing) this.#close(context, underlying, held)
-    else if (fill.instrument === held.vertical.long)
-      context.target(held.vertical.short, -context.positionLots(held.vertical.long))
   }
 
   report(): Readonly<Record<string, number | string>> {
@@ -225,6 +232,7 @@ class OptionSentimentStrategy implements Strategy {
   #decide(context: StrategyContext, underlying: string, spot: number, score: number, features: ChainFeatures): void {
     const {entryScore, exitScore, minDays} = this.#params
     const isGuarded = this.#isNearEarnings(underlying, context.nowUs)
+    this.#dropUnfilled(context, underlying)
     const held = this.#held.get(underlying)
     if (held !== undefined) {
       const expiring = held.vertical !== undefined && this.#daysTo(context, held.vertical.long) < minDays
@@ -260,7 +268,7 @@ class OptionSentimentStrategy implements Strategy {
         // Uncalibrated: a score says how unusual the chain is, not how often it is right.
         confidence: 0.5,
       })
-      this.#held.set(underlying, {direction, vertical: undefined, untilUs, isClosing: false})
+      this.#held.set(underlying, {direction, vertical: undefined, untilUs, isClosing: false, closeSentUs: 0})
       this.#counts.entries++
       return
     }
@@ -281,10 +289,25 @@ class OptionSentimentStrategy implements Strategy {
       this.#counts.withoutVehicle++
       return
     }
-    // The long leg first; its fills bring the short one, so what is short is always covered.
-    context.target(vertical.long, spreads)
-    this.#held.set(underlying, {direction, vertical, untilUs, isClosing: false})
+    const limitTicks = Math.round(vertical.debit * 10 ** context.instruments.at(vertical.long).priceDecimals)
+    // One order: both legs or neither, so that nothing is ever short alone.
+    const orderId = context.multiLeg(spreadLegs(vertical, 'buy'), spreads, {limitTicks})
+    if (orderId === undefined) {
+      this.#counts.refused++
+      return
+    }
+    this.#held.set(underlying, {direction, vertical, untilUs, orderId, isClosing: false, closeSentUs: 0})
     this.#counts.entries++
+  }
+
+  /** A spread that nobody sold by the next reading is given up: its price was that of another moment. */
+  #dropUnfilled(context: StrategyContext, underlying: string): void {
+    const held = this.#held.get(underlying)
+    if (held?.orderId === undefined || held.vertical === undefined || held.isClosing) return
+    if (context.positionLots(held.vertical.long) !== 0) return
+    context.cancelMultiLeg(held.orderId)
+    this.#held.delete(underlying)
+    this.#counts.unfilled++
   }
 
   #close(context: StrategyContext, underlying: string, held: Held): void {
@@ -297,12 +320,17 @@ class OptionSentimentStrategy implements Strategy {
       this.#held.delete(underlying)
       return
     }
-    // The short leg first, for the same reason; the long one follows when it is flat.
-    context.target(vertical.short, 0)
-    if (context.positionLots(vertical.short) === 0) {
-      context.target(vertical.long, 0)
-      this.#held.delete(underlying)
+    const units = Math.min(context.positionLots(vertical.long), -context.positionLots(vertical.short))
+    if (units > 0) {
+      if (held.closeSentUs > 0 && context.nowUs - held.closeSentUs < CLOSE_AGAIN_US) return
+      held.closeSentUs = context.nowUs
+      if (context.multiLeg(spreadLegs(vertical, 'sell'), units) !== undefined) return
+      // Refused as one order: the short leg first, so that what is left is never short alone.
+      context.target(vertical.short, 0)
+      return
     }
+    if (context.positionLots(vertical.long) !== 0) context.target(vertical.long, 0)
+    this.#held.delete(underlying)
   }
 
   #daysTo({instruments, nowUs}: StrategyContext, contract: number): number {
@@ -316,3 +344,8 @@ class OptionSentimentStrategy implements Strategy {
     return dates.some(d => Math.abs(parseDay(d) - today) <= this.#params.earningsGuardDays)
   }
 }
+
+const spreadLegs = ({long, short}: Vertical, longSide: Side): OrderLeg[] => [
+  {instrument: long, side: longSide, ratio: 1},
+  {instrument: short, side: opposite(longSide), ratio: 1},
+]

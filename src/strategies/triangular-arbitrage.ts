@@ -163,7 +163,7 @@ class TriangleStrategy implements Strategy {
   }
 
   #reportBundles(): Record<string, number> {
-    const {bundles, complete, partial, missed, closed, expectedMicros} = this.#bundles.counts
+    const {bundles, complete, partial, missed, refused, closed, expectedMicros} = this.#bundles.counts
     if (this.#chainsRead === 0 && this.#baskets.length === 0) return {}
     return {
       chainsRead: this.#chainsRead,
@@ -173,6 +173,7 @@ class TriangleStrategy implements Strategy {
       bundlesComplete: complete,
       bundlesPartial: partial,
       bundlesMissed: missed,
+      bundlesRefused: refused,
       bundlesClosed: closed,
       bundlesOpen: this.#bundles.open,
       bundleEdgeMicros: expectedMicros,

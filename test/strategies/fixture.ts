@@ -1,7 +1,7 @@
 import {applyRow, createMarketState, midTicks} from '../../src/data/market-state.ts'
 import {EventKind, emptyChunk, type TapeChunk} from '../../src/data/tape.ts'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
-import type {Fill} from '../../src/domain/order.ts'
+import type {Fill, OrderLeg} from '../../src/domain/order.ts'
 import {createRng, type Rng} from '../../src/domain/rng.ts'
 import type {Signal} from '../../src/domain/signal.ts'
 import {lots, micros, type Side, ticks, tsUs} from '../../src/domain/units.ts'
@@ -62,6 +62,12 @@ export interface Rehearsal {
     readonly askLots: number
   }[]
   readonly signals: Omit<Signal, 'strategy' | 'tsUs'>[]
+  readonly multiLegs: {
+    readonly tsUs: number
+    readonly legs: readonly OrderLeg[]
+    readonly units: number
+    readonly limitTicks?: number
+  }[]
   readonly positions: Float64Array
   /** Cash plus positions at the last mid, dollars-quoted instruments, micros. */
   readonly profitMicros: number
@@ -73,6 +79,8 @@ export interface RehearsalOptions {
   readonly feeBps?: number
   /** Targets of this instrument are ignored, as risk might. */
   readonly refuse?: number
+  /** Risk refuses every order of several legs. */
+  readonly refuseMultiLeg?: boolean
 }
 
 /**
@@ -84,7 +92,13 @@ export const rehearse = (
   strategy: Strategy,
   instruments: InstrumentTable,
   rows: readonly Row[],
-  {capitalMicros = 100_000e6, rng = createRng(1), feeBps = 0, refuse = -1}: RehearsalOptions = {},
+  {
+    capitalMicros = 100_000e6,
+    rng = createRng(1),
+    feeBps = 0,
+    refuse = -1,
+    refuseMultiLeg = false,
+  }: RehearsalOptions = {},
 ): Rehearsal => {
   const market = createMarketState(instruments.size)
   const positions = new Float64Array(instruments.size)
@@ -93,9 +107,17 @@ export const rehearse = (
     targets: [] as Rehearsal['targets'],
     quotes: [] as Rehearsal['quotes'],
     signals: [] as Rehearsal['signals'],
+    multiLegs: [] as Rehearsal['multiLegs'],
   }
   const wanted = new Map<number, number>()
   const resting = new Map<number, Rehearsal['quotes'][number]>()
+  const multiLegs: {
+    id: string
+    legs: readonly OrderLeg[]
+    units: number
+    limitTicks: number
+    isOpen: boolean
+  }[] = []
   let nowUs = 0
   let cashMicros = 0
   const timers: {atUs: number; tag: number}[] = []
@@ -119,8 +141,17 @@ export const rehearse = (
       resting.set(instrument, said)
     },
     wakeAt: (atUs, tag) => timers.push({atUs, tag}),
-    multiLeg: () => undefined,
-    cancelMultiLeg: () => {},
+    multiLeg: (legs, units, {limitTicks} = {}) => {
+      if (refuseMultiLeg) return undefined
+      const id = `m${multiLegs.length}`
+      out.multiLegs.push({tsUs: nowUs, legs, units, ...(limitTicks === undefined ? {} : {limitTicks})})
+      multiLegs.push({id, legs, units, limitTicks: limitTicks ?? Number.POSITIVE_INFINITY, isOpen: true})
+      return id
+    },
+    cancelMultiLeg: id => {
+      const order = multiLegs.find(one => one.id === id)
+      if (order !== undefined) order.isOpen = false
+    },
   }
   const perTickLot = (i: number): number => {
     const {multiplier, priceDecimals, sizeDecimals} = instruments.at(i)
@@ -166,6 +197,24 @@ export const rehearse = (
       fill(i, 'sell', mine.askLots, mine.ask, 'maker')
     }
   }
+  /** All legs at their far touches when the net is within the limit and none is refused; at the next event of any leg. */
+  const settleLegs = (i: number): void => {
+    for (const order of multiLegs) {
+      if (!order.isOpen || !order.legs.some(leg => leg.instrument === i)) continue
+      const prices = order.legs.map(
+        ({instrument, side}) => (side === 'buy' ? market.askTicks : market.bidTicks)[instrument] as number,
+      )
+      const net = order.legs.reduce(
+        (sum, {side, ratio}, k) => sum + (side === 'buy' ? 1 : -1) * ratio * (prices[k] as number),
+        0,
+      )
+      if (net > order.limitTicks || prices.some(p => p <= 0) || order.legs.some(leg => leg.instrument === refuse))
+        continue
+      order.isOpen = false
+      for (const [k, {instrument, side, ratio}] of order.legs.entries())
+        fill(instrument, side, ratio * order.units, prices[k] as number, 'taker')
+    }
+  }
   const chunk = chunkOf(rows)
   let isStarted = false
   for (const [k, row] of rows.entries()) {
@@ -174,6 +223,7 @@ export const rehearse = (
     isStarted = true
     applyRow(market, chunk, k)
     settle(row.instrument, row)
+    settleLegs(row.instrument)
     strategy.onEvent(context, chunk, k)
     for (const due of timers.filter(t => t.atUs <= nowUs)) {
       timers.splice(timers.indexOf(due), 1)

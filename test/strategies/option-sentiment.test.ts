@@ -123,39 +123,45 @@ describe('option-sentiment', () => {
     )
     expect(run(history(at => chain(at, 0.51, 102))).report['silent']).toBeUndefined()
   })
-  test('a spread buys its long leg first and is never short more than it is long', () => {
-    const {fills, positions} = run(
+  test('a spread is one order of two legs: both or neither, its debit within the risk allowed', () => {
+    const {multiLegs, fills, positions} = run(
       history(at => chain(at, 0.1, 30)),
       {vehicle: 'spread'},
     )
-    expect(fills.length).toBeGreaterThanOrEqual(2)
-    const [first, second] = fills.map(f => instruments.at(f.instrument).option)
-    expect([first?.right, second?.right]).toEqual(['call', 'call'])
-    expect(second?.strike).toBe((first?.strike ?? 0) + 1)
-    const held = new Map<number, number>()
-    for (const f of fills) {
-      held.set(f.instrument, (held.get(f.instrument) ?? 0) + (f.side === 'buy' ? f.lots : -f.lots))
-      const lots = [...held.values()]
-      expect(lots.reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(0)
-    }
+    expect(multiLegs).toHaveLength(1)
+    const [order] = multiLegs
+    const legs = order?.legs.map(({instrument, side, ratio}) => ({...instruments.at(instrument).option, side, ratio}))
+    expect(legs).toMatchObject([
+      {right: 'call', side: 'buy', ratio: 1},
+      {right: 'call', side: 'sell', ratio: 1},
+    ])
+    expect(legs?.[1]?.strike).toBe((legs?.[0]?.strike ?? 0) + 1)
     // One per cent of 100,000 dollars bounds the debit.
-    const long = fills[0]
-    expect((long?.lots ?? 0) * 100 * 1).toBeLessThanOrEqual(1000 / 0.2)
-    expect(positions.some(p => p !== 0)).toBe(true)
+    expect((order?.units ?? 0) * 100 * ((order?.limitTicks ?? 0) / 1e4)).toBeLessThanOrEqual(1000)
+    expect(fills).toHaveLength(2)
+    expect(positions.filter(p => p !== 0)).toEqual(Float64Array.of(order?.units ?? 0, -(order?.units ?? 0)))
   })
-  test('a refused long leg leaves no naked short', () => {
-    const free = run(
-      history(at => chain(at, 0.1, 30)),
-      {vehicle: 'spread'},
-    )
-    const long = free.fills[0]?.instrument ?? -1
-    const refused = run(
-      history(at => chain(at, 0.1, 30)),
-      {vehicle: 'spread'},
-      {},
-      {refuse: long},
-    )
-    expect(refused.fills).toEqual([])
+  test('a spread is closed by one order too', () => {
+    const rows = [
+      ...history(at => chain(at, 0.1, 30)),
+      ...Array.from({length: 4}, (_, k) => chain(START + (33 + k) * 300e6, 0.5, 100)).flat(),
+    ]
+    const {multiLegs, positions, report} = run(rows, {vehicle: 'spread'})
+    expect(multiLegs).toHaveLength(2)
+    expect(multiLegs[1]?.legs.map(({side}) => side)).toEqual(['sell', 'buy'])
+    expect(multiLegs[1]?.units).toBe(multiLegs[0]?.units)
+    expect([...positions].every(p => p === 0)).toBe(true)
+    expect(report).toMatchObject({exits: 1, open: 0})
+  })
+  test('a spread that nobody sells is given up, one that risk refuses is not legged into', () => {
+    const rows = history(at => chain(at, 0.1, 30))
+    const leg = run(rows, {vehicle: 'spread'}).multiLegs[0]?.legs[0]?.instrument ?? -1
+    const unfilled = run(rows, {vehicle: 'spread'}, {}, {refuse: leg})
+    expect(unfilled.fills).toEqual([])
+    expect(unfilled.report['unfilled']).toBeGreaterThan(0)
+    const refused = run(rows, {vehicle: 'spread'}, {}, {refuseMultiLeg: true})
+    expect([refused.fills, refused.targets]).toEqual([[], []])
+    expect(refused.report['refused']).toBeGreaterThan(0)
   })
   test('no position near earnings', () => {
     const {signals, report} = run(

@@ -1,4 +1,5 @@
 // Columns are indexed by instruments of the run's table, so `!` cannot miss here.
+import type {OrderLeg} from '../../domain/order.ts'
 import type {StrategyContext} from '../strategy.ts'
 
 /** Instruments that are worth more together than they cost, or the reverse: bought and sold at once. */
@@ -8,8 +9,11 @@ export interface Bundle {
   /** Signed lots of one set. */
   readonly legs: readonly {readonly instrument: number; readonly lots: number; readonly limitTicks: number}[]
   readonly sets: number
-  /** Buys go out first and sales when they have filled, so that nothing is ever sold uncovered. */
-  readonly isStaged?: boolean
+  /**
+   * `one-order`: two to four options that the venue fills together or not at all. `buys-first`: sales follow when the buys
+   * have filled, so that nothing is ever sold uncovered. All at once otherwise.
+   */
+  readonly legging?: 'one-order' | 'buys-first'
   /** Expected after costs for one set, micros. */
   readonly edgeMicros: number
 }
@@ -19,6 +23,8 @@ interface Running {
   deadlineUs: number
   /** Sales still wait for the buys. */
   isWaiting: boolean
+  /** Of the order that all legs are in. */
+  readonly orderId?: string
   /** `open` while legs fill, `held` once they have, `closing` while legs that are not wanted go back. */
   state: 'open' | 'held' | 'closing'
   sets: number
@@ -29,17 +35,26 @@ export interface BundleCounts {
   complete: number
   partial: number
   missed: number
+  refused: number
   closed: number
   expectedMicros: number
 }
 
 /**
- * Sends the legs of bundles, together or buys first, and keeps them matched. A leg that has not filled in time leaves as many whole sets as
+ * Sends the legs of bundles, in one order, together or buys first, and keeps them matched. A leg that has not filled in time leaves as many whole sets as
  * all legs filled; what any leg has beyond them goes back at the market. An instrument belongs to one bundle at a time, so
  * that its position is that bundle's.
  */
 export class BundleDesk {
-  readonly counts: BundleCounts = {bundles: 0, complete: 0, partial: 0, missed: 0, closed: 0, expectedMicros: 0}
+  readonly counts: BundleCounts = {
+    bundles: 0,
+    complete: 0,
+    partial: 0,
+    missed: 0,
+    refused: 0,
+    closed: 0,
+    expectedMicros: 0,
+  }
   readonly #timeoutUs: number
   #running: Running[] = []
   readonly #busy = new Set<number>()
@@ -61,11 +76,21 @@ export class BundleDesk {
 
   start(context: StrategyContext, bundle: Bundle): void {
     const deadlineUs = context.nowUs + this.#timeoutUs
-    const isWaiting = bundle.isStaged === true
-    this.#running.push({bundle, deadlineUs, isWaiting, state: 'open', sets: bundle.sets})
+    const common = {bundle, deadlineUs, state: 'open' as const, sets: bundle.sets}
     this.counts.bundles++
+    if (bundle.legging === 'one-order') {
+      const orderId = context.multiLeg(orderLegs(bundle, 1), bundle.sets, {limitTicks: netTicks(bundle)})
+      if (orderId === undefined) {
+        this.counts.refused++
+        return
+      }
+      this.#running.push({...common, orderId, isWaiting: false})
+    } else {
+      const isWaiting = bundle.legging === 'buys-first'
+      this.#running.push({...common, isWaiting})
+      this.#send(context, bundle, lots => lots > 0 || !isWaiting)
+    }
     for (const {instrument} of bundle.legs) this.#busy.add(instrument)
-    this.#send(context, bundle, lots => lots > 0 || !isWaiting)
     context.wakeAt(deadlineUs, BUNDLE_TIMER)
   }
 
@@ -121,6 +146,16 @@ export class BundleDesk {
 
   #shrinkTo(context: StrategyContext, running: Running, sets: number): void {
     running.state = 'closing'
+    const {orderId, bundle} = running
+    if (orderId !== undefined) {
+      // Whole units only: what has filled is matched, and what has not is taken back.
+      context.cancelMultiLeg(orderId)
+      if (sets === 0 && running.sets > 0 && this.#completeSets(context, bundle) > 0)
+        context.multiLeg(orderLegs(bundle, -1), this.#completeSets(context, bundle))
+      running.sets = sets
+      running.state = 'held'
+      return
+    }
     running.sets = sets
     for (const {instrument, lots} of running.bundle.legs) // Adding 0 takes the sign off a negative zero.
       context.target(instrument, sets * lots + 0)
@@ -142,6 +177,16 @@ export class BundleDesk {
     return complete
   }
 }
+
+const orderLegs = ({legs}: Bundle, direction: 1 | -1): OrderLeg[] =>
+  legs.map(({instrument, lots}) => ({
+    instrument,
+    side: direction * lots > 0 ? ('buy' as const) : ('sell' as const),
+    ratio: Math.abs(lots),
+  }))
+
+/** The most a unit may cost a share, negative for the least to be received. */
+const netTicks = ({legs}: Bundle): number => legs.reduce((sum, {lots, limitTicks}) => sum + lots * limitTicks, 0)
 
 /** Tag of the desk's timers. */
 export const BUNDLE_TIMER = 1

@@ -25,6 +25,8 @@ export interface SpotQuote {
 }
 
 const SHARES = 100
+/** Legs of an order that US venues take. */
+const MOST_LEGS = 4
 
 /**
  * Bundles of a chain that lock a profit in at the quotes shown, best first: static arbitrage between options
@@ -149,7 +151,7 @@ const bundleOf = (
         name: `${symbol} ${expiry}`,
         legs: listed,
         sets,
-        isStaged: true,
+        legging: shares === 0 && listed.length <= MOST_LEGS ? 'one-order' : 'buys-first',
         edgeMicros: Math.round(edgeAfterCosts * 1e6),
       }
 }
