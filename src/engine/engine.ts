@@ -1,7 +1,7 @@
 import type {Journal, JournalEntry} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
-import type {TapeChunk} from '../data/tape.ts'
+import {EventKind, type TapeChunk} from '../data/tape.ts'
 import {newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, OrderLeg} from '../domain/order.ts'
@@ -10,7 +10,7 @@ import type {Signal} from '../domain/signal.ts'
 import {tsUs, US_PER_DAY, US_PER_MINUTE, US_PER_SECOND} from '../domain/units.ts'
 import type {Breach, RiskGate} from '../risk/gate.ts'
 import type {ExitReason, ExitRules} from '../risk/position-exit.ts'
-import type {TradingState} from '../risk/risk.ts'
+import {Session, type TradingState} from '../risk/risk.ts'
 import type {Strategy} from '../strategies/strategy.ts'
 import {BackOffice, type BackOfficeTerms} from './back-office.ts'
 import {type DeskListener, OrderDesk} from './desk.ts'
@@ -192,14 +192,27 @@ export class Engine {
     const atUs = Math.max(this.nowUs, chunk.tsUs[row]!)
     this.nowUs = atUs
     this.events++
-    if (atUs >= this.#nextHouseUs) this.#keepHouse(atUs)
     const i = chunk.instrument[row]!
+    if (chunk.kind[row] === EventKind.notice) this.#onStatus(i)
+    if (atUs >= this.#nextHouseUs) this.#keepHouse(atUs)
     if (this.#holders[i] !== 0 && this.#o.exits !== undefined) this.#exits.check(i, atUs)
     const {strategies} = this.#o
     for (let k = 0; k < strategies.length; k++) strategies[k]!.onEvent(this.#contexts[k]!, chunk, row)
     if (this.#timers.nextUs <= atUs) this.#runTimers(atUs)
     if (this.desk.retryAtUs[i]! <= atUs) this.desk.retryInstrument(i)
     if (this.desk.hasWork()) this.desk.settle(atUs)
+  }
+
+  /** A halt is risk's business at once; what the session is otherwise, the calendar says again. */
+  #onStatus(i: number): void {
+    const {market, risk} = this.#o
+    const {session} = risk.snapshot
+    if (market.halted[i] !== 0) session[i] = Session.halted
+    else if (session[i] === Session.halted) {
+      session[i] = Session.open
+      this.#nextSessionUs = 0
+      this.#nextHouseUs = 0
+    }
   }
 
   /** A split, dividend or borrow notice, before the market state takes it. */
@@ -399,7 +412,9 @@ export class Engine {
     risk.snapshot.nowUs = nowUs
     if (nowUs >= this.#nextSessionUs)
       this.#nextSessionUs =
-        this.#o.sessions === false ? Infinity : setSessions(this.#o.instruments, risk.snapshot.session, nowUs)
+        this.#o.sessions === false
+          ? Infinity
+          : setSessions(this.#o.instruments, this.#o.market.halted, risk.snapshot.session, nowUs)
     risk.onTime(nowUs)
     if (nowUs >= this.#nextDayUs) this.#newDay(nowUs)
     const equity = this.#refreshEquity()

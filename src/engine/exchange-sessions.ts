@@ -20,12 +20,18 @@ export const exchangeSessions = (instruments: InstrumentTable) => ({
 })
 
 /** Writes what the exchanges do now into `session`; returns when that changes, Infinity where the calendar ends. */
-export const setSessions = (instruments: InstrumentTable, session: Uint8Array, nowUs: number): number => {
+export const setSessions = (
+  instruments: InstrumentTable,
+  halted: Uint8Array,
+  session: Uint8Array,
+  nowUs: number,
+): number => {
   const day = newYorkDayOf(nowUs)
   if (!inCalendar(day) || !inCalendar(day + 14)) return Infinity
   const next = currentOrNextSession(nowUs)
   const isOpen = nowUs >= next.openUs
   for (let i = 0; i < instruments.size; i++)
-    session[i] = isOpen || !isExchangeTraded(instruments.at(i)) ? Session.open : Session.closed
+    session[i] =
+      halted[i] !== 0 ? Session.halted : isOpen || !isExchangeTraded(instruments.at(i)) ? Session.open : Session.closed
   return isOpen ? next.closeUs : next.openUs
 }

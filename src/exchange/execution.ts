@@ -49,7 +49,7 @@ export class Execution {
         'taker',
         atUs,
       )
-      if (taken > 0 && this.#options.respectSize) this.#consume(working.instrument, working.isBuy, ticks, shown, taken)
+      if (taken > 0 && this.#options.respectSize) this.#consume(working, ticks, shown, taken)
       wanted -= taken
       return taken > 0 && wanted > 0 && working.state === 'live'
     })
@@ -59,7 +59,7 @@ export class Execution {
   meetCrossing(working: WorkingOrder, atUs: number): void {
     this.#shown.walk(working, (ticks, available, shown) => {
       const taken = this.fill(working, Math.min(available, working.leavesLots), working.limitTicks, 'maker', atUs)
-      if (taken > 0 && this.#options.respectSize) this.#consume(working.instrument, working.isBuy, ticks, shown, taken)
+      if (taken > 0 && this.#options.respectSize) this.#consume(working, ticks, shown, taken)
       return taken > 0 && working.state === 'live'
     })
   }
@@ -78,9 +78,12 @@ export class Execution {
   #withImpact(working: WorkingOrder, ticks: number, shownLots: number, lots: number): number {
     const impact =
       this.#options.impact?.ticks({instrument: working.instrument, lots, shownLots, priceTicks: ticks}) ?? 0
+    // Our own weight moves the price to its limit up or down, not past it.
+    const {lowerTicks, upperTicks} = this.#options.market
+    const upper = upperTicks[working.instrument]! || Infinity
     return working.isBuy
-      ? Math.min(ticks + impact, working.limitTicks)
-      : Math.max(ticks - impact, working.limitTicks, Math.min(ticks, 1))
+      ? Math.min(ticks + impact, working.limitTicks, Math.max(ticks, upper))
+      : Math.max(ticks - impact, working.limitTicks, Math.min(ticks, Math.max(1, lowerTicks[working.instrument]!)))
   }
 
   /** One leg's part of a fill of a multi-leg order; `leavesLots` are the units open after it. */
@@ -97,7 +100,7 @@ export class Execution {
   ): void {
     const {instrument: i, isBuy} = leg
     this.#held[i]! += isBuy ? lots : -lots
-    if (this.#options.respectSize) this.#consume(i, isBuy, ticks, shown, lots)
+    if (this.#options.respectSize) this.#consume(leg, ticks, shown, lots)
     const {feeMicros} = this.#feeOf(leg, this.#options.instruments.at(i), lots, ticks, 'taker', atUs)
     const tsUs = toTsUs(atUs)
     const fill = {
@@ -121,6 +124,7 @@ export class Execution {
   /** Returns the lots filled: fewer than asked for when reduce-only shrinks the order. */
   fill(working: WorkingOrder, wantedLots: number, ticks: number, liquidity: 'maker' | 'taker', atUs: number): number {
     const {instrument: i, order, isBuy} = working
+    if (!this.#shown.isAllowed(i, isBuy, ticks)) return 0
     let filled = wantedLots
     if (order.reduceOnly === true) {
       const room = isBuy ? Math.max(0, -this.#held[i]!) : Math.max(0, this.#held[i]!)
@@ -175,8 +179,8 @@ export class Execution {
     })
   }
 
-  #consume(i: number, ask: boolean, ticks: number, shown: number, lots: number): void {
-    this.#shown.consume(i, ask, ticks, shown, lots)
-    this.#hooks.consumed(i)
+  #consume(working: WorkingOrder, ticks: number, shown: number, lots: number): void {
+    this.#shown.consume(working, ticks, shown, lots)
+    this.#hooks.consumed(working.instrument)
   }
 }

@@ -62,7 +62,9 @@ interface Batch {
 export class MultiLegOrders {
   readonly #shown: ShownMarket
   readonly #execution: Execution
-  readonly #working: Combination[] = []
+  readonly #resting: Combination[] = []
+  /** By order, from its first try to its end. */
+  readonly #known = new Map<WorkingOrder, Combination>()
   /** Orders that wait for the instrument. */
   readonly #watchers: Uint16Array
 
@@ -78,29 +80,41 @@ export class MultiLegOrders {
 
   /** Units that the markets offer within the limit now, up to what is left. */
   takeable(working: WorkingOrder): number {
-    return this.#plan(combinationOf(working)).reduce((sum, {units}) => sum + units, 0)
+    return this.#plan(this.#of(working)).reduce((sum, {units}) => sum + units, 0)
   }
   /** Takes what there is. */
   take(working: WorkingOrder, atUs: number): void {
-    this.#take(combinationOf(working), atUs)
+    this.#take(this.#of(working), atUs)
   }
   add(working: WorkingOrder): void {
-    const combination = combinationOf(working)
-    this.#working.push(combination)
+    const combination = this.#of(working)
+    this.#resting.push(combination)
     for (const leg of combination.legs) this.#watchers[leg.instrument] = (this.#watchers[leg.instrument] as number) + 1
   }
+  /** The order has ended. */
   remove(working: WorkingOrder): void {
-    const at = this.#working.findIndex(combination => combination.working === working)
+    const {legs} = this.#of(working)
+    this.#known.delete(working)
+    for (const leg of legs) leg.state = 'done'
+    const at = this.#resting.findIndex(combination => combination.working === working)
     if (at < 0) return
-    const [combination] = this.#working.splice(at, 1)
-    for (const leg of combination?.legs ?? [])
-      this.#watchers[leg.instrument] = (this.#watchers[leg.instrument] as number) - 1
+    this.#resting.splice(at, 1)
+    for (const leg of legs) this.#watchers[leg.instrument] = (this.#watchers[leg.instrument] as number) - 1
   }
   /** The market of a leg changed. */
   onRow(i: number, atUs: number): void {
-    for (const combination of [...this.#working])
+    for (const combination of [...this.#resting])
       if (combination.legs.some(leg => leg.instrument === i) && combination.working.state === 'live')
         this.#take(combination, atUs)
+  }
+
+  #of(working: WorkingOrder): Combination {
+    let combination = this.#known.get(working)
+    if (combination === undefined) {
+      combination = combinationOf(working)
+      this.#known.set(working, combination)
+    }
+    return combination
   }
 
   #take(combination: Combination, atUs: number): void {

@@ -82,7 +82,7 @@ export class RowMatching {
   }
 
   #onQuote(i: number, atUs: number): void {
-    this.#shown.refresh(i)
+    this.#shown.refresh(i, atUs)
     if (this.#market.books[i]?.halted === true) return
     for (const working of this.#lists.snapshot(i)) {
       if (working.state === 'stopped' && this.#market.lastTicks[i] === 0) this.#hooks.electStop(working, atUs)

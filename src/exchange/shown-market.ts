@@ -27,6 +27,13 @@ export class ShownMarket {
     return (ask ? ticks < best : ticks > best) ? 0 : Number.NaN
   }
 
+  /** Whether the venue lets an execution happen at the price: trading goes on, and no limit up or down is passed. */
+  isAllowed(i: number, isBuy: boolean, ticks: number): boolean {
+    const {halted, lowerTicks, upperTicks} = this.market
+    if (halted[i] !== 0) return false
+    return isBuy ? !(upperTicks[i]! > 0 && ticks > upperTicks[i]!) : !(lowerTicks[i]! > 0 && ticks < lowerTicks[i]!)
+  }
+
   wouldTake(working: WorkingOrder): boolean {
     const {instrument: i, isBuy, limitTicks} = working
     if (isBuy) return this.market.askLots[i]! > 0 && this.market.askTicks[i]! <= limitTicks
@@ -48,7 +55,7 @@ export class ShownMarket {
     const {instrument: i, isBuy, limitTicks} = working
     const {market} = this
     const book = market.books[i]
-    if (book !== undefined && (book.halted || book.isCrossed())) return
+    if (market.halted[i] !== 0 || (book !== undefined && (book.halted || book.isCrossed()))) return
     const consumed = this.#consumed[i]!
     const levels = book === undefined ? 1 : isBuy ? book.askLevels() : book.bidLevels()
     for (let level = 0; level < levels; level++) {
@@ -69,19 +76,20 @@ export class ShownMarket {
             ? book.askLots(level)
             : book.bidLots(level)
       if (!(shown > 0) || (isBuy ? ticks > limitTicks : ticks < limitTicks)) return
+      if (!this.isAllowed(i, isBuy, ticks)) return
       const available = this.#respectSize ? Math.floor(consumed.available(isBuy, ticks, shown)) : Infinity
       if (available > 0 && !visit(ticks, available, shown)) return
     }
   }
 
   /** Our orders took these lots of a level. */
-  consume(i: number, ask: boolean, ticks: number, shown: number, lots: number): void {
-    this.#consumed[i]!.take(ask, ticks, shown, lots)
+  consume(working: WorkingOrder, ticks: number, shown: number, lots: number): void {
+    this.#consumed[working.instrument]!.take(working, ticks, shown, lots)
   }
   /** The market of an instrument changed. */
-  refresh(i: number): void {
+  refresh(i: number, atUs: number): void {
     const consumed = this.#consumed[i]!
-    if (!consumed.isEmpty()) consumed.refresh((ask, ticks) => this.shownAt(i, ask, ticks))
+    if (!consumed.isEmpty()) consumed.refresh(atUs, (ask, ticks) => this.shownAt(i, ask, ticks))
   }
   isUntouched(i: number): boolean {
     return this.#consumed[i]!.isEmpty()

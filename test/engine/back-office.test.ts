@@ -196,3 +196,22 @@ describe('borrow', () => {
     expect(locate(30).ledger.account.lots[0]).toBe(-30)
   })
 })
+
+test('a halt is risk’s business: no order is sent until trading goes on', () => {
+  const limits = riskLimits(Config.parse({}).risk)
+  const {entries, ledger} = play(
+    [scripted('buyer', (row, context) => row >= 2 && context.target(0, 5))],
+    [
+      quote(day(7), 50),
+      {at: day(7) + 1, notice: ['status', 1]},
+      quote(day(7) + 2, 50),
+      {at: day(7) + 3, notice: ['status', 0]},
+      quote(day(7) + 2_000_000, 50),
+    ],
+    {limits, rules: standardRules(limits), sessions: true},
+  )
+  expect(entries.flatMap(entry => (entry.kind === 'verdict' ? [[entry.rule, entry.tsUs]] : []))).toEqual([
+    ['instrument-halted', day(7) + 2],
+  ])
+  expect(ledger.account.lots[0]).toBe(5)
+})
