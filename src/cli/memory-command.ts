@@ -3,7 +3,7 @@ import process from 'node:process'
 import {Flags} from '@oclif/core'
 import type {Config} from '../config/schema.ts'
 import type {OpenMemory, OpenMemoryOptions} from '../core/memory.ts'
-import {ExitCode, UserError} from '../domain/errors.ts'
+import {UserError} from '../domain/errors.ts'
 import type {PatternStore} from '../memory/pattern-store.ts'
 import {BaseCommand} from './base-command.ts'
 
@@ -83,11 +83,10 @@ export abstract class MemoryCommand extends BaseCommand {
     throw new UserError('TIME_INVALID', `--${flag} must be epoch microseconds or an ISO time, was "${text}"`)
   }
 
-  protected refuseInvalid(rejected: number, problems: readonly string[], skipInvalid: boolean): void {
-    if (rejected === 0) return
+  /** Says what was refused or conflicting: the first few of `count`. */
+  protected tellProblems(count: number, problems: readonly string[]): void {
     for (const problem of problems) this.note(problem)
-    if (rejected > problems.length) this.note(`… and ${rejected - problems.length} more`)
-    if (!skipInvalid) process.exitCode = ExitCode.invalidData
+    if (count > problems.length) this.note(`… and ${count - problems.length} more`)
   }
 }
 

@@ -6,11 +6,12 @@ import type {z} from 'zod'
 import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
 import {Pattern as PatternRecord} from '../data/records.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
-import type {MemoryBank} from '../memory/memory.ts'
-import type {StoredPattern} from '../memory/pattern.ts'
+import type {MemoryBank, NewPattern} from '../memory/memory.ts'
+import {type StoredPattern, unitVector} from '../memory/pattern.ts'
 import {patternOfRecord, recordOfPattern} from '../memory/pattern-records.ts'
 import type {PatternStore} from '../memory/pattern-store.ts'
 import {openInput} from './open-input.ts'
+import {untilStopped} from './until-stopped.ts'
 
 export interface AddOptions {
   readonly from: string
@@ -29,46 +30,72 @@ export interface AddResult {
   /** Patterns that were there already; outcomes they lacked were added to them. */
   readonly known: number
   readonly rejected: number
-  /** The first few refusals, in words. */
+  /** Known patterns that came with another vector, symbol, strategy, regime or time; the stored one stays. */
+  readonly conflicting: number
+  /** The first few refusals and conflicts, in words. */
   readonly problems: readonly string[]
+  /** The reading was ended by a signal; everything counted is durable. */
+  readonly stopped: boolean
 }
 
 /** Adds pattern records from NDJSON or a Parquet file. Refused records are counted and named; the rest is added. */
 export const addRecords = async (bank: MemoryBank, options: AddOptions): Promise<AddResult> => {
   const rejectsFile = options.rejectsFile === undefined ? undefined : openSync(options.rejectsFile, 'w')
   const problems: string[] = []
+  const note = (problem: string): void => {
+    if (problems.length < 5) problems.push(problem)
+  }
   const rejects = new Rejects(({line, reason, text}) => {
-    if (problems.length < 5) problems.push(`line ${line}: ${reason}`)
+    note(`line ${line}: ${reason}`)
     if (rejectsFile !== undefined) writeSync(rejectsFile, `${text}\n`)
   })
-  const records = options.from.endsWith('.parquet')
-    ? readParquet(options.from, rejects)
-    : readNdjson(openInput(options.from), rejects, PatternRecord)
-  let [added, known] = [0, 0]
+  const isParquet = options.from.endsWith('.parquet')
+  const input = isParquet ? undefined : openInput(options.from)
+  const records = input === undefined ? readParquet(options.from, rejects) : readNdjson(input, rejects, PatternRecord)
+  const count = {added: 0, known: 0, conflicting: 0}
   try {
-    for await (const {line, record} of records) {
+    for await (const {line, record} of untilStopped(records, {signal: options.signal, input})) {
       const outcome = addOne(bank, record, options.horizonUs)
-      if (outcome === 'added') added++
-      else if (outcome === 'known') known++
-      else rejects.add({line, reason: outcome, text: JSON.stringify(record)})
-      if ((added + known) % 1_000 === 0) await options.flush()
-      if (options.signal?.aborted) break
+      if (typeof outcome !== 'string') {
+        rejects.add({line, reason: outcome.refused, text: JSON.stringify(record)})
+        continue
+      }
+      if (outcome === 'conflicting') {
+        count.conflicting++
+        note(`line ${line}: pattern ${record.id} is stored with another vector or context, which stays`)
+      }
+      count[outcome === 'added' ? 'added' : 'known']++
+      if ((count.added + count.known) % 1_000 === 0) await options.flush()
     }
   } finally {
     if (rejectsFile !== undefined) closeSync(rejectsFile)
   }
   await options.flush()
-  return {added, known, rejected: rejects.count, problems}
+  return {...count, rejected: rejects.count, problems, stopped: options.signal?.aborted === true}
 }
 
-/** `added`, `known`, or why the bank will not have it. */
-const addOne = (bank: MemoryBank, record: z.output<typeof PatternRecord>, horizonUs: number): string => {
+type AddOutcome = 'added' | 'known' | 'conflicting' | {readonly refused: string}
+
+const addOne = (bank: MemoryBank, record: z.output<typeof PatternRecord>, horizonUs: number): AddOutcome => {
   try {
-    return bank.add(patternOfRecord(record, horizonUs))
+    const pattern = patternOfRecord(record, horizonUs)
+    const stored = bank.get(pattern.id)
+    const outcome = bank.add(pattern)
+    return stored !== undefined && !isSame(stored, pattern) ? 'conflicting' : outcome
   } catch (error) {
-    if (error instanceof UserError || error instanceof RangeError) return error.message
+    if (error instanceof UserError || error instanceof RangeError) return {refused: error.message}
     throw error
   }
+}
+
+/** Of the direction alone: a vector that was stored is of unit length. */
+const isSame = (stored: StoredPattern, given: NewPattern): boolean => {
+  const {symbol, strategy, regime, tsUs} = given
+  if (stored.symbol !== symbol || stored.strategy !== strategy || stored.regime !== regime || stored.tsUs !== tsUs) {
+    return false
+  }
+  const vector = unitVector(given.vector, `pattern ${given.id}`)
+  return stored.vector.every((value, i) => Math.abs(value - (vector[i] as number)) < 1e-6)
 }
 
 async function* readParquet(
@@ -78,12 +105,26 @@ async function* readParquet(
   const {readPatternParquet} = await import('../drivers/duckdb/pattern-parquet.ts')
   if (!existsSync(file)) throw new UserError('FILE_NOT_FOUND', `no such file: ${file}`, {hints: ['check the path']})
   let line = 0
-  for await (const row of readPatternParquet(file)) {
+  for await (const row of readable(readPatternParquet(file), file)) {
     line++
     const parsed = PatternRecord.safeParse(row)
     const [issue] = parsed.error?.issues ?? []
     if (parsed.success) yield {line, record: parsed.data}
     else rejects.add({line, reason: `${issue?.path.join('.')}: ${issue?.message}`, text: JSON.stringify(row)})
+  }
+}
+
+/** DuckDB's refusal of the file as what a person can act on. */
+async function* readable<T>(rows: AsyncIterable<T>, file: string): AsyncGenerator<T> {
+  try {
+    yield* rows
+  } catch (error) {
+    const [reason = ''] = (error as Error).message.split('\n')
+    if (!/^(Invalid Input|Binder|IO|Conversion|Serialization) Error|^Invalid Error/.test(reason)) throw error
+    throw new UserError('PARQUET_INVALID', `${file} cannot be read as Parquet: ${reason}`, {
+      exitCode: ExitCode.invalidData,
+      hints: ['check the file; NDJSON is read from any other name'],
+    })
   }
 }
 

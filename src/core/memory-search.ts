@@ -6,6 +6,7 @@ import type {SearchRequest, SearchResult} from '../memory/memory.ts'
 import type {OpenMemory} from './memory.ts'
 import {newestUs} from './memory-records.ts'
 import {inputName, openInput} from './open-input.ts'
+import {untilStopped} from './until-stopped.ts'
 
 /** Searches between two writes of what they used. */
 const FLUSH_EVERY = 1_000
@@ -57,7 +58,7 @@ export interface Query {
 }
 
 /** Queries, one a line, or the one that is given as JSON itself. UserError naming the line that holds none. */
-export async function* readQueries(from: string): AsyncGenerator<Query> {
+export async function* readQueries(from: string, signal?: AbortSignal): AsyncGenerator<Query> {
   const isInline = from.startsWith('[') || from.startsWith('{')
   let broken: string | undefined
   const rejects = new Rejects(({line, reason}) => {
@@ -67,17 +68,15 @@ export async function* readQueries(from: string): AsyncGenerator<Query> {
     if (broken !== undefined) throw notAQuery(broken)
   }
   let count = 0
-  for await (const {line, record} of readNdjson(
-    isInline ? Readable.from([from]) : openInput(from),
-    rejects,
-    z.unknown(),
-  )) {
+  const input = isInline ? Readable.from([from]) : openInput(from)
+  const records = readNdjson(input, rejects, z.unknown())
+  for await (const {line, record} of untilStopped(records, {signal, input})) {
     stopIfBroken()
     count++
     yield {line: isInline ? undefined : line, vector: queryOf(record, isInline ? undefined : line)}
   }
   stopIfBroken()
-  if (count === 0) throw notAQuery(`${inputName(from)} held none`)
+  if (count === 0 && signal?.aborted !== true) throw notAQuery(`${inputName(from)} held none`)
 }
 
 /** A query from a JSON array, or from any record that carries a `vector`. */

@@ -68,9 +68,28 @@ const fill = async (records: readonly unknown[] = vectors.map((_, i) => record(i
 
 describe('gpi memory', () => {
   test('add stores records and says how many', async () => {
-    expect(await fill()).toEqual({added: 30, known: 0, rejected: 0, problems: [], count: 30})
-    expect(await fill()).toEqual({added: 0, known: 30, rejected: 0, problems: [], count: 30})
+    expect(await fill()).toEqual({
+      ...{added: 30, known: 0, conflicting: 0, rejected: 0, problems: [], stopped: false, count: 30},
+    })
+    expect(await fill()).toMatchObject({added: 0, known: 30, rejected: 0, problems: [], count: 30})
     expect(process.exitCode ?? 0).toBe(0)
+  })
+
+  test('add says which known patterns came with another vector or context, and keeps the stored', async () => {
+    await fill()
+    const changed = [record(1, {symbol: 'IWM'}), record(2, {vector: [...(vectors[3] as Float32Array)]}), record(4)]
+    expect(await fill(changed)).toMatchObject({
+      ...{added: 0, known: 3, conflicting: 2, rejected: 0, count: 30},
+      problems: [expect.stringMatching(/^line 1: pattern p1 is stored with another/), expect.stringMatching(/^line 2/)],
+    })
+    expect(process.exitCode ?? 0).toBe(0)
+  })
+
+  test('import names a file that is no Parquet', async () => {
+    writeFileSync(folder.join('junk.parquet'), 'junk')
+    await MemoryImport.run(['--from', folder.join('junk.parquet'), '--bank', folder.join('bank'), '--json'], {root})
+    expect(process.exitCode).toBe(6)
+    expect(JSON.parse(out)).toMatchObject({error: {code: 'PARQUET_INVALID'}})
   })
 
   test('add names the lines it refuses, keeps the rest, and exits 6', async () => {

@@ -1,6 +1,7 @@
 import {Flags} from '@oclif/core'
 import {MemoryCommand} from '../../cli/memory-command.ts'
 import type {AddResult} from '../../core/memory-records.ts'
+import {ExitCode} from '../../domain/errors.ts'
 
 export default class MemoryAdd extends MemoryCommand {
   static override summary = 'store patterns: embeddings with what happened next'
@@ -33,8 +34,14 @@ export default class MemoryAdd extends MemoryCommand {
       ...{from: flags.from, horizonUs, rejectsFile: flags.rejects},
       ...{flush: memory.flush, signal: this.stopSignal},
     })
-    this.refuseInvalid(result.rejected, result.problems, flags['skip-invalid'])
-    this.note(`${result.added} added, ${result.known} known, ${result.rejected} refused`)
+    this.tellProblems(result.rejected + result.conflicting, result.problems)
+    if (result.rejected > 0 && !flags['skip-invalid']) process.exitCode = ExitCode.invalidData
+    const conflicts = result.conflicting > 0 ? ` (${result.conflicting} with another vector or context)` : ''
+    this.note(`${result.added} added, ${result.known} known${conflicts}, ${result.rejected} refused`)
+    if (result.stopped) {
+      this.note('stopped: what was added is durable; the same command again adds the rest')
+      process.exitCode = 130
+    }
     return {...result, count: memory.bank.count}
   }
 }

@@ -53,7 +53,7 @@ export default class MemorySearch extends MemoryCommand {
       },
     }
     const results: SearchResult[] = []
-    const answers = searchEach(memory, readQueries(flags.vector), {request, isCounted: !flags.peek})
+    const answers = searchEach(memory, readQueries(flags.vector, this.stopSignal), {request, isCounted: !flags.peek})
     if (this.jsonEnabled()) for await (const result of answers) results.push(result)
     else await this.stream(kept(answers, results))
     const [only] = results
