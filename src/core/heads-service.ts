@@ -26,8 +26,7 @@ export const headsService = (model: string, seenUntilUs: number, ask: AskEmbedde
         answer = ask(quotes)
         known.set(key, answer)
       }
-      const told = answer
-      return () => told() ?? undefined
+      return answer
     },
   }
 }

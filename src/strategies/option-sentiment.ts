@@ -59,7 +59,7 @@ export type OptionSentimentParams = z.output<typeof OptionSentimentParams>
 
 /** Readings a standard score needs behind it; the same number as in `SentimentScore`. */
 const READINGS_BEFORE_SCORE = 20
-const NO_HEADS: Answer<SentimentHeads> = () => undefined
+const NO_HEADS: Answer<null> = () => null
 
 interface Held {
   readonly direction: 1 | -1
@@ -81,7 +81,7 @@ interface Reading {
   readonly forward: number
   readonly underlyingReturn: number
   readonly features: ChainFeatures
-  readonly answer: Answer<SentimentHeads>
+  readonly answer: Answer<SentimentHeads | null>
   readonly atUs: number
 }
 
@@ -114,6 +114,7 @@ class OptionSentimentStrategy implements Strategy {
     refused: 0,
     unfilled: 0,
     withHeads: 0,
+    withoutHeads: 0,
     lateHeads: 0,
     seenInTraining: 0,
   }
@@ -201,7 +202,11 @@ class OptionSentimentStrategy implements Strategy {
     this.#hear(context)
   }
 
-  #askHeads(heads: HeadsService | undefined, quotes: readonly OptionQuote[], nowUs: number): Answer<SentimentHeads> {
+  #askHeads(
+    heads: HeadsService | undefined,
+    quotes: readonly OptionQuote[],
+    nowUs: number,
+  ): Answer<SentimentHeads | null> {
     if (heads === undefined || this.#params.headWeight === 0) return NO_HEADS
     if (!this.#params.allowSeenHeads && nowUs < heads.seenUntilUs) {
       this.#counts.seenInTraining++
@@ -217,13 +222,14 @@ class OptionSentimentStrategy implements Strategy {
       const {underlying, features, forward, underlyingReturn, answer, atUs} = reading
       const heads = answer()
       const isOver = underlying === overdue || context.nowUs - atUs > this.#params.answerSeconds * US_PER_SECOND
-      if (heads === undefined && answer !== NO_HEADS && !isOver) {
+      if (heads === undefined && !isOver) {
         waiting.push(reading)
         continue
       }
-      if (heads !== undefined) this.#counts.withHeads++
-      else if (answer !== NO_HEADS) this.#counts.lateHeads++
-      const score = this.#scores.get(underlying)!.next(features, heads, underlyingReturn)
+      if (heads === undefined) this.#counts.lateHeads++
+      else if (heads !== null) this.#counts.withHeads++
+      else if (answer !== NO_HEADS) this.#counts.withoutHeads++
+      const score = this.#scores.get(underlying)!.next(features, heads ?? undefined, underlyingReturn)
       this.#decide(context, underlying, forward, score, features)
     }
     this.#pending = waiting

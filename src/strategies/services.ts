@@ -61,8 +61,8 @@ export interface HeadsService {
   readonly model: string
   /** Event time until which the model's training and selection saw chains: before it, an answer knows the future. */
   readonly seenUntilUs: number
-  /** Heads of one chain, quotes of one underlying as known now. */
-  readonly ask: (quotes: readonly OptionQuote[]) => Answer<SentimentHeads>
+  /** Heads of one chain, quotes of one underlying as known now; null when it has no expiry that the embedder can use. */
+  readonly ask: (quotes: readonly OptionQuote[]) => Answer<SentimentHeads | null>
 }
 
 /** What a signal model says of one instrument at one row, in units of money. */

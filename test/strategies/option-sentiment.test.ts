@@ -48,7 +48,7 @@ const run = (rows: Row[], params = {}, services = {}, options = {}) => {
   return {...rehearse(strategy, instruments, rows, options), report: strategy.report?.() ?? {}}
 }
 
-const headsSaying = (answer: Answer<SentimentHeads>, seenUntilUs = 0): HeadsService => ({
+const headsSaying = (answer: Answer<SentimentHeads | null>, seenUntilUs = 0): HeadsService => ({
   model: 'fake',
   seenUntilUs,
   ask: () => answer,
@@ -87,6 +87,12 @@ describe('option-sentiment', () => {
     expect(run(rows, {}, {heads}).report).toMatchObject({withHeads: 0, seenInTraining: 33 - 1})
     expect(asked.count).toBe(0)
     expect(run(rows, {allowSeenHeads: true}, {heads}).report['withHeads']).toBe(asked.count)
+  })
+  test('a chain that the embedder cannot use is scored at once, without heads', () => {
+    const rows = history(at => chain(at, 0.9, 300))
+    const none = run(rows, {}, {heads: headsSaying(() => null)})
+    expect(none.report).toMatchObject({withHeads: 0, lateHeads: 0, withoutHeads: none.report['readings']})
+    expect(none.signals).toEqual(run(rows).signals)
   })
   test('late heads hold nothing up: readings are scored in order, without them', () => {
     const late = headsSaying(() => undefined)
