@@ -52,17 +52,26 @@ export const evaluatePolicy = async (
       exitCode: ExitCode.invalidData,
     })
   const cache = path.join(config.home, 'models', 'policy-streams')
-  const markets = await collectStreams({...request, config, cache}, hooks)
-  const dataHash = sha256(markets.map(({hash}) => hash).join())
   const {dataHash: own, sources = []} = (file.card as SeenData | undefined)?.data ?? {}
   const seen = new Set(sources.map(source => source.sha256))
-  const overlaps = markets.some(market => market.sources.some(source => seen.has(source.sha256)))
-  const relation = own === dataHash ? 'own-test' : overlaps ? 'overlapping' : 'unseen'
-  if (relation === 'overlapping' && !allowSeen)
+  const refuseSeen = (): void => {
+    if (allowSeen) return
     throw new UserError('DATA_SEEN', `${model} was trained on part of this data: its figures here would flatter it`, {
       hints: ['give data it has not seen, or --allow-seen to measure all the same'],
       exitCode: ExitCode.invalidData,
     })
+  }
+  let overlaps = false
+  const onSources = (given: readonly {readonly sha256: string}[]): void => {
+    overlaps = given.some(source => seen.has(source.sha256))
+    // The very same files may be its own data, of which its test stretch may be looked at: their returns will tell.
+    const same = new Set(given.map(source => source.sha256))
+    if (overlaps && !(same.size === seen.size && [...same].every(hash => seen.has(hash)))) refuseSeen()
+  }
+  const markets = await collectStreams({...request, config, cache}, {...hooks, onSources})
+  const dataHash = sha256(markets.map(({hash}) => hash).join())
+  const relation = own === dataHash ? 'own-test' : overlaps ? 'overlapping' : 'unseen'
+  if (relation === 'overlapping') refuseSeen()
   const grounds = markets.map(({streams}): PolicyGround => {
     const split = splitStreams(streams)
     return {market: policyMarket(streams, split.train), split}

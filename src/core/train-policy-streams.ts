@@ -22,6 +22,8 @@ export interface StreamsRequest {
 }
 
 export interface StreamsHooks {
+  /** What the markets were made from, before anything is run; may throw. */
+  readonly onSources?: (sources: readonly MarketSource[]) => void
   readonly onProgress: (done: number, total: number) => void
   readonly isStopped: () => boolean
 }
@@ -52,6 +54,7 @@ const {version: GPI_VERSION} = JSON.parse(readFileSync(new URL('../../package.js
 /** Back-tests every strategy alone on every market of a folder, or takes what an earlier call left. */
 export const collectStreams = async (request: StreamsRequest, hooks: StreamsHooks): Promise<MarketStreams[]> => {
   const markets = await Promise.all(marketFolders(request.data).map(dir => describe(dir, request)))
+  hooks.onSources?.(markets.flatMap(({sources}) => sources))
   const jobs = markets.flatMap(({jobs}) => jobs)
   const found = new Map<string, StreamSeries>()
   const missing = jobs.filter(job => {
