@@ -35,6 +35,11 @@ export default class Trade extends BaseCommand {
     speed: Flags.string({description: "how fast the local market's clock runs", default: '1', helpValue: 'N'}),
     data: Flags.string({description: 'catalog to replay instead of simulating', helpValue: 'DIR'}),
     symbols: Flags.string({description: 'instruments, separated by commas', helpValue: 'A,B'}),
+    options: Flags.string({
+      description: 'shares whose option chains are simulated, separated by commas; none for an empty list',
+      default: 'SPY',
+      helpValue: 'A,B',
+    }),
     strategy: Flags.string({
       description: 'only this strategy, repeatable; the configured ones by default',
       multiple: true,
@@ -93,6 +98,7 @@ export default class Trade extends BaseCommand {
         speed,
         ...(flags.data === undefined ? {} : {data: flags.data}),
         symbols: flags.symbols?.split(',').flatMap(symbol => symbol.trim() || []) ?? [],
+        optionsOn: optionsOf(flags.options, flags.symbols),
         strategies: flags.strategy ?? [],
         port: flags.port,
         flattenOnStop: flags.flatten,
@@ -159,6 +165,15 @@ export default class Trade extends BaseCommand {
     for (const {name, profitMicros} of summary.strategies) this.log(`  ${name}: ${money(profitMicros)}`)
     this.log(`  journal ${summary.journalHash.slice(0, 16)}`)
   }
+}
+
+/** Chains of the shares that are traded: those asked for, unless the run leaves them out. */
+const optionsOf = (options: string, symbols: string | undefined): string[] => {
+  const traded = symbols?.split(',').map(symbol => symbol.trim())
+  return options
+    .split(',')
+    .map(symbol => symbol.trim())
+    .filter(symbol => symbol !== '' && (traded === undefined || traded.includes(symbol)))
 }
 
 interface Output {

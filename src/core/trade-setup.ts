@@ -13,12 +13,20 @@ import {systemClock} from './system-clock.ts'
 import type {TradeOptions} from './trade.ts'
 import {tradingUrlOf} from './trade-target.ts'
 
-export const exchangeRequest = ({resolved, speed, symbols, port, data}: TradeOptions): ExchangeRequest => ({
+export const exchangeRequest = ({
+  resolved,
+  speed,
+  symbols,
+  port,
+  data,
+  optionsOn = [],
+}: TradeOptions): ExchangeRequest => ({
   seed: resolved.config.seed,
   speed,
   symbols,
   port,
   requestsPerMinute: resolved.config.api.requestsPerMinute,
+  ...(optionsOn.length === 0 ? {} : {optionsOn}),
   ...(data === undefined ? {} : {data}),
 })
 

@@ -59,6 +59,8 @@ export interface TradeOptions {
   /** A catalog that the node's own exchange replays. */
   readonly data?: string
   readonly symbols: readonly string[]
+  /** Shares whose option chains the node's own simulated market lists. */
+  readonly optionsOn?: readonly string[]
   readonly strategies: readonly string[]
   readonly port: number
   readonly flattenOnStop: boolean
@@ -222,7 +224,7 @@ const openSite = async (options: TradeOptions, stack: AsyncDisposableStack): Pro
   })
   const wall = {clock: systemClock(), scheduler: systemScheduler()}
   const facts = await venueFacts(client, target)
-  const symbols = options.symbols.length > 0 ? options.symbols : await symbolsOf(target, exchange)
+  const symbols = await symbolsOf(options, target, exchange)
   if (target.kind === 'live') await requireReady(options, client, facts)
   return {
     latch,
@@ -238,12 +240,19 @@ const openSite = async (options: TradeOptions, stack: AsyncDisposableStack): Pro
   }
 }
 
-const symbolsOf = (target: AlpacaTarget, exchange: ExchangeThread | undefined): Promise<readonly string[]> =>
+/** An exchange of the node's own lists what was asked for under its own names, and the contracts on it. */
+const symbolsOf = (
+  {symbols}: TradeOptions,
+  target: AlpacaTarget,
+  exchange: ExchangeThread | undefined,
+): Promise<readonly string[]> =>
   exchange !== undefined
     ? Promise.resolve(exchange.symbols)
-    : target.kind === 'local'
-      ? listedSymbols(target)
-      : Promise.resolve(DEFAULT_SYMBOLS)
+    : symbols.length > 0
+      ? Promise.resolve(symbols)
+      : target.kind === 'local'
+        ? listedSymbols(target)
+        : Promise.resolve(DEFAULT_SYMBOLS)
 
 /** What the node writes to and answers for. */
 interface Books {
@@ -363,7 +372,7 @@ const announceNode = ({resolved}: TradeOptions, site: Site, run: OpenRun, strate
     credentials: site.target.kind === 'local' ? 'local' : 'environment',
     journal,
     strategies,
-    symbols: [...site.symbols],
+    symbols: site.instruments.all().flatMap(({symbol, kind}) => (kind === 'option' ? [] : [symbol])),
   })
 }
 

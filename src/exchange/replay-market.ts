@@ -29,8 +29,8 @@ const BAR_TOUCH_SHARE = 0.05
 
 /**
  * A tape as a market of the exchange, in the exchange's scale. Quotes, trades and minute bars pass; depth and order rows
- * become the best quote they lead to, and executions become trades; options are left out. An instrument that has only bars trades at each close with a
- * narrow quote around it, which is an assumption and says so here.
+ * become the best quote they lead to, and executions become trades. An instrument that has only bars trades at each close
+ * with a narrow quote around it, which is an assumption and says so here.
  */
 export const createReplayMarket = async (source: ReplaySource): Promise<ReplayMarket> => {
   const reader = new ReplayReader(source)
@@ -53,7 +53,7 @@ class ReplayReader {
   isDone = false
   readonly finished: Promise<void>
   readonly #source: ReplaySource
-  /** Index in the exchange's table, or -1, and the factor of its lots, by index in the tape's. */
+  /** Index in the exchange's table, and the factor of its lots, by index in the tape's. */
   readonly #target: Int32Array
   readonly #factor: Float64Array
   readonly #hasQuotes: Uint8Array
@@ -74,9 +74,7 @@ class ReplayReader {
     this.#source = source
     const all = source.instruments.all()
     this.instruments = new InstrumentTable()
-    this.#target = Int32Array.from(all, instrument =>
-      instrument.kind === 'option' ? -1 : this.instruments.add(scaled(instrument)),
-    )
+    this.#target = Int32Array.from(all, instrument => this.instruments.add(scaled(instrument)))
     this.#factor = Float64Array.from(
       all,
       instrument => 10 ** (scaled(instrument).sizeDecimals - instrument.sizeDecimals),
@@ -178,7 +176,6 @@ class ReplayReader {
     const from = chunk.instrument[row]!
     const to = this.#target[from]!
     this.#lastReadUs = chunk.tsUs[row]!
-    if (to < 0) return
     const factor = this.#factor[from]!
     const atUs = chunk.tsUs[row]!
     switch (chunk.kind[row]) {
@@ -189,6 +186,16 @@ class ReplayReader {
           chunk.v1[row]!,
           chunk.v2[row]! * factor,
           chunk.v3[row]! * factor,
+        ])
+        return
+      case EventKind.option:
+        this.#put(atUs, EventKind.option, to, 0, [
+          chunk.v0[row]!,
+          chunk.v1[row]!,
+          chunk.v2[row]!,
+          chunk.v3[row]!,
+          chunk.v4[row]!,
+          chunk.v5[row]!,
         ])
         return
       case EventKind.trade:

@@ -9,7 +9,7 @@ import type {AlpacaClient, StreamTuning} from './client.ts'
 
 /** A stretch in which a stream was down: rows of its instruments are missing. */
 export interface FeedGap {
-  readonly stream: 'stocks' | 'crypto'
+  readonly stream: 'stocks' | 'crypto' | 'options'
   /** Wall microseconds. */
   readonly fromUs: number
   readonly untilUs: number
@@ -59,7 +59,7 @@ export const createAlpacaFeed = async (options: AlpacaFeedOptions): Promise<Alpa
   }
 }
 
-type DataStream = streaming.StockDataStream | streaming.CryptoDataStream
+type DataStream = streaming.StockDataStream | streaming.CryptoDataStream | streaming.OptionDataStream
 
 class AlpacaFeedCore {
   readonly gaps: FeedGap[] = []
@@ -70,6 +70,8 @@ class AlpacaFeedCore {
     lostUs: number | undefined
     up: boolean
   }[] = []
+  /** Of contracts, as the venue knew it when the feed was opened. */
+  readonly #openInterest: Float64Array
   readonly #heardUs: Float64Array
   readonly #isStale: Uint8Array
   #filling = emptyChunk(FIRST_CAPACITY)
@@ -90,9 +92,12 @@ class AlpacaFeedCore {
     if (all.some(({kind}) => kind === 'equity' || kind === 'etf'))
       this.#add('stocks', client.stockStream(options.stream))
     if (all.some(({kind}) => kind === 'crypto')) this.#add('crypto', client.cryptoStream(options.stream))
+    if (all.some(({kind}) => kind === 'option')) this.#add('options', client.optionStream(options.stream))
+    this.#openInterest = new Float64Array(instruments.size)
   }
 
   async connect(): Promise<void> {
+    await this.#askOpenInterest()
     await Promise.all(this.#streams.map(({name, stream}) => this.#connectOne(name, stream)))
     this.#watchStaleness()
   }
@@ -138,18 +143,21 @@ class AlpacaFeedCore {
     const {instruments, clock} = this.#options
     const symbols = instruments
       .all()
-      .filter(({kind}) => (kind === 'crypto') === (name === 'crypto') && kind !== 'option')
+      .filter(({kind}) => streamOf(kind) === name)
       .map(({symbol}) => symbol)
     stream.onQuote(quote => {
       const i = instruments.indexOf(quote.symbol)
       if (i === undefined) return
       const instrument = instruments.at(i)
       const atUs = timeOf(quote.timestamp, quote.timestampRaw)
-      this.#row(atUs, EventKind.quote, i, 0, [
+      this.#row(atUs, name === 'options' ? EventKind.option : EventKind.quote, i, 0, [
         priceToTicks(instrument, quote.bidPrice),
         priceToTicks(instrument, quote.askPrice),
         lotsOf(instrument, quote.bidSize),
         lotsOf(instrument, quote.askSize),
+        // The stream says nothing of the day's volume.
+        0,
+        this.#openInterest[i] as number,
       ])
     })
     stream.onTrade(trade => {
@@ -192,7 +200,7 @@ class AlpacaFeedCore {
     })
     stream.subscribeForQuotes(symbols)
     stream.subscribeForTrades(symbols)
-    stream.subscribeForBars(symbols)
+    if (name !== 'options') stream.subscribeForBars(symbols)
   }
 
   async #connectOne(name: string, stream: DataStream): Promise<void> {
@@ -222,6 +230,30 @@ class AlpacaFeedCore {
       for (const other of this.#streams) other.stream.disconnect()
       throw error
     })
+  }
+
+  /** Once: open interest changes overnight. */
+  async #askOpenInterest(): Promise<void> {
+    const {client, instruments} = this.#options
+    const underlyings = new Set(
+      instruments.all().flatMap(({option}) => (option === undefined ? [] : [option.underlying])),
+    )
+    for (const underlying of underlyings) {
+      let pageToken: string | undefined
+      do {
+        const page = await client.alpaca.trading.assets.getOptionsContracts({
+          underlyingSymbols: [underlying] as never,
+          expirationDateGte: FIRST_EXPIRY,
+          limit: 10_000,
+          ...(pageToken === undefined ? {} : {pageToken}),
+        })
+        for (const {symbol, openInterest} of page.optionContracts ?? []) {
+          const i = instruments.indexOf(symbol)
+          if (i !== undefined) this.#openInterest[i] = Number(openInterest ?? 0)
+        }
+        pageToken = page.nextPageToken ?? undefined
+      } while (pageToken !== undefined)
+    }
   }
 
   /** Appends a row. Rows of two streams may be out of order by a little: time never goes back, so the later is moved up. */
@@ -288,6 +320,12 @@ class AlpacaFeedCore {
     })
   }
 }
+
+/** Earlier than any: a replay's contracts may all have expired by now. */
+const FIRST_EXPIRY = new Date('2000-01-01')
+
+const streamOf = (kind: Instrument['kind']): FeedGap['stream'] =>
+  kind === 'crypto' ? 'crypto' : kind === 'option' ? 'options' : 'stocks'
 
 /** Microseconds; the SDK's date stops at milliseconds, its text goes on. */
 const timeOf = (date: Date, raw: string | undefined): number => {

@@ -34,6 +34,7 @@ export interface AlpacaClient {
   readonly tradingStream: (tuning?: StreamTuning) => streaming.TradingStream
   readonly stockStream: (tuning?: StreamTuning) => streaming.StockDataStream
   readonly cryptoStream: (tuning?: StreamTuning) => streaming.CryptoDataStream
+  readonly optionStream: (tuning?: StreamTuning) => streaming.OptionDataStream
 }
 
 export interface AlpacaClientSettings {
@@ -105,6 +106,8 @@ export const createAlpacaClient = async (
     initialReconnectMs,
   })
   const feed = settings.feed ?? 'iex'
+  // Who pays for the consolidated tape of shares has that of options too.
+  const optionFeed = feed === 'sip' ? 'opra' : 'indicative'
   return {
     target,
     alpaca,
@@ -116,6 +119,12 @@ export const createAlpacaClient = async (
         ...reconnect(tuning),
         feed,
         ...(local ? {url: `${target.streamUrl}/v2/${feed}`} : {}),
+      }),
+    optionStream: tuning =>
+      alpaca.marketData.optionStream({
+        ...reconnect(tuning),
+        feed: optionFeed,
+        ...(local ? {url: `${target.streamUrl}/v1beta1/${optionFeed}`} : {}),
       }),
     cryptoStream: tuning =>
       alpaca.marketData.cryptoStream({

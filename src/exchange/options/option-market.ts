@@ -18,6 +18,8 @@ export interface ListedUnderlying {
 
 /** How often the chain of an underlying is looked at anew; only quotes that changed become rows. */
 const REFRESH_US = 5 * US_PER_SECOND
+/** Each contract is quoted anew at least this often, so that who comes late soon knows the whole chain. */
+const RENEW_US = 60 * US_PER_SECOND
 
 /**
  * A market with option chains on some of its shares: the source's own rows, and between them, on a grid of market time
@@ -34,6 +36,7 @@ interface Chain {
   readonly contracts: readonly Instrument[]
   readonly quotes: OptionQuotes
   readonly shown: (OptionQuoteRow | undefined)[]
+  readonly shownUs: Float64Array
 }
 
 class OptionMarket implements MarketSource {
@@ -60,7 +63,16 @@ class OptionMarket implements MarketSource {
       const first = all.length
       all.push(...contracts)
       const quotes = new OptionQuotes(contracts, volatility, rng.fork(`options ${symbol}`))
-      return [{underlying, first, contracts, quotes, shown: contracts.map(() => undefined)}]
+      return [
+        {
+          underlying,
+          first,
+          contracts,
+          quotes,
+          shown: contracts.map(() => undefined),
+          shownUs: new Float64Array(contracts.length),
+        },
+      ]
     })
     this.instruments = InstrumentTable.of(all)
     this.#prices = new Float64Array(source.instruments.size)
@@ -105,15 +117,17 @@ class OptionMarket implements MarketSource {
     const chunk = this.#pending
     chunk.count = 0
     this.#given = 0
-    for (const {underlying, first, contracts, quotes, shown} of this.#chains) {
+    for (const {underlying, first, contracts, quotes, shown, shownUs} of this.#chains) {
       const price = this.#prices[underlying]!
       if (price === 0) continue
       quotes.advance(price, atUs)
       for (let k = 0; k < contracts.length; k++) {
         const quote = quotes.quote(k)
         const before = shown[k]
-        if (before !== undefined && before.bidTicks === quote.bidTicks && before.askTicks === quote.askTicks) continue
+        const same = before !== undefined && before.bidTicks === quote.bidTicks && before.askTicks === quote.askTicks
+        if (same && atUs - shownUs[k]! < RENEW_US) continue
         shown[k] = quote
+        shownUs[k] = atUs
         const row = chunk.count++
         chunk.tsUs[row] = atUs
         chunk.kind[row] = EventKind.option
