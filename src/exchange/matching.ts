@@ -234,7 +234,8 @@ class VenueCore {
     const {sessions} = this.#options
     const {order, instrument} = working
     const closeUs = sessions?.closeUs(instrument, atUs) ?? Infinity
-    working.expiresUs = order.timeInForce === 'gtc' ? atUs + GTC_US : closeUs
+    // The session's last bar is known at the close, and what is in it happened before.
+    working.expiresUs = order.timeInForce === 'gtc' ? atUs + GTC_US : closeUs + 1
     working.wakeUs = working.expiresUs
     if (order.timeInForce === 'opg') {
       const openUs = sessions?.openUs(instrument, atUs) ?? atUs
