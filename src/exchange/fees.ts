@@ -1,97 +1,19 @@
 import type {InstrumentTable} from '../domain/instrument.ts'
-import {US_PER_DAY} from '../domain/units.ts'
+import {optionTermsOf} from '../domain/option-terms.ts'
+import {
+  OCC_CAP,
+  OCC_PER_CONTRACT,
+  ORF_PER_CONTRACT,
+  SEC_DOLLARS_PER_MILLION,
+  TAF_CAP,
+  TAF_PER_CONTRACT,
+  TAF_PER_SHARE,
+  valueAt,
+} from './fee-tables.ts'
 import type {FeeModel} from './venue.ts'
 
 type FillForFee = Parameters<FeeModel['feeOf']>[0]
-/** A value that changed on dates: rows of [first day it holds, value], oldest first. */
-type Dated = readonly (readonly [day: string, value: number])[]
-
 export type FeeScheduleName = 'us' | 'alpaca-paper' | 'zero'
-
-/** SEC section 31 fee on sales, dollars a million of notional. Source: SEC fee rate advisories. */
-const SEC_DOLLARS_PER_MILLION: Dated = [
-  ['1998-01-01', 33.3],
-  ['2001-12-28', 15],
-  ['2003-02-21', 25.2],
-  ['2003-04-01', 46.8],
-  ['2004-01-26', 39],
-  ['2004-03-01', 23.4],
-  ['2005-01-07', 32.9],
-  ['2005-02-01', 41.8],
-  ['2006-01-01', 30.7],
-  ['2007-03-17', 15.3],
-  ['2008-01-26', 11],
-  ['2008-04-01', 5.6],
-  ['2009-04-10', 25.7],
-  ['2010-01-15', 12.7],
-  ['2010-04-01', 16.9],
-  ['2011-01-21', 19.2],
-  ['2012-02-21', 18],
-  ['2012-04-01', 22.4],
-  ['2013-05-25', 17.4],
-  ['2014-03-18', 22.1],
-  ['2015-02-14', 18.4],
-  ['2016-02-16', 21.8],
-  ['2017-07-04', 23.1],
-  ['2018-05-22', 13],
-  ['2019-04-16', 20.7],
-  ['2020-02-18', 22.1],
-  ['2021-02-25', 5.1],
-  ['2022-05-14', 22.9],
-  ['2023-02-27', 8],
-  ['2024-05-22', 27.8],
-  ['2025-05-14', 0],
-  ['2026-04-04', 20.6],
-]
-/** FINRA trading activity fee on sales of shares: dollars a share, and the cap in dollars a trade. */
-const TAF_PER_SHARE: Dated = [
-  ['2002-10-01', 0.0001],
-  ['2011-07-01', 0.00009],
-  ['2012-03-01', 0.000095],
-  ['2012-07-01', 0.000119],
-  ['2022-01-01', 0.00013],
-  ['2023-01-01', 0.000145],
-  ['2024-01-01', 0.000166],
-  ['2026-01-01', 0.000195],
-  ['2026-10-01', 0],
-  ['2027-01-01', 0.000195],
-]
-const TAF_CAP: Dated = [
-  ['2002-10-01', 10],
-  ['2011-07-01', 4.5],
-  ['2012-03-01', 4.75],
-  ['2012-07-01', 5.95],
-  ['2022-01-01', 6.49],
-  ['2023-01-01', 7.27],
-  ['2024-01-01', 8.3],
-  ['2026-01-01', 9.79],
-]
-/** The same fee on sales of options, dollars a contract. */
-const TAF_PER_CONTRACT: Dated = [
-  ['2002-10-01', 0.002],
-  ['2022-01-01', 0.00218],
-  ['2023-01-01', 0.00244],
-  ['2024-01-01', 0.00279],
-  ['2026-01-01', 0.00329],
-  ['2026-10-01', 0],
-  ['2027-01-01', 0.00329],
-]
-/** Options regulatory fee, both sides, summed over the exchanges as brokers pass it on; brokers differ by tenths of a cent. */
-const ORF_PER_CONTRACT: Dated = [
-  ['2009-01-01', 0.014],
-  ['2014-01-01', 0.0415],
-  ['2019-01-01', 0.0388],
-  ['2022-01-01', 0.02955],
-  ['2024-01-01', 0.02685],
-  ['2025-01-01', 0.02295],
-]
-/** Options Clearing Corporation, both sides, dollars a contract. */
-const OCC_PER_CONTRACT: Dated = [
-  ['2009-01-01', 0.02],
-  ['2020-09-01', 0.045],
-  ['2021-04-01', 0.02],
-  ['2025-01-01', 0.025],
-]
 
 /** Alpaca's first crypto tier: 15 bp for the maker, 25 bp for the taker. */
 const CRYPTO_MAKER_BPS = 15
@@ -111,8 +33,12 @@ export const feeSchedule = (name: FeeScheduleName, instruments: InstrumentTable)
       switch (instruments.at(fill.instrument).kind) {
         case 'crypto':
           return cryptoFee(fill)
-        case 'option':
-          return {feeMicros: name === 'us' ? optionFee(fill) : 0}
+        case 'option': {
+          if (name !== 'us') return {feeMicros: 0}
+          // Options on broad indices are no covered sales under section 31.
+          const isCovered = optionTermsOf(instruments.at(fill.instrument))?.settlement === 'physical'
+          return {feeMicros: optionFee(fill, isCovered)}
+        }
         default:
           return {feeMicros: name === 'us' ? equityFee(fill) : 0}
       }
@@ -141,13 +67,12 @@ const equityFee = (fill: FillForFee): number => {
 const section31 = ({notionalMicros, tsUs}: {readonly notionalMicros: number; readonly tsUs: number}): number =>
   Math.ceil((notionalMicros * valueAt(SEC_DOLLARS_PER_MILLION, tsUs)) / 1_000_000)
 
-const optionFee = (fill: FillForFee): number => {
-  const perContract =
-    valueAt(ORF_PER_CONTRACT, fill.tsUs) +
-    valueAt(OCC_PER_CONTRACT, fill.tsUs) +
-    (fill.side === 'sell' ? valueAt(TAF_PER_CONTRACT, fill.tsUs) : 0)
-  const sale = fill.side === 'sell' ? section31(fill) : 0
-  return Math.ceil(Number((fill.lots * perContract * 1_000_000).toPrecision(12))) + sale
+const optionFee = (fill: FillForFee, isCovered: boolean): number => {
+  const isSale = fill.side === 'sell'
+  const perContract = valueAt(ORF_PER_CONTRACT, fill.tsUs) + (isSale ? valueAt(TAF_PER_CONTRACT, fill.tsUs) : 0)
+  const clearing = Math.min(fill.lots * valueAt(OCC_PER_CONTRACT, fill.tsUs), valueAt(OCC_CAP, fill.tsUs))
+  const dollars = fill.lots * perContract + clearing
+  return Math.ceil(Number((dollars * 1_000_000).toPrecision(12))) + (isSale && isCovered ? section31(fill) : 0)
 }
 
 /** Taken from what is received: coin on a buy, the quote currency on a sell. */
@@ -155,17 +80,4 @@ const cryptoFee = (fill: FillForFee): {feeMicros: number; feeLots?: number} => {
   const bps = fill.liquidity === 'maker' ? CRYPTO_MAKER_BPS : CRYPTO_TAKER_BPS
   if (fill.side === 'sell') return {feeMicros: Math.ceil((fill.notionalMicros * bps) / 10_000)}
   return {feeMicros: 0, feeLots: Math.ceil((fill.lots * bps) / 10_000)}
-}
-
-const days = new Map<Dated, Float64Array>()
-const valueAt = (table: Dated, tsUs: number): number => {
-  let starts = days.get(table)
-  if (starts === undefined) {
-    starts = Float64Array.from(table, ([day]) => Date.parse(day) * 1000)
-    days.set(table, starts)
-  }
-  let at = starts.length - 1
-  // A day begins in New York: five hours after UTC is the later of its two offsets.
-  while (at > 0 && tsUs < (starts[at] as number) + (5 * US_PER_DAY) / 24) at--
-  return (table[at] as readonly [string, number])[1]
 }
