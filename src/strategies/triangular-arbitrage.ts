@@ -59,6 +59,13 @@ export type TriangularArbitrageParams = z.output<typeof TriangularArbitrageParam
  */
 export const triangularArbitrage = (params: TriangularArbitrageParams): Strategy => new TriangleStrategy(params)
 
+/** A loop, and how long its chances live before and after fees. */
+interface Watched {
+  readonly loop: Loop
+  readonly gross: Survival
+  readonly net: Survival
+}
+
 interface Running {
   readonly triangle: Loop
   leg: number
@@ -71,11 +78,11 @@ interface Running {
 class TriangleStrategy implements Strategy {
   readonly name = 'triangular-arbitrage'
   readonly #params: TriangularArbitrageParams
-  #triangles: readonly Loop[] = []
-  /** Triangles an instrument is part of. */
-  #of: readonly (readonly Loop[])[] = []
-  readonly #gross = new Map<Loop, Survival>()
-  readonly #net = new Map<Loop, Survival>()
+  #watched: readonly Watched[] = []
+  /** The dollar pair that sells each coin. */
+  readonly #exitLegs = new Map<string, Leg>()
+  /** Loops an instrument is part of. */
+  #of: readonly (readonly Watched[])[] = []
   #running: Running | undefined
   /** Coins bought by loops and not yet sold, in units. */
   readonly #coins = new Map<string, number>()
@@ -99,12 +106,17 @@ class TriangleStrategy implements Strategy {
   }
 
   start({instruments}: StrategyContext): void {
-    this.#triangles = findLoops(instruments, this.#params.maxLegs)
-    this.#of = instruments.all().map((_, i) => this.#triangles.filter(t => t.legs.some(l => l.instrument === i)))
-    for (const t of this.#triangles) {
-      this.#gross.set(t, new Survival())
-      this.#net.set(t, new Survival())
-    }
+    this.#watched = findLoops(instruments, this.#params.maxLegs).map(loop => ({
+      loop,
+      gross: new Survival(),
+      net: new Survival(),
+    }))
+    for (const {loop} of this.#watched)
+      for (const leg of loop.legs)
+        if (leg.side === 'sell' && isDollar(leg.to) && !this.#exitLegs.has(leg.from)) this.#exitLegs.set(leg.from, leg)
+    this.#of = instruments
+      .all()
+      .map((_, i) => this.#watched.filter(({loop}) => loop.legs.some(l => l.instrument === i)))
     this.#chains = new ChainBook(instruments)
     this.#baskets = findBaskets(this.#params.baskets, instruments)
     this.#basketsOf = instruments
@@ -121,9 +133,9 @@ class TriangleStrategy implements Strategy {
     if (triangles === undefined || triangles.length === 0) return
     if (this.#running !== undefined && context.nowUs >= this.#running.deadlineUs)
       this.#giveUpLeg(context, this.#running)
-    if (this.#running === undefined && context.nowUs >= this.#unwindUs) this.#unwind(context)
+    if (this.#running === undefined && this.#coins.size > 0 && context.nowUs >= this.#unwindUs) this.#unwind(context)
     if (chunk.kind[row] === EventKind.trade || chunk.kind[row] === EventKind.bar) return
-    for (const triangle of triangles) this.#look(context, triangle)
+    for (const watched of triangles) this.#look(context, watched)
   }
 
   onTimer(context: StrategyContext, tag: number): void {
@@ -148,13 +160,13 @@ class TriangleStrategy implements Strategy {
   }
 
   report(): Readonly<Record<string, number | string>> {
-    const sum = (of: Map<Loop, Survival>) => [...of.values()].reduce((total, s) => total + s.seen, 0)
-    const longest = [...this.#gross.values()].sort((a, b) => b.seen - a.seen)[0]
+    const sum = (pick: (one: Watched) => Survival) => this.#watched.reduce((total, one) => total + pick(one).seen, 0)
+    const longest = this.#watched.map(({gross}) => gross).toSorted((a, b) => b.seen - a.seen)[0]
     return {
-      triangles: this.#triangles.filter(({legs}) => legs.length === 3).length,
-      longerLoops: this.#triangles.filter(({legs}) => legs.length > 3).length,
-      chancesBeforeFees: sum(this.#gross),
-      chancesAfterFees: sum(this.#net),
+      triangles: this.#watched.filter(({loop}) => loop.legs.length === 3).length,
+      longerLoops: this.#watched.filter(({loop}) => loop.legs.length > 3).length,
+      chancesBeforeFees: sum(({gross}) => gross),
+      chancesAfterFees: sum(({net}) => net),
       bestNetBps: Number.isFinite(this.#bestNetBps) ? this.#bestNetBps : 0,
       ...(longest?.report() ?? {}),
       ...this.#counts,
@@ -242,13 +254,15 @@ class TriangleStrategy implements Strategy {
     this.#bundles.start(context, {...bundle, sets: Math.max(1, Math.floor(participation * bundle.sets))})
   }
 
-  #look(context: StrategyContext, triangle: Loop): void {
+  #look(context: StrategyContext, {loop: triangle, gross, net}: Watched): void {
     const {market, nowUs} = context
     const rate = this.#isFresh(triangle, context) ? grossRate(triangle, market) : 0
-    const netBps = (rate * (1 - this.#feeFraction) ** triangle.legs.length - 1) * 1e4
+    let kept = rate
+    for (let leg = triangle.legs.length; leg > 0; leg--) kept *= 1 - this.#feeFraction
+    const netBps = (kept - 1) * 1e4
     const isChance = rate > 0 && netBps >= this.#params.minEdgeBps
-    this.#gross.get(triangle)!.update(rate > 1, nowUs)
-    this.#net.get(triangle)!.update(isChance, nowUs)
+    gross.update(rate > 1, nowUs)
+    net.update(isChance, nowUs)
     if (rate > 0 && netBps > this.#bestNetBps) this.#bestNetBps = netBps
     if (!isChance || this.#running !== undefined || this.#holdsCoins(context)) return
     const {minEdgeBps, participation, minDollars, capitalFraction} = this.#params
@@ -266,7 +280,7 @@ class TriangleStrategy implements Strategy {
   #isFresh({legs}: Loop, {market, nowUs}: StrategyContext): boolean {
     const oldest = nowUs - this.#params.maxQuoteAgeMs * 1000
     const {quotedUs} = market
-    for (const {instrument} of legs) if (!(quotedUs[instrument]! >= oldest)) return false
+    for (let k = 0; k < legs.length; k++) if (!(quotedUs[legs[k]!.instrument]! >= oldest)) return false
     return true
   }
 
@@ -336,7 +350,8 @@ class TriangleStrategy implements Strategy {
   #exits({market}: StrategyContext): {readonly leg: Leg; readonly amount: number}[] {
     const out: {leg: Leg; amount: number}[] = []
     for (const [coin, amount] of this.#coins) {
-      const leg = this.#triangles.flatMap(t => t.legs).find(l => l.side === 'sell' && l.from === coin && isDollar(l.to))
+      if (amount <= 0) continue
+      const leg = this.#exitLegs.get(coin)
       if (leg !== undefined && amount * rateOf(leg, market) >= 1) out.push({leg, amount})
     }
     return out

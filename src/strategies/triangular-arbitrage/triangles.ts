@@ -87,6 +87,6 @@ export const evaluate = (loop: Loop, market: MarketState, feeFraction: number): 
 /** Dollars back for one dollar in, before fees; 0 when a side is empty. */
 export const grossRate = ({legs}: Loop, market: MarketState): number => {
   let rate = 1
-  for (const leg of legs) rate *= rateOf(leg, market)
+  for (let k = 0; k < legs.length; k++) rate *= rateOf(legs[k]!, market)
   return rate
 }
