@@ -108,6 +108,11 @@ export const RiskConfig = z.strictObject({
     .describe('age of a position that closes it; 30 days, so that daily bars can be held'),
   restricted: z.array(z.string()).default([]).describe('symbols never traded'),
   allowShort: z.boolean().default(true).describe('whether short positions may be opened'),
+  borrowBpsAnnual: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe('basis points a year for shares sold short in a back-test, where the data gives no rate'),
 })
 
 export const Config = z.strictObject({

@@ -48,8 +48,10 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
   const policy = policyHashOf(config)
   const {strategies, idle, services} = await strategiesOf(request)
   const inputs = services.inputs()
+  const {borrowBpsAnnual, ...risk} = config.risk
   const shape = {
-    config: {...config, home: undefined, seed: undefined},
+    // Without borrow a run is the one that it was before borrow could be charged.
+    config: {...config, home: undefined, seed: undefined, risk: borrowBpsAnnual === 0 ? risk : config.risk},
     strategies: await Promise.all(
       strategies.map(async ({name, weight, params}) => ({code: await codeOf(name), weight, params})),
     ),

@@ -288,6 +288,7 @@ const venueOf = (
 ): Omit<SimulationOptions, 'runId' | 'strategies' | 'limits' | 'allocator' | 'journal'> => {
   const {seed, configHash, source, capitalMicros, latencyUs, fees, queue} = options
   const {impact, bars, tradeFromUs, backOffice} = options
+  const {borrowBpsAnnual} = options.config.risk
   return {
     seed,
     configHash,
@@ -298,7 +299,7 @@ const venueOf = (
     queue,
     ...(impact === undefined ? {} : {impact}),
     ...(bars === undefined ? {} : {bars}),
-    ...(backOffice === undefined ? {} : {backOffice}),
+    backOffice: {borrowBpsAnnual, ...backOffice},
     ...(tradeFromUs === undefined ? {} : {tradeFromUs}),
   }
 }
