@@ -10,6 +10,7 @@ import {type BacktestSummary, runBacktest} from './backtest.ts'
 import {backtestSetup} from './backtest-setup.ts'
 import {type OpenedSource, openSource, type SourceRequest} from './backtest-source.ts'
 import {type BlockedTape, blockTape, pricePath} from './price-paths.ts'
+import {policyHashOf} from './risk-setup.ts'
 import {openSharedTape, type SharedTape} from './shared-tape.ts'
 
 /** One back-test as plain data: it may run in any thread or process, and its id says what it is. */
@@ -65,10 +66,13 @@ export interface TrialResult {
 export const trialId = (request: TrialRequest): string => {
   const {source, config, ...rest} = request
   const {symbols, fromUs, toUs, kinds} = source
-  return configHash({...rest, config: {...config, home: undefined}, window: {symbols, fromUs, toUs, kinds}}).slice(
-    0,
-    20,
-  )
+  const policy = policyHashOf(config)
+  return configHash({
+    ...rest,
+    config: {...config, home: undefined},
+    window: {symbols, fromUs, toUs, kinds},
+    ...(policy === undefined ? {} : {policy}),
+  }).slice(0, 20)
 }
 
 /** Runs one trial to its end, on the tape in memory where there is one. The same request gives the same result anywhere. */
