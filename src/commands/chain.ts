@@ -31,6 +31,11 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
       helpValue: 'FILE',
     }),
     window: Flags.string({description: 'quotes of a symbol within this time are one chain', default: '1m'}),
+    realised: Flags.string({
+      description:
+        'volatility of the underlying, to compare with (default: from the levels of earlier days in the stream)',
+      helpValue: 'VOL',
+    }),
     surface: Flags.boolean({description: 'fit smiles and the surface; writes smile and surface records'}),
     violations: Flags.boolean({description: 'look for executable arbitrage; writes violation records'}),
     fee: Flags.string({description: 'dollars a contract and side, for violations (default: 0.69)', helpValue: 'USD'}),
@@ -59,6 +64,7 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
       signal: this.stopSignal,
       ...(flags.rate === undefined ? {} : {rate: parseNumber('--rate', flags.rate, {min: -0.1, max: 1})}),
       ...(flags.dividends === undefined ? {} : {dividends: flags.dividends}),
+      ...(flags.realised === undefined ? {} : {realised: parseNumber('--realised', flags.realised, {min: 0, max: 10})}),
       ...(flags.fee === undefined ? {} : {feePerContract: parseNumber('--fee', flags.fee, {min: 0})}),
       ...(flags.plot === undefined ? {} : {plot: flags.plot}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),

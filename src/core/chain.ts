@@ -9,6 +9,7 @@ import type {OptionQuote, QuoteStatus} from '../options/option-quote.ts'
 import {fitSurface, type SmileFit, type Surface} from '../options/smile.ts'
 import {smileSvg} from '../options/smile-svg.ts'
 import {findViolations, type Violation} from '../options/violations.ts'
+import {DailyLevels} from './daily-levels.ts'
 import {noDividends, readDividends} from './dividends.ts'
 import {inputName, openInput} from './open-input.ts'
 
@@ -22,6 +23,8 @@ export interface ChainRequest {
   readonly rate?: number
   /** File of cash dividends, for contracts that may be exercised early. */
   readonly dividends?: string
+  /** Of the underlying, per √year; by default from the levels that earlier chains of the stream carry. */
+  readonly realised?: number
   readonly surface: boolean
   readonly violations: boolean
   /** Dollars a contract and side. */
@@ -98,6 +101,7 @@ async function* recordsOf(request: ChainRequest, summary: ChainSummary): AsyncGe
   const weights = {points: 0, squares: 0, inside: 0}
   try {
     const dividends = request.dividends === undefined ? noDividends : await readDividends(request.dividends)
+    const levels = new DailyLevels()
     let plot: string | undefined
     for await (const quotes of chainsOf(readNdjson(openInput(request.from), rejects), request, summary)) {
       const chain = buildChain(quotes, request.style)
@@ -105,6 +109,7 @@ async function* recordsOf(request: ChainRequest, summary: ChainSummary): AsyncGe
         dividends: dividends.after(chain.symbol, chain.tsUs),
         ...(request.rate === undefined ? {} : {rate: request.rate}),
       })
+      if (chain.underlying !== undefined) levels.add(chain.symbol, chain.tsUs, chain.underlying)
       summary.chains++
       for (const record of greeksRecords(analysis)) {
         summary.contracts++
@@ -115,7 +120,7 @@ async function* recordsOf(request: ChainRequest, summary: ChainSummary): AsyncGe
       if (request.surface || request.plot !== undefined) {
         const surface = fitSurface(analysis)
         countSmiles(surface, summary, weights)
-        if (request.surface) yield* surfaceRecords(analysis, surface)
+        if (request.surface) yield* surfaceRecords(analysis, surface, request.realised ?? levels.realised(chain.symbol))
         if (request.plot !== undefined) plot = smileSvg(analysis, surface)
       }
       if (request.signal?.aborted) break
@@ -154,10 +159,14 @@ const countSmiles = (
   summary.coverage = weights.inside / weights.points
 }
 
-function* surfaceRecords(analysis: ChainGreeks, surface: Surface): Generator<SmileRecord | SurfaceRecord> {
+function* surfaceRecords(
+  analysis: ChainGreeks,
+  surface: Surface,
+  realised: number,
+): Generator<SmileRecord | SurfaceRecord> {
   const {symbol, tsUs} = analysis.chain
   for (const {slice: _slice, ...fit} of surface.fits) yield {kind: 'smile', symbol, tsUs, ...fit}
-  const {expiries: _expiries, ...features} = chainFeatures(analysis)
+  const {expiries: _expiries, ...features} = chainFeatures(analysis, realised)
   const {ssvi} = surface
   yield {
     kind: 'surface',

@@ -128,7 +128,12 @@ const quotedSmile = (analysis: ChainGreeks, slice: Slice, index: number): Quoted
     const deviations = Math.log(strike / forward) / scale
     if (deviations < -MAX_DEVIATIONS.below || deviations > MAX_DEVIATIONS.above) continue
     if (!(columns.impliedVolatility[row]! > 0 && columns.vega[row]! > 1e-8 * discount * forward)) continue
-    rows.push({k: Math.log(strike / forward), row, call, bid: side.bid[i]!, ask: side.ask[i]!, strike})
+    const [bid, ask] = [side.bid[i]!, side.ask[i]!]
+    const total = columns.impliedVolatility[row]! * Math.sqrt(slice.ttmYears)
+    // A smile is of European prices: what early exercise is worth comes off both sides.
+    const premium =
+      slice.style === 'american' ? 0.5 * (bid + ask) - discount * blackPrice(forward, strike, total, call === 1) : 0
+    rows.push({k: Math.log(strike / forward), row, call, bid: bid - premium, ask: ask - premium, strike})
   }
   const topVega = Math.max(...rows.map(r => columns.vega[r.row]!))
   const column = (f: (row: (typeof rows)[number]) => number): Float64Array => Float64Array.from(rows, f)
