@@ -7,7 +7,7 @@ import type {ScenarioReport} from '../core/stress-report.ts'
 import {ExitCode} from '../domain/errors.ts'
 
 const SCENARIO_NAMES =
-  'flash-crash, liquidity-drought, volatility-spike, correlation-breakdown, short-squeeze, gap-open, exchange-halt, quote-stuffing, dead-feed, depeg'
+  'flash-crash, limit-cascade, liquidity-drought, volatility-spike, correlation-breakdown, short-squeeze, gap-open, exchange-halt, quote-stuffing, dead-feed, depeg'
 
 /** One scenario is its own document; `all` is a list of them. */
 type Printed = ScenarioReport | StressResult
@@ -33,6 +33,11 @@ export default class Stress extends BaseCommand {
       helpValue: 'NAME',
     }),
     equity: Flags.integer({description: 'starting equity in dollars', default: 100_000, min: 1}),
+    book: Flags.option({
+      options: ['limits', 'none'] as const,
+      description: 'what the account holds besides: as much as its limits allow, the wrong way round, or nothing',
+      default: 'limits',
+    })(),
     threads: Flags.integer({description: 'worker threads; the number of cores by default', min: 1}),
     gate: Flags.boolean({description: 'exit with code 3 when a limit is breached'}),
     home: Flags.string({description: 'folder of journals and of the latch', helpValue: 'DIR'}),
@@ -49,6 +54,7 @@ export default class Stress extends BaseCommand {
       seed: resolved.config.seed,
       strategies: flags.strategy ?? [],
       equityDollars: flags.equity,
+      book: flags.book,
       signal: this.stopSignal,
       ...(flags.threads === undefined ? {} : {threads: flags.threads}),
       ...(this.showsProgress ? {onProgress: drawProgress} : {}),
@@ -69,7 +75,14 @@ export default class Stress extends BaseCommand {
     this.log(
       `  drawdown ${percent(report.maxDrawdown)} at worst; ${report.orders} orders, ${report.fills} fills, ${report.rejected} refused`,
     )
-    const {reactionUs, latchedPaths, ordersAfterLatch} = report
+    this.log(
+      `  held ${percent(report.grossAtOnset)} of equity at onset, worth ${percent(report.revaluedVar99)} less at worst had nobody acted (VaR99)`,
+    )
+    const {reactionUs, latchedPaths, ordersAfterLatch, exitUs, exitedPaths} = report
+    if (exitUs !== null)
+      this.log(
+        `  closed positions by force on ${exitedPaths} paths, first ${(exitUs.p50 / 1e6).toFixed(1)} s after onset (median), ${(exitUs.p99 / 1e6).toFixed(1)} s (p99)`,
+      )
     this.log(
       latchedPaths === 0
         ? '  risk never stopped trading'

@@ -12,6 +12,12 @@ export interface PathResult {
   readonly loss: number
   /** Largest fall from a peak of equity at the path's own prices, sampled every market second: a stub quote is no loss. */
   readonly maxDrawdown: number
+  /** Value of all positions, signs left away, when the trouble began, as a fraction of the starting equity. */
+  readonly grossAtOnset: number
+  /** The most that the positions held at the onset would have lost on the path, had nobody touched them. */
+  readonly revaluedLoss: number
+  /** From the onset to the first position closed by force; undefined: none was. */
+  readonly exitUs: number | undefined
   /** Market microseconds after the scenario's start at which risk stopped opening orders (by its own marks, which quotes can fool); undefined: never. */
   readonly latchedAtUs: number | undefined
   /** From the onset of the trouble to the latch. */

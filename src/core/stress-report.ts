@@ -19,6 +19,11 @@ export interface ScenarioReport {
   /** The same over the scenario's paths. */
   readonly stressedVar99: number
   readonly stressedCvar99: number
+  /** 99 % quantile and tail mean of what the positions of the onset would have lost at worst, held and revalued. */
+  readonly revaluedVar99: number
+  readonly revaluedCvar99: number
+  /** Mean over the paths of what was held at the onset, signs left away, as a fraction of equity. */
+  readonly grossAtOnset: number
   readonly meanLoss: number
   readonly worstLoss: number
   /** Largest of all paths. */
@@ -28,6 +33,9 @@ export interface ScenarioReport {
   readonly latchedPaths: number
   /** Onset to latch over the paths that latched after it; null when none did. */
   readonly reactionUs: {readonly p50: number; readonly p99: number} | null
+  /** Onset to the first position closed by force, over the paths on which one was; null when none. */
+  readonly exitUs: {readonly p50: number; readonly p99: number} | null
+  readonly exitedPaths: number
   readonly latchReasons: Readonly<Record<string, number>>
   readonly ordersAfterLatch: number
   readonly events: number
@@ -65,6 +73,8 @@ export const reportScenario = ({
   const calmLosses = calm.map(({loss}) => loss)
   const latched = stressed.flatMap(({latchedAtUs}) => latchedAtUs ?? [])
   const reactions = stressed.flatMap(({reactionUs}) => reactionUs ?? [])
+  const exits = stressed.flatMap(({exitUs}) => exitUs ?? [])
+  const revalued = stressed.map(({revaluedLoss}) => revaluedLoss)
   const all = [...stressed, ...calm]
   const report = {
     scenario,
@@ -74,12 +84,17 @@ export const reportScenario = ({
     cvar99: tailMean(calmLosses, 0.99),
     stressedVar99: quantile(losses, 0.99),
     stressedCvar99: tailMean(losses, 0.99),
+    revaluedVar99: quantile(revalued, 0.99),
+    revaluedCvar99: tailMean(revalued, 0.99),
+    grossAtOnset: stressed.reduce((sum, {grossAtOnset}) => sum + grossAtOnset, 0) / stressed.length,
     meanLoss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
     worstLoss: Math.max(...losses),
     maxDrawdown: Math.max(...stressed.map(({maxDrawdown}) => maxDrawdown)),
     latchedAtUs: latched.length === 0 ? null : Math.min(...latched),
     latchedPaths: latched.length,
     reactionUs: reactions.length === 0 ? null : {p50: quantile(reactions, 0.5), p99: quantile(reactions, 0.99)},
+    exitUs: exits.length === 0 ? null : {p50: quantile(exits, 0.5), p99: quantile(exits, 0.99)},
+    exitedPaths: exits.length,
     latchReasons: countBy(stressed.flatMap(({latchReason}) => latchReason ?? [])),
     ordersAfterLatch: sumOf(all, ({ordersAfterLatch}) => ordersAfterLatch),
     events: sumOf(all, ({events}) => events),

@@ -11,6 +11,7 @@ import {allocatorOf, exitRulesOf} from './risk-setup.ts'
 import {Simulation} from './simulation.ts'
 import {ownServices} from './strategy-services.ts'
 import {chooseStrategies} from './strategy-setup.ts'
+import {stressBook} from './stress-book.ts'
 import type {PathRequest, PathResult} from './stress-path.ts'
 
 export interface StressRunOptions {
@@ -18,6 +19,8 @@ export interface StressRunOptions {
   readonly configHash: string
   readonly strategies: readonly string[]
   readonly equityMicros: number
+  /** `limits`: the account also holds as much as its limits allow, the wrong way round; `none` by default. */
+  readonly book?: 'limits' | 'none'
 }
 
 /** Tuesday 3 June 2025, 14:00 in New York: no scenario runs into the close, and the day so far warms strategies up. */
@@ -44,9 +47,18 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     warmupS: WARMUP_S,
   })
   const {instruments} = path
-  const {running} = chooseStrategies({config, instruments, names: options.strategies, services: ownServices()})
+  const {running: chosen} = chooseStrategies({config, instruments, names: options.strategies, services: ownServices()})
+  const own = allocatorOf(
+    config,
+    chosen.map(({name}) => name),
+    equityMicros,
+  )
+  const hasBook = options.book === 'limits'
+  const running = hasBook ? [...chosen, stressBook(scenario, config.risk, equityMicros / 1e6, START_US)] : chosen
   const journal = memoryJournal({keep: false})
 
+  const onsetUs = START_US + scenario.onsetS * US_PER_SECOND
+  let exitedUs: number | undefined
   let latchedUs: number | undefined
   let latchReason: string | undefined
   let ordersAfterLatch = 0
@@ -56,11 +68,14 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     configHash,
     instruments,
     strategies: running,
-    allocator: allocatorOf(
-      config,
-      running.map(({name}) => name),
-      equityMicros,
-    ),
+    // The book asks for lots, not for capital.
+    allocator: hasBook
+      ? {
+          ...own,
+          weights: () => [...Array.from(own.weights()), 0],
+          observe: (tsUs, profits) => own.observe?.(tsUs, profits.subarray(0, chosen.length)),
+        }
+      : own,
     limits: riskLimits(config.risk),
     exits: exitRulesOf(config),
     journal,
@@ -68,7 +83,12 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     latency: jitteredLatency(LATENCY_US, LATENCY_SIGMA, 200),
     fees: feeSchedule('us', instruments),
     queue: 'conservative',
+    // What is shown is all there is: selling into an empty book is the point.
+    respectSize: true,
     listener: {
+      onExit: (_strategy, _instrument, _reason, nowUs) => {
+        if (nowUs >= onsetUs) exitedUs ??= nowUs
+      },
       onState: (state, reason, nowUs) => {
         if (state === 'active') return
         latchedUs ??= nowUs
@@ -95,8 +115,27 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
   let peak = equityMicros
   let maxDrawdown = 0
   let nextSampleUs = 0
+  /** What was held when the trouble began, and its value then: had nobody done anything, this is what would have been lost. */
+  let held: {readonly lots: Float64Array; readonly value: number} | undefined
+  let revaluedLoss = 0
+  let grossAtOnset = 0
+  const worthOf = (lots: ArrayLike<number>, gross = false): number => {
+    let value = 0
+    for (let i = 0; i < lots.length; i++) {
+      const {multiplier} = instruments.at(i)
+      const worth = lotsToSize(instruments.at(i), lots[i] as number) * multiplier * path.fairPrice(i)
+      value += gross ? Math.abs(worth) : worth
+    }
+    return value * 1e6
+  }
   const sample = (nowUs: number): void => {
     nextSampleUs = nowUs + US_PER_SECOND
+    if (nowUs < onsetUs) {
+      const lots = engine.ledger.account.lots.slice()
+      held = {lots, value: worthOf(lots)}
+      grossAtOnset = worthOf(lots, true) / equityMicros
+    } else if (held !== undefined)
+      revaluedLoss = Math.max(revaluedLoss, (held.value - worthOf(held.lots)) / equityMicros)
     const equity = fairEquity()
     peak = Math.max(peak, equity)
     maxDrawdown = Math.max(maxDrawdown, 1 - equity / peak)
@@ -117,6 +156,9 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     calm: request.calm,
     loss: 1 - fairEquity() / equityMicros,
     maxDrawdown,
+    grossAtOnset,
+    revaluedLoss,
+    exitUs: exitedUs === undefined ? undefined : exitedUs - onsetUs,
     latchedAtUs: latchedUs === undefined ? undefined : latchedUs - START_US,
     reactionUs:
       latchedUs === undefined || latchedUs < START_US + scenario.onsetS * US_PER_SECOND

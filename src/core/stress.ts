@@ -21,6 +21,8 @@ export interface StressOptions {
   /** Names from `--strategy`; the configured ones when empty. */
   readonly strategies: readonly string[]
   readonly equityDollars: number
+  /** What the account holds besides: see `StressRunOptions`. */
+  readonly book?: 'limits' | 'none'
   readonly threads?: number
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, of: number) => void
@@ -57,6 +59,7 @@ export const runStress = async (options: StressOptions): Promise<StressResult> =
       configHash: resolved.hash,
       strategies,
       equityMicros: Math.round(equityDollars * 1e6),
+      ...(options.book === undefined ? {} : {book: options.book}),
     },
   })
   const resultsOf = (scenario: Scenario, calm: boolean): PathResult[] =>

@@ -4,10 +4,19 @@ import {runStress} from '../../src/core/stress.ts'
 import {runStressPath} from '../../src/core/stress-run.ts'
 
 const resolved = resolveConfig([])
-const path = (scenario: string, {seed = 1, calm = false, strategies = ['market-making']} = {}) =>
+const path = (
+  scenario: string,
+  {
+    seed = 1,
+    calm = false,
+    strategies = ['market-making'],
+    book = 'none' as 'limits' | 'none',
+    config = resolved.config,
+  } = {},
+) =>
   runStressPath(
     {scenario, seed, calm},
-    {config: resolved.config, configHash: resolved.hash, strategies, equityMicros: 100_000_000_000},
+    {config, configHash: resolved.hash, strategies, equityMicros: 100_000_000_000, book},
   )
 
 describe('one path', () => {
@@ -28,6 +37,35 @@ describe('one path', () => {
     const held = path('gap-open', {strategies: ['buy-and-hold']})
     const calm = path('gap-open', {strategies: ['buy-and-hold'], calm: true})
     expect(held.loss - calm.loss).toBeGreaterThan(0)
+  })
+})
+
+describe('a book at the limits', () => {
+  const held = path('flash-crash', {strategies: ['do-nothing'], book: 'limits'})
+  test('is as large as they allow, and would lose twentieths of the account if nobody acted', () => {
+    expect(held.grossAtOnset).toBeGreaterThan(0.45)
+    expect(held.grossAtOnset).toBeLessThanOrEqual(resolved.config.risk.maxCorrelationExposure)
+    expect(held.revaluedLoss).toBeGreaterThan(0.04)
+    expect(held.revaluedLoss).toBeLessThan(0.54 * 0.25)
+  })
+  test('is closed by its exits minutes after the onset, for less than it would have lost', () => {
+    expect(held.exitUs).toBeGreaterThan(10_000_000)
+    expect(held.exitUs).toBeLessThan(300_000_000)
+    expect(held.loss).toBeLessThan(held.revaluedLoss)
+    expect(held.ledgerErrorMicros).toBe(0)
+    expect(held.ordersAfterLatch).toBe(0)
+  })
+  test('without exits loses more, and without the crash next to nothing', () => {
+    const config = resolveConfig([{source: 'test', values: {risk: {stopLoss: 1}}}]).config
+    expect(path('flash-crash', {strategies: ['do-nothing'], book: 'limits', config}).maxDrawdown).toBeGreaterThan(
+      1.5 * held.maxDrawdown,
+    )
+    const calm = path('flash-crash', {strategies: ['do-nothing'], book: 'limits', calm: true})
+    expect(Math.abs(calm.loss)).toBeLessThan(0.01)
+  })
+  test('is short of what a squeeze lifts', () => {
+    const squeezed = path('short-squeeze', {strategies: ['do-nothing'], book: 'limits'})
+    expect(squeezed.revaluedLoss).toBeGreaterThan(0.04)
   })
 })
 

@@ -3,112 +3,8 @@ import {Aggressor, EventKind, emptyChunk, type TapeChunk} from '../../data/tape.
 import {type Instrument, InstrumentTable, instrumentOf, priceToTicks, sizeToLots} from '../../domain/instrument.ts'
 import {createRng, type Rng} from '../../domain/rng.ts'
 import {US_PER_SECOND} from '../../domain/units.ts'
+import {type Listing, standardListings} from './listings.ts'
 import {CALM, type Condition, concerns, conditionAt, jumpsIn, type Phase, type Scenario} from './scenario.ts'
-
-/** How one instrument trades when nothing is wrong. */
-export interface Listing {
-  readonly symbol: string
-  readonly price: number
-  readonly annualVolatility: number
-  /** Share of the variance that comes from the common factor of its kind. */
-  readonly commonShare: number
-  /** Instruments of one group share a second factor and revert to each other. */
-  readonly group?: string
-  readonly halfSpreadBps: number
-  /** Dollars shown at each side of the touch. */
-  readonly touchDollars: number
-  readonly quotesPerSecond: number
-  readonly tradesPerSecond: number
-  /** Symbols whose ratio this price is: a cross. */
-  readonly cross?: readonly [numerator: string, denominator: string]
-}
-
-/** Orders of magnitude of 2025 for the instruments that the local exchange lists. */
-export const STANDARD_LISTINGS: readonly Listing[] = [
-  {
-    symbol: 'SPY',
-    price: 670,
-    annualVolatility: 0.16,
-    commonShare: 0.95,
-    halfSpreadBps: 0.1,
-    touchDollars: 400_000,
-    quotesPerSecond: 4,
-    tradesPerSecond: 2,
-  },
-  {
-    symbol: 'QQQ',
-    price: 600,
-    annualVolatility: 0.21,
-    commonShare: 0.85,
-    halfSpreadBps: 0.15,
-    touchDollars: 250_000,
-    quotesPerSecond: 4,
-    tradesPerSecond: 2,
-  },
-  {
-    symbol: 'AAPL',
-    price: 255,
-    annualVolatility: 0.28,
-    commonShare: 0.5,
-    halfSpreadBps: 0.25,
-    touchDollars: 80_000,
-    quotesPerSecond: 4,
-    tradesPerSecond: 2,
-  },
-  {
-    symbol: 'KO',
-    price: 68,
-    annualVolatility: 0.16,
-    commonShare: 0.25,
-    group: 'staples',
-    halfSpreadBps: 0.75,
-    touchDollars: 60_000,
-    quotesPerSecond: 2,
-    tradesPerSecond: 1,
-  },
-  {
-    symbol: 'PEP',
-    price: 142,
-    annualVolatility: 0.18,
-    commonShare: 0.25,
-    group: 'staples',
-    halfSpreadBps: 0.9,
-    touchDollars: 40_000,
-    quotesPerSecond: 2,
-    tradesPerSecond: 1,
-  },
-  {
-    symbol: 'BTC/USD',
-    price: 110_000,
-    annualVolatility: 0.45,
-    commonShare: 0.8,
-    halfSpreadBps: 0.5,
-    touchDollars: 150_000,
-    quotesPerSecond: 4,
-    tradesPerSecond: 2,
-  },
-  {
-    symbol: 'ETH/USD',
-    price: 4_000,
-    annualVolatility: 0.65,
-    commonShare: 0.7,
-    halfSpreadBps: 0.7,
-    touchDollars: 80_000,
-    quotesPerSecond: 4,
-    tradesPerSecond: 2,
-  },
-  {
-    symbol: 'ETH/BTC',
-    price: 4_000 / 110_000,
-    annualVolatility: 0.35,
-    commonShare: 0,
-    halfSpreadBps: 1.2,
-    touchDollars: 40_000,
-    quotesPerSecond: 2,
-    tradesPerSecond: 1,
-    cross: ['ETH/USD', 'BTC/USD'],
-  },
-]
 
 export interface ScenarioMarketOptions {
   readonly scenario: Scenario
@@ -172,7 +68,7 @@ export class ScenarioMarket {
 
   constructor(options: ScenarioMarketOptions) {
     this.#options = options
-    const {scenario, calm = false, seed, listings = STANDARD_LISTINGS} = options
+    const {scenario, calm = false, seed, listings = standardListings()} = options
     this.instruments = InstrumentTable.of(listings.map(({symbol}) => symbol))
     this.#tracks = listings.map((listing, index): Track => {
       const instrument = instrumentOf(listing.symbol)
@@ -321,7 +217,7 @@ const STUB_ASK = 99_999
 const tickOf = (instrument: Instrument): number => instrument.incrementTicks / 10 ** instrument.priceDecimals
 
 /** Dollars of one unit; a cross is worth its base coin, whose dollar price its listing's depth was chosen for. */
-const dollarsOf = (track: Track, mid: number): number => (track.listing.cross === undefined ? mid : 4_000)
+const dollarsOf = (track: Track, mid: number): number => track.listing.baseDollars ?? mid
 
 const writeQuote = (
   track: Track,

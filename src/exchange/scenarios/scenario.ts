@@ -12,6 +12,8 @@ export interface Scenario {
   /** When the trouble starts: reaction times count from here. */
   readonly onsetS: number
   readonly phases: readonly Phase[]
+  /** What an account is caught short of; all else it is caught long of. */
+  readonly shorted?: readonly PhaseTarget[]
 }
 
 /** `equity` and `crypto` are kinds, `single-name` every stock that is not a fund; anything else is a symbol. */
@@ -65,7 +67,7 @@ export interface Condition {
 
 /** Whether a phase speaks of an instrument. */
 export const concerns = (
-  phase: Phase,
+  phase: Pick<Phase, 'targets'>,
   instrument: {readonly symbol: string; readonly kind: 'equity' | 'etf' | 'option' | 'crypto'},
 ): boolean =>
   phase.targets.some(

@@ -11,7 +11,10 @@ const CALM_S = 600
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'flash-crash',
-    summary: 'liquidity leaves, prices fall 9 % in five minutes with stub quotes, pause, recover',
+    summary:
+      'funds fall 9 % in five minutes, single names 20 %, on three hundredths of the depth; stub quotes, pause, recovery',
+    // The Dow fell 9.2 % from the day before and 5 to 6 % in minutes, Procter & Gamble 37 % in three and a half, buy-side
+    // depth of the E-Mini to 1 % of its morning level; 20,000 trades were 60 % and more off. Most came back in 20 minutes.
     source: 'CFTC and SEC, Findings Regarding the Market Events of May 6, 2010',
     durationS: CALM_S + 1_500,
     onsetS: CALM_S,
@@ -40,6 +43,8 @@ export const SCENARIOS: readonly Scenario[] = [
         quoteRate: 3,
         correlation: 0.98,
       },
+      {fromS: CALM_S + 180, toS: CALM_S + 300, targets: ['single-name'], move: -0.13, depth: 0.5, spread: 2},
+      {fromS: CALM_S + 305, toS: CALM_S + 900, targets: ['single-name'], move: 0.13},
       {fromS: CALM_S + 220, toS: CALM_S + 420, targets: ['single-name'], stubQuotes: 0.05},
       // The five-second stop of the index future; then buyers return.
       {fromS: CALM_S + 300, toS: CALM_S + 305, targets: ['equity'], halted: true},
@@ -55,6 +60,50 @@ export const SCENARIOS: readonly Scenario[] = [
       },
       {fromS: CALM_S + 900, toS: CALM_S + 1_500, targets: ['equity'], volatility: 1.5, spread: 1.5, depth: 0.6},
       {fromS: CALM_S + 180, toS: CALM_S + 600, targets: ['crypto'], move: -0.02, volatility: 2, spread: 2, depth: 0.5},
+    ],
+  },
+  {
+    name: 'limit-cascade',
+    summary:
+      'the market opens 5 % lower, single names stop at their limits four times and fall 25 %, funds trade below what they hold',
+    // 1,278 limit-up limit-down halts in 471 stocks and funds that day, 999 of them in funds; the S&P 500 opened 5.2 %
+    // lower, SPY traded 7.8 % down, a fifth of all funds fell 20 % and more, most of it was back within the hour.
+    source: 'SEC, Equity Market Volatility on August 24, 2015 (research note, December 2015)',
+    durationS: CALM_S + 1_500,
+    onsetS: CALM_S,
+    phases: [
+      {fromS: CALM_S, toS: CALM_S + 30, targets: ['equity'], silent: true},
+      {fromS: CALM_S + 30, toS: CALM_S + 31, targets: ['equity'], jump: -0.052},
+      {
+        fromS: CALM_S + 30,
+        toS: CALM_S + 330,
+        targets: ['equity'],
+        move: -0.03,
+        volatility: 6,
+        spread: 15,
+        depth: 0.05,
+        tradeRate: 3,
+        correlation: 0.95,
+      },
+      {fromS: CALM_S + 30, toS: CALM_S + 330, targets: ['single-name'], move: -0.18, spread: 2},
+      // Fifteen seconds at the limit, then a pause; the five minutes of each are compressed to one.
+      ...[45, 120, 195, 270].map(fromS => ({
+        fromS: CALM_S + fromS,
+        toS: CALM_S + fromS + 60,
+        targets: ['single-name'],
+        halted: true,
+      })),
+      {
+        fromS: CALM_S + 330,
+        toS: CALM_S + 1_200,
+        targets: ['equity'],
+        move: 0.055,
+        volatility: 3,
+        spread: 5,
+        depth: 0.25,
+        correlation: 0.9,
+      },
+      {fromS: CALM_S + 330, toS: CALM_S + 1_200, targets: ['single-name'], move: 0.18},
     ],
   },
   {
@@ -105,9 +154,10 @@ export const SCENARIOS: readonly Scenario[] = [
     onsetS: CALM_S,
     phases: [
       {fromS: CALM_S, toS: CALM_S + 1_200, targets: ['all'], correlation: -1, volatility: 2},
-      {fromS: CALM_S, toS: CALM_S + 1_200, targets: ['KO', 'QQQ', 'ETH/USD'], move: 0.03},
-      {fromS: CALM_S, toS: CALM_S + 1_200, targets: ['PEP', 'AAPL', 'BTC/USD'], move: -0.03},
+      {fromS: CALM_S, toS: CALM_S + 1_200, targets: ['KO', 'QQQ', 'ETH/USD'], move: 0.05},
+      {fromS: CALM_S, toS: CALM_S + 1_200, targets: ['PEP', 'AAPL', 'BTC/USD'], move: -0.05},
     ],
+    shorted: ['KO', 'QQQ'],
   },
   {
     name: 'short-squeeze',
@@ -137,6 +187,7 @@ export const SCENARIOS: readonly Scenario[] = [
         depth: 0.15,
       },
     ],
+    shorted: ['single-name'],
   },
   {
     name: 'gap-open',
