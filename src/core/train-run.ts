@@ -7,7 +7,7 @@ import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {fitPlatt, fitTemperature} from '../models/calibration.ts'
-import {type ModelCard, seedVerdict, verdictOf} from '../models/card.ts'
+import {headVerdict, type ModelCard, marketVerdict, modalityVerdict, seedVerdict, verdictOf} from '../models/card.ts'
 import {ENSEMBLE_MEMBERS, knownModel} from '../models/catalogue.ts'
 import {decodeCheckpoint, encodeCheckpoint} from '../models/checkpoint.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
@@ -123,8 +123,12 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     linear,
   }
   const ensemble = made.compare?.(bytes, testRows)
+  const learned = modalities === undefined ? undefined : {learned: modalities.map(({name}) => name), shares: presence}
   const verdict = [
     ...verdictOf(test, baselines, direction),
+    ...(heads === undefined ? [] : headVerdict(heads)),
+    ...(learned === undefined ? [] : modalityVerdict(learned)),
+    ...(markets === undefined ? [] : marketVerdict(markets)),
     ...(seeds === undefined ? [] : [seedVerdict(seeds)]),
     ...(ensemble === undefined ? [] : [ensemble.verdict]),
   ]
@@ -169,7 +173,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     direction,
     regression,
     ...(heads === undefined ? {} : {heads}),
-    ...(modalities === undefined ? {} : {modalities: {learned: modalities.map(({name}) => name), shares: presence}}),
+    ...(learned === undefined ? {} : {modalities: learned}),
     markets,
     baselines,
     ...(folds === undefined ? {} : {walkForward: folds}),

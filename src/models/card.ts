@@ -131,3 +131,40 @@ export const seedVerdict = (seeds: NonNullable<ModelCard['seeds']>): string => {
   const text = ({mean, deviation}: typeof model): string => `${mean.toFixed(4)} ± ${deviation.toFixed(4)}`
   return `over ${seeds.length} further seeds macro-F1 is ${text(model)} against ${text(linear)} linear: ${isMore ? 'the difference is more than luck of the seed' : 'the difference is NOT more than luck of the seed'}`
 }
+
+/** What the further heads show, bad or good. */
+export const headVerdict = ({size, confidence, strategy}: HeadMetrics): string[] => {
+  const gain = `stakes of ${percent(size.meanStake)} on average make ${(1e4 * size.meanGain).toFixed(2)} ± ${(1e4 * size.standardError).toFixed(2)} ten-thousandths of the label's unit a window after costs`
+  const pays = size.meanGain > 2 * size.standardError
+  const chooses = strategy.logLoss < strategy.baseLogLoss
+  return [
+    `${gain}: they ${pays ? 'pay on this test stretch, by rows taken as independent' : 'do NOT pay'}`,
+    `confidence is off by ${percent(confidence.calibrationError)} on average, its log loss ${confidence.logLoss.toFixed(4)} against ${confidence.baseLogLoss.toFixed(4)} of the base rate`,
+    `strategy choice ${chooses ? 'beats' : 'does NOT beat'} the base rates: log loss ${strategy.logLoss.toFixed(4)} against ${strategy.baseLogLoss.toFixed(4)}, ${percent(strategy.accuracy)} right against ${percent(strategy.majority)}; its labels are proxies, see labels.strategy`,
+  ]
+}
+
+/** Kinds of information that the training data hardly had, which the model therefore ignores. */
+export const modalityVerdict = ({learned, shares}: NonNullable<ModelCard['modalities']>): string[] =>
+  Object.entries(shares)
+    .filter(([name]) => !learned.includes(name))
+    .map(
+      ([name, share]) =>
+        `${name} were there on ${percent(share)} of the training windows: too few to learn from, the model ignores them`,
+    )
+
+const MIN_MARKET_WINDOWS = 1000
+
+/** Instruments on which the model is no better than repeating the last label that was known, and those with too few windows to say. */
+export const marketVerdict = (markets: NonNullable<ModelCard['markets']>): string[] => {
+  const entries = Object.entries(markets)
+  const enough = entries.filter(([, {test}]) => test.count >= MIN_MARKET_WINDOWS)
+  const few = entries.filter(([, {test}]) => test.count < MIN_MARKET_WINDOWS).map(([name]) => name)
+  return [
+    ...enough.map(([name, {test, direction, persistence}]) => {
+      const relation = test.macroF1 > persistence.macroF1 ? 'beats' : 'does NOT beat'
+      return `on ${name} alone it ${relation} persistence: macro-F1 ${test.macroF1.toFixed(4)} against ${persistence.macroF1.toFixed(4)}, MCC ${test.mcc.toFixed(4)} against ${persistence.mcc.toFixed(4)}, up against down ${percent(direction.accuracy)} right`
+    }),
+    ...(few.length === 0 || entries.length === 1 ? [] : [`too few windows to judge: ${few.join(', ')}`]),
+  ]
+}
