@@ -1,4 +1,5 @@
 import {performance} from 'node:perf_hooks'
+import {setImmediate} from 'node:timers/promises'
 import {staticAllocation, type WeightAllocator} from '../allocation/allocation.ts'
 import type {Journal} from '../broker/journal.ts'
 import {memoryJournal} from '../broker/memory-journal.ts'
@@ -149,6 +150,10 @@ export interface BaselineSummary {
   readonly metrics: Metrics
 }
 
+/** Rows between two looks at the clock, and the time after which others get a turn. */
+const SLICE_ROWS = 1_024
+const BREATH_MS = 100
+
 /**
  * Replays a tape through strategies, risk, matching and ledger, and says what came of it. The same tape, configuration and
  * seed give the same journal hash in any process.
@@ -159,6 +164,7 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
   const baselines = options.baselines === false ? [] : baselineRuns(options)
   const prices = new PriceRecorder(source.instruments)
   let elapsedMs = 0
+  let breathedMs = performance.now()
   let firstUs = Number.NaN
   let lastUs = Number.NaN
   const replayed = async function* (): AsyncGenerator<TapeChunk> {
@@ -167,9 +173,18 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
       if (chunk.count === 0) continue
       if (Number.isNaN(firstUs)) firstUs = chunk.tsUs[0] as number
       lastUs = chunk.tsUs[chunk.count - 1] as number
-      const startMs = performance.now()
-      main.simulation.play(chunk)
-      elapsedMs += performance.now() - startMs
+      for (let from = 0; from < chunk.count; from += SLICE_ROWS) {
+        const to = Math.min(chunk.count, from + SLICE_ROWS)
+        const startMs = performance.now()
+        main.simulation.play(chunk, from, to)
+        elapsedMs += performance.now() - startMs
+        if (performance.now() - breathedMs < BREATH_MS) continue
+        // A strategy may think for a millisecond a row: a stop and the progress line must not wait for a whole chunk.
+        await setImmediate()
+        breathedMs = performance.now()
+        options.onProgress?.(main.simulation.engine.events, chunk.tsUs[to - 1] as number)
+        if (hasStopped(signal)) break
+      }
       if (options.isBrief !== true) prices.note(chunk)
       for (const baseline of baselines) baseline.simulation.play(chunk)
       await main.flush()
@@ -201,6 +216,9 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
   })
   return summary
 }
+
+/** Asked anew: it may have been aborted since the compiler last looked. */
+const hasStopped = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
 
 export interface FinishedRun {
   /** What the figures were computed from. */
