@@ -1,9 +1,10 @@
 // Columns are sized from the instrument table and a prediction has three classes, so `!` cannot miss here.
 import {Aggressor, Depth, EventKind, type TapeChunk} from '../data/tape.ts'
-import {lotsToSize} from '../domain/instrument.ts'
-import {BarFeatures, barSchema} from '../features/bar-features.ts'
+import {lotsToSize, ticksToPrice} from '../domain/instrument.ts'
+import {barSchema} from '../features/bar-features.ts'
 import {BookFeatures, bookSchema} from '../features/book-features.ts'
 import {FeatureWindow, schemaKey} from '../features/features.ts'
+import {MultiFeatures, multiSchema} from '../features/multi-features.ts'
 import {sessionNamed} from '../features/session-clock.ts'
 import {BookReader} from '../models/book-dataset.ts'
 import type {ModelCard} from '../models/card.ts'
@@ -11,6 +12,7 @@ import type {Prediction} from '../models/inference.ts'
 import {type ModelDescription, requireFeatures} from '../models/model-file.ts'
 import {viewOf} from '../models/signal-model.ts'
 import type {Answer, ModelOpinion, SignalModel, SignalModelRequest} from '../strategies/services.ts'
+import {patternEvidence} from './pattern-evidence.ts'
 import {RunBars} from './run-bars.ts'
 
 /** Answers for one window; at once, or when another thread has it. */
@@ -99,28 +101,53 @@ class BarModel implements SignalModel {
   readonly #served: ServedModel
   readonly #request: SignalModelRequest
   readonly #bars: RunBars
-  readonly #streams = new Map<number, Stream<BarFeatures>>()
-  readonly #row: Float32Array
+  readonly #streams = new Map<number, Stream<MultiFeatures>>()
+  readonly #row = new Float32Array(multiSchema.names.length)
+  /** The model also looks at quotes and retrieved patterns; what the run does not have is flagged as absent. */
+  readonly #isMulti: boolean
+  readonly #signedVolume: Float64Array
 
   constructor(served: ServedModel, request: SignalModelRequest) {
     const {description} = served
-    requireFeatures(description, schemaKey(barSchema))
+    this.#isMulti = description.features === schemaKey(multiSchema)
+    if (!this.#isMulti) requireFeatures(description, schemaKey(barSchema))
+    this.#signedVolume = new Float64Array(request.instruments.size)
     const until = seenUntil(served.card)
     this.name = description.name
     this.#served = served
     this.#request = request
-    this.#row = new Float32Array(description.width)
     this.seenUntilUs = i => until(request.instruments.at(i).symbol)
     this.#bars = new RunBars(request.instruments, description.periodUs, (i, bar) => {
       const {features, window} = this.#streamOf(i)
       if (features.push(bar, this.#row)) window.reset()
-      window.push(this.#row)
+      window.push(this.#row.subarray(0, description.width))
       request.onRow(i, bar.tsUs)
     })
   }
 
   onEvent(chunk: TapeChunk, row: number): void {
     this.#bars.onRow(chunk, row)
+    if (this.#isMulti) this.#onTick(chunk, row)
+  }
+
+  #onTick(chunk: TapeChunk, row: number): void {
+    const i = chunk.instrument[row]!
+    const instrument = this.#request.instruments.at(i)
+    if (chunk.kind[row] === EventKind.trade) {
+      const size = lotsToSize(instrument, chunk.v1[row]!)
+      const flag = chunk.flags[row]
+      this.#signedVolume[i]! += flag === Aggressor.buy ? size : flag === Aggressor.sell ? -size : 0
+    }
+    if (chunk.kind[row] !== EventKind.quote || chunk.v2[row]! <= 0 || chunk.v3[row]! <= 0) return
+    this.#streamOf(i).features.onBook({
+      tsUs: chunk.tsUs[row]!,
+      bidPrices: [ticksToPrice(instrument, chunk.v0[row]!)],
+      askPrices: [ticksToPrice(instrument, chunk.v1[row]!)],
+      bidSizes: [lotsToSize(instrument, chunk.v2[row]!)],
+      askSizes: [lotsToSize(instrument, chunk.v3[row]!)],
+      signedVolume: this.#signedVolume[i]!,
+    })
+    this.#signedVolume[i] = 0
   }
 
   ask(instrument: number): Answer<ModelOpinion> | undefined {
@@ -135,13 +162,18 @@ class BarModel implements SignalModel {
     })
   }
 
-  #streamOf(i: number): Stream<BarFeatures> {
+  #streamOf(i: number): Stream<MultiFeatures> {
     const known = this.#streams.get(i)
     if (known !== undefined) return known
-    const {session, width, window} = this.#served.description
+    const {session, width, window, horizon} = this.#served.description
+    const {kind, symbol} = this.#request.instruments.at(i)
     // A stock's day is New York's whatever the model was trained on; coins have none.
-    const clock = this.#request.instruments.at(i).kind === 'crypto' ? 'utc' : session
-    const made = {features: new BarFeatures(sessionNamed(clock)), window: new FeatureWindow(width, window)}
+    const clock = sessionNamed(kind === 'crypto' ? 'utc' : session)
+    const patterns = this.#isMulti ? {patterns: patternEvidence(symbol)} : {}
+    const made = {
+      features: new MultiFeatures({session: clock, horizon, ...patterns}),
+      window: new FeatureWindow(width, window),
+    }
     this.#streams.set(i, made)
     return made
   }
