@@ -16,6 +16,8 @@ export interface PolicyAllocationOptions
   extends Pick<AllocationOptions, 'base' | 'capitalMicros' | 'onWeights' | 'leastSamples'> {
   /** Place of each running strategy among the policy's. */
   readonly slots: readonly number[]
+  /** Weights to go on from; the base weights by default. */
+  readonly start?: readonly number[]
   /** Market time of a period: returns are measured and weights decided once in each that saw the market. */
   readonly periodUs?: number
 }
@@ -36,8 +38,8 @@ export const policyAllocation = (options: PolicyAllocationOptions, policy: Weigh
   const observation = new Float32Array(features.width)
   /** Of the policy's strategies, summing to at most 1: what it believes it holds. */
   const held = new Float64Array(policy.strategies)
-  for (let k = 0; k < count; k++) held[slots[k]!] = total > 0 ? base[k]! / total : 0
-  const current = Float64Array.from(base)
+  const current = Float64Array.from(options.start ?? base)
+  for (let k = 0; k < count; k++) held[slots[k]!] = total > 0 ? current[k]! / total : 0
   const history: WeightRecord[] = []
   const started = new Float64Array(count)
   const seen = new Float64Array(count)

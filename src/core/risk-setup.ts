@@ -8,6 +8,7 @@ import {
 } from '../allocation/allocation.ts'
 import {attribute, type StrategyAttribution} from '../allocation/attribution.ts'
 import {policyAllocation} from '../allocation/policy-allocation.ts'
+import type {JournalEntry} from '../broker/journal.ts'
 import type {Config} from '../config/schema.ts'
 import {US_PER_MINUTE} from '../domain/units.ts'
 import type {ExitRules} from '../risk/position-exit.ts'
@@ -34,6 +35,16 @@ export interface AllocatorExtras {
   /** Shares of the running strategies, instead of the configuration's. */
   readonly base?: readonly number[]
   readonly onWeights?: (record: WeightRecord) => void
+  /** Weights by strategy that a policy goes on from after a restart (`lastWeights`). */
+  readonly resume?: Readonly<Record<string, number>>
+}
+
+/** The configured shares of the strategies that run, in their order, of at most 1 in all. */
+export const baseWeights = ({strategies}: Pick<Config, 'strategies'>, running: readonly string[]): number[] => {
+  const configured: Readonly<Record<string, number>> = strategies.weights
+  const weights = running.map(name => configured[name] ?? 1 / running.length)
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  return total > 1 ? weights.map(weight => weight / total) : weights
 }
 
 /**
@@ -45,13 +56,10 @@ export const allocatorOf = (
   config: Config,
   running: readonly string[],
   capitalMicros: number,
-  {base, onWeights}: AllocatorExtras = {},
+  {base = baseWeights(config, running), onWeights, resume}: AllocatorExtras = {},
 ): WeightAllocator => {
-  const configured: Readonly<Record<string, number>> = config.strategies.weights
-  const weights = base ?? running.map(name => configured[name] ?? 1 / running.length)
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
   const options: AllocationOptions = {
-    base: total > 1 ? weights.map(weight => weight / total) : weights,
+    base,
     capitalMicros,
     ...(onWeights === undefined ? {} : {onWeights}),
   }
@@ -65,7 +73,8 @@ export const allocatorOf = (
       return riskParity(options)
     case 'policy': {
       const loaded = loadPolicy(config)
-      return policyAllocation({...options, slots: slotsOf(loaded.description, running)}, openPolicy(loaded))
+      const start = resume === undefined ? {} : {start: running.map((name, k) => resume[name] ?? base[k] ?? 0)}
+      return policyAllocation({...options, ...start, slots: slotsOf(loaded.description, running)}, openPolicy(loaded))
     }
     default:
       return method satisfies never
@@ -117,6 +126,17 @@ export const allocationSummary = (
 export const weightsByName = (names: readonly string[], weights: ArrayLike<number>): Record<string, number> =>
   Object.fromEntries(names.map((name, k) => [name, weights[k] ?? 0]))
 
+const NOTE = 'weights '
+
 /** A change of weights as the journal keeps it. */
 export const weightsNote = (names: readonly string[], {weights}: WeightRecord): string =>
-  `weights ${JSON.stringify(weightsByName(names, weights))}`
+  `${NOTE}${JSON.stringify(weightsByName(names, weights))}`
+
+/** The weights that a journal says were held last; undefined where it says none. */
+export const lastWeights = (
+  entries: Iterable<{readonly entry: JournalEntry}>,
+): Readonly<Record<string, number>> | undefined => {
+  let last: string | undefined
+  for (const {entry} of entries) if (entry.kind === 'note' && entry.text.startsWith(NOTE)) last = entry.text
+  return last === undefined ? undefined : (JSON.parse(last.slice(NOTE.length)) as Record<string, number>)
+}

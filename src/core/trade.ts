@@ -26,7 +26,9 @@ import {
   allocationMethod,
   allocationSummary,
   allocatorOf,
+  baseWeights,
   exitRulesOf,
+  lastWeights,
   weightsNote,
 } from './risk-setup.ts'
 import {runFolder, writeWhole} from './run-folder.ts'
@@ -116,6 +118,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   stack.defer(events.start())
   monitor.restart()
 
+  const before = run.resumed ? lastWeights(books.journal.entries()) : undefined
   const allocator = allocatorOf(
     config,
     names,
@@ -123,6 +126,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     allocationMethod(config) === 'static'
       ? {}
       : {
+          ...(before === undefined ? {} : {resume: before}),
           onWeights: record => {
             books.journal.append({kind: 'note', tsUs: tsUs(record.tsUs), text: weightsNote(names, record)})
             events.publish(weightsEvent(names, record))
@@ -168,7 +172,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     configHash,
     resumed: run.resumed,
     idle,
-    allocation: allocationSummary(config, names, allocator.history()[0]?.weights ?? allocator.weights(), allocator, {
+    allocation: allocationSummary(config, names, baseWeights(config, names), allocator, {
       tsUs: (site.feedClock ?? site.wall.clock).nowUs(),
       profitMicros: summary.strategies.map(({profitMicros}) => profitMicros),
       equityMicros: summary.equityMicros,

@@ -153,6 +153,15 @@ describe('weights set by a policy', () => {
     )
   })
 
+  test('go on from where a restart found them', () => {
+    const whole = policyAllocation(options, favour(3))
+    play(whole, 300)
+    const again = policyAllocation({...options, start: Array.from(whole.weights())}, favour(3))
+    expect(Array.from(again.weights())).toEqual(Array.from(whole.weights()))
+    play(again, 300)
+    expect(again.weights()[1]).toBeCloseTo(whole.weights()[1] as number, 12)
+  })
+
   test('the same profits give the same weights', () => {
     const run = () => {
       const allocator = policyAllocation(options, favour(3))

@@ -10,6 +10,7 @@ import {backtestSetup} from '../../src/core/backtest-setup.ts'
 import {openSource} from '../../src/core/backtest-source.ts'
 import {evaluatePolicy} from '../../src/core/evaluate-policy.ts'
 import {loadPolicy, openPolicy} from '../../src/core/policy-weights.ts'
+import {lastWeights} from '../../src/core/risk-setup.ts'
 import type {TradeEvent} from '../../src/core/trade-events.ts'
 import {trainPolicyModel} from '../../src/core/train-policy.ts'
 import {type PolicyTrainRequest, runPolicyTraining} from '../../src/core/train-policy-run.ts'
@@ -197,18 +198,21 @@ describe('a back-test whose capital a policy shares', () => {
       onEvents: async told => void events.push(...told),
     })
     const notes = [...journal.entries()].flatMap(({entry}) => (entry.kind === 'note' ? entry.text : []))
-    return {summary, notes: notes.filter(text => text.startsWith('weights ')), events}
+    const last = lastWeights(journal.entries())
+    return {summary, notes: notes.filter(text => text.startsWith('weights ')), events, last}
   }
   const policy = {strategies: {allocation: 'policy'}}
 
   test('journals and streams every change, is deterministic, and attributes the profit to the micro', async () => {
-    const {summary, notes, events} = await run(policy)
+    const {summary, notes, events, last} = await run(policy)
     const {allocation} = summary
     expect(allocation.method).toBe('policy')
     expect(allocation.changes).toBeGreaterThan(5)
     expect(notes.length).toBe(allocation.changes)
     const told = events.filter(event => event.kind === 'weights')
     expect(told.map(({weights}) => `weights ${JSON.stringify(weights)}`)).toEqual(notes)
+    // What a node that restarts goes on from.
+    expect(last).toEqual(allocation.weights.at(-1)?.weights)
     for (const {weights} of told) {
       const shares = Object.values(weights)
       expect(Math.min(...shares)).toBeGreaterThan(0)
