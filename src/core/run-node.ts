@@ -106,6 +106,8 @@ const STOP_MS = 5_000
 const ANSWER_MS = 15_000
 /** How much longer a latched node waits for the broker: its questions wait for the kill. */
 const KILL_MS = 45_000
+/** Comparisons in a row, half a minute of market time apart, that may fail before a node no longer trusts its own books. */
+const MOST_UNASKED = 5
 
 /**
  * The live pump: the same engine as the back-test, fed by an asynchronous feed and broker. It restores its journal,
@@ -134,6 +136,8 @@ class TradingNode {
   #eventMs = 0
   #stoppedBy: StoppedBy | undefined
   #leaving = false
+  /** Comparisons in a row that the venue did not answer. */
+  #unasked = 0
   #failure: unknown
   #lastReconcileUs = 0
   #reconciling: Promise<Reconciliation> | undefined
@@ -252,8 +256,8 @@ class TradingNode {
           this.#events.publish(nowUs)
           this.#checkState()
         })
-        if (nowUs - this.#lastReconcileUs >= (this.#o.reconcileEveryUs ?? 30 * US_PER_SECOND))
-          this.#track(this.#reconcile().then(() => undefined))
+        const isDue = nowUs - this.#lastReconcileUs >= (this.#o.reconcileEveryUs ?? 30 * US_PER_SECOND)
+        if (isDue && this.#reconciling === undefined) this.#track(this.#compare())
         if (!this.#stop.signal.aborted) again()
       })
     }
@@ -365,6 +369,19 @@ class TradingNode {
     return this.#reconciling
   }
 
+  /** The periodic comparison. A venue that cannot be asked now is asked again; one that cannot for long ends the run. */
+  async #compare(): Promise<void> {
+    try {
+      await this.#reconcile()
+      this.#unasked = 0
+    } catch (error) {
+      if (!isVenueTrouble(error)) throw error
+      this.#unasked++
+      this.#log('warn', `the broker could not be compared with (${error.message}); ${this.#unasked} of ${MOST_UNASKED}`)
+      if (this.#unasked >= MOST_UNASKED) this.#end('reconcile')
+    }
+  }
+
   // --- leaving -------------------------------------------------------------------------------------------------
 
   async #leave(): Promise<NodeSummary> {
@@ -383,7 +400,11 @@ class TradingNode {
     const answerMs = this.#o.answerMs ?? ANSWER_MS
     if ((await this.#within(answerMs, Promise.allSettled([...this.#inFlight]))) === LATE)
       this.#log('warn', `${this.#inFlight.size} requests were not answered; the broker is asked what became of them`)
-    const asked = await this.#within(answerMs + (desk.latched ? KILL_MS : 0), this.#lastWord())
+    const asked = await this.#within(answerMs + (desk.latched ? KILL_MS : 0), this.#lastWord()).catch(
+      (error: unknown) => {
+        throw isVenueTrouble(error) ? this.#silent(error) : error
+      },
+    )
     if (asked === LATE) throw this.#silent()
     const {reconciliation, openOrders} = asked
     this.#engine.finish()
@@ -424,7 +445,7 @@ class TradingNode {
     return {reconciliation, openOrders: open.filter(order => order.clientOrderId.startsWith(`${runId}-`)).length}
   }
 
-  #silent(): UserError {
+  #silent(cause?: Error): UserError {
     const unclear = [...this.#engine.desk.orders.keys()]
     const which =
       unclear.length === 0 ? 'none of its orders is open as far as it knows' : `unclear: ${unclear.join(', ')}`
@@ -434,6 +455,7 @@ class TradingNode {
         'gpi kill --flatten cancels and closes what it may have left',
       ],
       exitCode: ExitCode.timeout,
+      ...(cause === undefined ? {} : {cause}),
     })
   }
 
@@ -521,5 +543,12 @@ class TradingNode {
 }
 
 const LATE = Symbol('late')
+
+/** The network or the venue, not a mistake of ours: what the client throws when a request fails or is refused for now. */
+const isVenueTrouble = (error: unknown): error is Error =>
+  error instanceof Error &&
+  (error.name === 'FetchError' ||
+    error.name === 'BudgetClosed' ||
+    ('status' in error && typeof error.status === 'number'))
 const STOPPED_BY: readonly StoppedBy[] = ['duration', 'signal', 'kill', 'feed-end', 'risk', 'reconcile']
 const reasonOf = (signal: AbortSignal): StoppedBy => STOPPED_BY.find(word => word === signal.reason) ?? 'signal'

@@ -31,7 +31,8 @@ export const TradeView = ({model, columns, rows}: TradeViewProps): ReactNode => 
   const wide = width >= 100
   const heading = 3
   const body = Math.max(6, rows - heading - 1)
-  const logRows = Math.max(2, Math.min(8, Math.floor(body * 0.3)))
+  // The log takes what it needs, so that a short one leaves its rows to what is held and traded.
+  const logRows = Math.max(2, Math.min(8, Math.floor(body * 0.3), model.log.length + 1))
   const panelRows = Math.max(2, wide ? body - logRows - 1 : Math.floor((body - logRows - 1) / 2))
   const upper = Math.ceil(panelRows / 2)
   return (
@@ -71,7 +72,8 @@ const Heading = ({model, width}: {readonly model: TradeModel; readonly width: nu
         <Text bold>{title}</Text> <Text color={stateColour(risk?.state)}>{state.toUpperCase()}</Text>
       </Text>
       <Text wrap="truncate">
-        {marketTime(model.nowUs)} New York{run !== undefined && run.speed !== 1 ? ` ×${run.speed}` : ''} · {tally}
+        {marketTime(model.nowUs)} {width >= 100 ? 'New York' : 'NY'}
+        {run !== undefined && run.speed !== 1 ? ` ×${run.speed}` : ''} · {tally}
       </Text>
       <Text dimColor>{'─'.repeat(width)}</Text>
     </Box>
@@ -216,14 +218,20 @@ const requestsOf = ({requests}: TradeModel): string =>
 const Signals = ({model, width, rows}: PanelProps): ReactNode => (
   <Panel title="last signals">
     {padded(
-      model.signals.map(signal => (
-        <Text key={`${signal.strategy} ${signal.symbol}`} wrap="truncate">
-          {cut(
-            `${clockTime(signal.tsUs)} ${arrow(signal.direction)} ${signal.symbol.padEnd(8)} ${percent(signal.confidence, 0).padStart(5)} ${signal.strategy}`,
-            width,
-          )}
-        </Text>
-      )),
+      model.signals.length === 0
+        ? [
+            <Text key="none" dimColor>
+              none yet
+            </Text>,
+          ]
+        : model.signals.map(signal => (
+            <Text key={`${signal.strategy} ${signal.symbol}`} wrap="truncate">
+              {cut(
+                `${clockTime(signal.tsUs)} ${arrow(signal.direction)} ${signal.symbol.padEnd(8)} ${percent(signal.confidence, 0).padStart(5)} ${signal.strategy}`,
+                width,
+              )}
+            </Text>
+          )),
       rows,
     )}
   </Panel>
@@ -231,6 +239,7 @@ const Signals = ({model, width, rows}: PanelProps): ReactNode => (
 
 /** Signals and fills one above the other, where there is no room beside each other. */
 const Narrow = ({model, width, rows}: PanelProps): ReactNode => {
+  if (model.signals.length === 0) return <Fills model={model} width={width} rows={rows + 1} />
   const signals = Math.max(1, Math.min(model.signals.length, Math.floor(rows / 2)))
   return (
     <>

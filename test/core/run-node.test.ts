@@ -149,6 +149,31 @@ describe('runNode', () => {
     expect(broker.submitted).toHaveLength(1)
   })
 
+  test('a comparison that the network spoils is made again; a run of them ends the node with what it has', async () => {
+    const broker = new FakeBroker(instruments)
+    const trouble = Object.assign(new Error('The request was aborted'), {name: 'FetchError'})
+    const ask = broker.fillsSince
+    const failing = (from: number, until: number) => (row: number) => {
+      const fillsSince = row >= from && row < until ? () => Promise.reject(trouble) : ask
+      Object.assign(broker, {fillsSince})
+    }
+    const options = {scheduler: eager, reconcileEveryUs: SECOND}
+    const once = await run({broker, rows: 12, before: failing(4, 6), options})
+    expect(once.summary).toMatchObject({stoppedBy: 'feed-end', fills: 1})
+    expect(once.events.some(event => event.kind === 'log' && event.text.includes('could not be compared'))).toBe(true)
+    await expect(
+      run({
+        rows: 40,
+        before: () => undefined,
+        broker: Object.assign(new FakeBroker(instruments), {
+          fillsSince: (sinceUs: number) =>
+            sinceUs > START - 61 * SECOND + 6 * SECOND ? Promise.reject(trouble) : Promise.resolve([]),
+        }),
+        options: {...options, wallScheduler: quick, answerMs: 200},
+      }),
+    ).rejects.toMatchObject({code: 'BROKER_SILENT'})
+  })
+
   test('a broker that says nothing at all is left with the names of what is unclear, as a timeout', async () => {
     const broker = new FakeBroker(instruments)
     const stop = new AbortController()

@@ -98,7 +98,10 @@ test('shows what is held, earned, refused, said and how fast, on one wide screen
                                                            ▁
                                                            last signals
                                                            09:30:01 ▲ SPY       61 % market-making
+
     fills
+
+
 
 
 
@@ -106,9 +109,6 @@ test('shows what is held, earned, refused, said and how fast, on one wide screen
 
     log
     09:30:01 option-sentiment is idle: no chains in this feed
-
-
-
     q stop · gpi kill --flatten stops everything from another terminal"
   `)
 })
