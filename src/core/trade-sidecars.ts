@@ -3,7 +3,7 @@ import type {Config} from '../config/schema.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {FileLatch} from '../drivers/files/file-latch.ts'
 import {modelsAskedFor} from '../strategies/registry.ts'
-import type {StrategyServices} from '../strategies/services.ts'
+import type {HeadsService, StrategyServices} from '../strategies/services.ts'
 import {LiveSignals} from './live-signals.ts'
 import type {MarketWindow} from './market-window.ts'
 import {openMemory} from './memory.ts'
@@ -91,8 +91,21 @@ const openModels = async (
   const {openTradeHeads, openTradeModels} = await import('./trade-services.ts')
   const options = {config, onFailure, isSimulated}
   return {
-    ...(wantsHeads ? {heads: await openTradeHeads(options, stack)} : {}),
+    ...(wantsHeads ? await headsOrNone(() => openTradeHeads(options, stack), onFailure) : {}),
     ...(names.length > 0 ? {model: await openTradeModels(options, names, stack)} : {}),
+  }
+}
+
+/** Chains can be read without their embedding: a node that trades does not stop for it. */
+const headsOrNone = async (
+  open: () => Promise<HeadsService>,
+  onFailure: (message: string) => void,
+): Promise<{readonly heads?: HeadsService}> => {
+  try {
+    return {heads: await open()}
+  } catch (error) {
+    onFailure(`option-sentiment goes without the embedding’s heads: ${(error as Error).message}`)
+    return {}
   }
 }
 
