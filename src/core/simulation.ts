@@ -78,7 +78,6 @@ export class Simulation {
       onReport: report => this.engine.onReport(report, this.#nowUs),
       ...(options.impact === undefined ? {} : {impact: options.impact}),
       ...(options.bars === undefined ? {} : {bars: options.bars}),
-      adjustsOrders: true,
       ...(sessions ? {sessions: exchangeSessions(instruments)} : {}),
     })
     this.engine = new Engine({
@@ -124,21 +123,29 @@ export class Simulation {
   play(chunk: TapeChunk, from = 0, to = chunk.count): void {
     const {venue, engine, market} = this
     const {tsUs, kind} = chunk
-    const office = engine.backOffice as BackOffice // always given one
     if (!this.#started && to > from) {
       this.#nowUs = tsUs[from] as number
       engine.start(this.#nowUs)
       this.#started = true
     }
+    const office = engine.backOffice as BackOffice // always given one
+    let officeDueUs = office.dueUs
     for (let row = from; row < to; row++) {
       const atUs = tsUs[row] as number
-      if (office.dueUs < atUs) this.#settleBefore(atUs)
+      if (officeDueUs < atUs) {
+        this.#settleBefore(atUs)
+        officeDueUs = office.dueUs
+      }
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
       this.#nowUs = atUs
       if (atUs >= this.#tradeFromUs) this.#letLoose()
-      if (kind[row] === EventKind.notice) this.#onNotice(chunk, row)
-      applyRow(market, chunk, row)
-      venue.onRow(chunk, row)
+      if (kind[row] === EventKind.notice) {
+        this.#onNotice(chunk, row)
+        officeDueUs = office.dueUs
+      } else {
+        applyRow(market, chunk, row)
+        venue.onRow(chunk, row)
+      }
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
       engine.onRow(chunk, row)
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
@@ -170,7 +177,10 @@ export class Simulation {
   #onNotice(chunk: TapeChunk, row: number): void {
     this.venue.deliver()
     this.engine.onNotice(chunk, row)
+    applyRow(this.market, chunk, row)
+    this.engine.onStatus(chunk.instrument[row] as number)
     this.#tellHeld()
+    this.venue.onNotice(chunk, row)
   }
 
   /** Positions that changed without an order, for the venue's reduce-only. */

@@ -57,11 +57,7 @@ export const createMarketState = (instruments: number): MarketState => {
 export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): void => {
   const i = chunk.instrument[row] as number
   const at = chunk.tsUs[row] as number
-  if (chunk.kind[row] === EventKind.notice) {
-    // It says nothing of what the market is worth now.
-    applyNotice(state, chunk, row, i)
-    return
-  }
+  const before = state.updatedUs[i] as number
   state.updatedUs[i] = at
   switch (chunk.kind[row]) {
     case EventKind.quote:
@@ -101,6 +97,11 @@ export const applyRow = (state: MarketState, chunk: TapeChunk, row: number): voi
       setQuote(state, i, book, at)
       return
     }
+    case EventKind.notice:
+      applyNotice(state, chunk, row, i)
+      // It says nothing of what the market is worth now.
+      state.updatedUs[i] = before
+      return
     default:
       return
   }

@@ -1,7 +1,7 @@
 import type {Journal, JournalEntry} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
-import {EventKind, type TapeChunk} from '../data/tape.ts'
+import type {TapeChunk} from '../data/tape.ts'
 import {newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, OrderLeg} from '../domain/order.ts'
@@ -193,7 +193,6 @@ export class Engine {
     this.nowUs = atUs
     this.events++
     const i = chunk.instrument[row]!
-    if (chunk.kind[row] === EventKind.notice) this.#onStatus(i)
     if (atUs >= this.#nextHouseUs) this.#keepHouse(atUs)
     if (this.#holders[i] !== 0 && this.#o.exits !== undefined) this.#exits.check(i, atUs)
     const {strategies} = this.#o
@@ -203,8 +202,8 @@ export class Engine {
     if (this.desk.hasWork()) this.desk.settle(atUs)
   }
 
-  /** A halt is risk's business at once; what the session is otherwise, the calendar says again. */
-  #onStatus(i: number): void {
+  /** A halt is risk’s business at once; what the session is otherwise, the calendar says again. */
+  onStatus(i: number): void {
     const {market, risk} = this.#o
     const {session} = risk.snapshot
     if (market.halted[i] !== 0) session[i] = Session.halted
@@ -410,6 +409,7 @@ export class Engine {
     this.#nextHouseUs = nowUs + HOUSEKEEPING_US
     const {risk, latch} = this.#o
     risk.snapshot.nowUs = nowUs
+    for (let i = 0; i < this.#n; i++) this.onStatus(i)
     if (nowUs >= this.#nextSessionUs)
       this.#nextSessionUs =
         this.#o.sessions === false

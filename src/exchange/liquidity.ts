@@ -4,7 +4,7 @@ import type {WorkingOrder} from './working-order.ts'
  * What we have already taken from levels that the market shows. A historical book does not react to us, so without this
  * a second order would take the same lots again. Available = what is shown less what we took, and it only grows when the
  * level grows. A level that vanishes and comes back is the same liquidity while an order that took from it still works,
- * and for a second after it was last seen: flickering quotes are not fresh ones.
+ * and for a tenth of a second after it was last seen: flickering quotes are not fresh ones.
  */
 interface Taken {
   readonly ask: boolean
@@ -17,7 +17,7 @@ interface Taken {
   goneUs: number
 }
 
-const FLICKER_US = 1_000_000
+const FLICKER_US = 100_000
 
 export class ConsumedLiquidity {
   #taken: Taken[] = []

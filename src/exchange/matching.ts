@@ -25,6 +25,7 @@ export const createVenue = (options: VenueOptions): Venue => {
     cancel: (clientOrderId, nowUs) => core.cancel(clientOrderId, nowUs),
     replace: (clientOrderId, change, nowUs) => core.replace(clientOrderId, change, nowUs),
     onRow: (chunk, row) => core.onRow(chunk, row),
+    onNotice: (chunk, row) => core.onNotice(chunk, row),
     advanceTo: nowUs => core.advanceTo(nowUs),
     nextDueUs: () => core.dueUs,
     hold: (instrument, lots) => core.hold(instrument, lots),
@@ -112,9 +113,7 @@ class VenueCore {
 
   onRow(chunk: TapeChunk, row: number): void {
     const i = chunk.instrument[row]!
-    const kind = chunk.kind[row]!
-    if (kind === EventKind.bar && chunk.v4[row]! > 0) this.#rows.sawVolume(i)
-    else if (kind === EventKind.notice) this.#onNotice(chunk, row)
+    if (chunk.kind[row] === EventKind.bar && chunk.v4[row]! > 0) this.#rows.sawVolume(i)
     if (this.#watched[i] === 0) return
     this.#rows.onRow(chunk, row)
     const isCombined = this.#combinations.watches(i)
@@ -338,8 +337,7 @@ class VenueCore {
   }
 
   /** Orders that rest over an ex-date follow the split or the dividend. */
-  #onNotice(chunk: TapeChunk, row: number): void {
-    if (this.#options.adjustsOrders !== true) return
+  onNotice(chunk: TapeChunk, row: number): void {
     const i = chunk.instrument[row]!
     const atUs = chunk.tsUs[row]!
     const instrument = this.#options.instruments.at(i)

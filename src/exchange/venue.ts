@@ -83,8 +83,6 @@ export interface VenueOptions {
   readonly sessions?: Sessions
   /** `{participation: 0.1, halfSpreadBps: 1}` by default. */
   readonly bars?: BarMatching
-  /** Resting orders follow splits and dividends of the tape (`order-adjust.ts`); false by default: whoever keeps them does. */
-  readonly adjustsOrders?: boolean
   /** Signed lots held before the first order, for reduce-only; 0 by default. */
   readonly initialLots?: (instrument: number) => number
 }
@@ -111,6 +109,8 @@ export interface Venue {
   ) => void
   /** A market row at its own time, after `advanceTo` that time and after the market state took it. */
   readonly onRow: (chunk: TapeChunk, row: number) => void
+  /** A split or dividend, after the market state took it: resting orders follow (`order-adjust.ts`), where nobody else sees to it. */
+  readonly onNotice: (chunk: TapeChunk, row: number) => void
   /** Everything due at or before `nowUs` happens: arrivals, stop elections, expiries, reports. */
   readonly advanceTo: (nowUs: number) => void
   /** Time of the next scheduled thing, Infinity when there is none. */

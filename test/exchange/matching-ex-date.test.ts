@@ -3,8 +3,8 @@ import {InstrumentTable} from '../../src/domain/instrument.ts'
 import {order, rig} from './matching-rig.ts'
 
 const D = 10_000
-const open = (orders: Parameters<typeof order>[1][], options = {}) => {
-  const r = rig({instruments: InstrumentTable.of(['AAPL', 'KO']), adjustsOrders: true, ...options})
+const open = (orders: Parameters<typeof order>[1][]) => {
+  const r = rig({instruments: InstrumentTable.of(['AAPL', 'KO'])})
   r.play([{at: 1, quote: [400 * D, 401 * D]}])
   r.send(...orders.map((shape, n) => order(`o${n}`, shape)))
   return r
@@ -85,12 +85,9 @@ describe('orders that rest over an ex-date', () => {
     ])
     expect(r.fills('o0').length).toBe(1)
   })
-  test('orders in other instruments, and venues that do not adjust, are left alone', () => {
+  test('orders in other instruments are left alone', () => {
     const other = open([{limitTicks: 390 * D}])
     other.play([{at: 2, i: 1, notice: ['split', 4, 1]}])
     expect(resting(other)).toEqual({o0: [10, 10, 390 * D]})
-    const wire = open([{limitTicks: 390 * D}], {adjustsOrders: false})
-    wire.play([{at: 2, notice: ['split', 4, 1]}])
-    expect(resting(wire)).toEqual({o0: [10, 10, 390 * D]})
   })
 })

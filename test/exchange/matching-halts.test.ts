@@ -72,7 +72,7 @@ describe('a level that flickers', () => {
     r.play([quote(60_000_002, 100, 102, 14)])
     expect(r.fills('o').map(({lots}) => lots)).toEqual([10, 4])
   })
-  test('is new to the next order a second after it went', () => {
+  test('is new to the next order a tenth of a second after it went', () => {
     const r = rig()
     const sweep = (id: string) => r.send(order(id, {limitTicks: 102, timeInForce: 'ioc'}))
     r.play([quote(1, 100, 102, 10)])

@@ -1,4 +1,5 @@
 import {applyRow, createMarketState} from '../../src/data/market-state.ts'
+import {EventKind} from '../../src/data/tape.ts'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
 import type {ExecutionReport, Fill} from '../../src/domain/order.ts'
 import {createRng} from '../../src/domain/rng.ts'
@@ -67,6 +68,7 @@ export const rig = (options: Partial<VenueOptions> = {}) => {
         advance(at)
         applyRow(market, chunk, r)
         venue.onRow(chunk, r)
+        if (chunk.kind[r] === EventKind.notice) venue.onNotice(chunk, r)
         advance(at)
       }
     },
