@@ -15,7 +15,8 @@ import {initialState, Optimisation} from '../../src/nn/optimisation.ts'
 
 /**
  * One training step of the full encoder (6 layers, width 256, 8 heads, batch 16 × 64 tokens, AdamW and clipping
- * included) against the matmul rate of the same run, and against PyTorch where it is installed.
+ * included) against the matmul rate of the same run, and against PyTorch where it is installed. Arguments: rounds, threads
+ * (`4 1,2`).
  */
 const [LAYERS, WIDTH, HEADS, BATCH, TIME, FEATURES] = [6, 256, 8, 16, 64, 40]
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -127,7 +128,7 @@ const torchSteps = (threads: number, steps: number): {version: string; times: nu
 const ROUNDS = Number(process.argv[2] ?? 4)
 const PER_ROUND = 5
 
-for (const threads of [1, 2]) {
+for (const threads of (process.argv[3] ?? '1,2').split(',').map(Number)) {
   const ours = openStep(threads)
   ours.steps(2)
   const [rates, times, torch]: number[][] = [[], [], []]
