@@ -38,7 +38,7 @@ export const examine = async (
       return `ONNX Runtime, providers: ${backends.join(', ')}`
     }),
     gpu(),
-    optional('usearch', 'graph index above 100,000 patterns', async () =>
+    optional('usearch', 'graph index, where memory.index is "usearch"', async () =>
       (await import('../drivers/usearch/usearch-index.ts')).loadUsearchDriver(),
     ),
     optional('faiss', 'FAISS indexes; npm run build:faiss compiles it', async () =>

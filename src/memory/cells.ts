@@ -1,14 +1,20 @@
 // Columns are indexed within their lengths, hence the `!`.
 import {createRng} from '../domain/rng.ts'
+import {CandidatePool} from './candidate-pool.ts'
 import {Centroids, sphericalKMeans} from './centroids.ts'
 import {withRoom} from './key-column.ts'
-import type {Accept, Neighbour, Place, Scope, ScoringIndex} from './vector-index.ts'
+import {PackedCodes, type Region} from './packed-codes.ts'
+import {ProductQuantiser, trainQuantiser} from './product-quantiser.ts'
+import {TopK} from './top-k.ts'
+import type {Accept, Neighbour, Place, RankedScan, Scope, ScoringIndex} from './vector-index.ts'
 
 export interface CellOptions {
   /** Below this many vectors there are no cells: everything is scanned. */
   readonly trainAt: number
-  /** Vectors in the scope that a search looks at before it stops; the filter does not change the number. */
+  /** Vectors that a search without a scope looks at before it stops. */
   readonly budget: number
+  /** Of those, how many with the best coded similarity are ranked by their true one. */
+  readonly candidates: number
 }
 
 /** Vectors a centroid is trained on, and rounds of k-means. */
@@ -21,17 +27,32 @@ const AHEAD = 64
 const GROWTH = 4
 /** Vectors looked at for each neighbour wanted, at least. */
 const PER_NEIGHBOUR = 16
+/** Residuals that the codes are trained on, at least where there are as many. */
+const CODE_SAMPLES = 8_192
 /** Numbers at the head of a snapshot. */
 const HEAD = 4
 const NONE = -1
+/** Numbers in the codebooks for each dimension. */
+const CODES_PER_PART = 16
 /** Both ways: below NONE is the cell of a key that waits. */
 const waiting = (cell: number): number => -2 - cell
 
 /**
+ * A scope that holds a share of all vectors is looked at until `budget` × share^NARROWING of them were seen: its nearest lie
+ * further apart, so it takes a larger part of fewer.
+ */
+const NARROWING = 0.85
+/** Finding a partition in a cell takes as long as passing this many keys. */
+const SEARCH_COST = 64
+/** A vector read one by one takes as long as this many in a packed row. */
+const PACKED_GAIN = 24
+
+/**
  * The second and third level of the hierarchy: coarse centroids (a tree of two levels), and under each a cell that keeps
- * its keys by partition. A search visits cells in order of their centroid's similarity and looks only at the keys of its
- * scope, until it has seen `budget` of them. A narrower scope therefore reaches further cells for the same work, and one
- * that has no more keys than the budget is searched whole: a filter never costs recall.
+ * its keys by partition. A search visits cells in order of their centroid's similarity and counts only keys of its scope; a
+ * narrower scope therefore reaches further cells, wherever its vectors lie, and a filter does not cost recall. Within a
+ * cell, vectors are compared by four-bit codes of what sets them apart from the cell's centre (32 bytes for a vector of 256;
+ * "IVFPQ", Jégou, Douze and Schmid 2011), and the best of all by their true similarity.
  */
 export class Cells {
   readonly #rows: ScoringIndex
@@ -45,6 +66,12 @@ export class Cells {
   #cellOf: Int32Array<ArrayBuffer> = new Int32Array(1024).fill(NONE)
   #waiting = 0
   #trainedFor = 0
+  #quantiser: ProductQuantiser | undefined
+  #packed: PackedCodes | undefined
+  /** Two codes a byte, by key. */
+  #codes: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+  /** How far along its centroid the centre of each cell lies. */
+  #lengths: Float32Array<ArrayBuffer> = new Float32Array(0)
   #found: Int32Array<ArrayBuffer> = new Int32Array(4096)
 
   constructor(rows: ScoringIndex, options: CellOptions) {
@@ -54,7 +81,8 @@ export class Cells {
 
   get bytes(): number {
     const centroids = (this.#branches?.bytes ?? 0) + (this.#leaves?.bytes ?? 0)
-    return centroids + this.#cellOf.byteLength + this.#cells.reduce((sum, cell) => sum + cell.bytes, 0)
+    const codes = this.#codes.byteLength + (this.#packed?.bytes ?? 0)
+    return centroids + codes + this.#cellOf.byteLength + this.#cells.reduce((sum, cell) => sum + cell.bytes, 0)
   }
 
   get isTrained(): boolean {
@@ -94,36 +122,94 @@ export class Cells {
     accept?: Accept,
     least = this.#options.budget,
   ): Neighbour[] | undefined {
-    if (this.#leaves === undefined) return undefined
+    if (this.#leaves === undefined || this.#quantiser === undefined || this.#packed === undefined) return undefined
     this.#settle()
-    const budget = Math.max(least, PER_NEIGHBOUR * k)
+    const inScope = scope === undefined ? this.#rows.size : this.#rows.count(scope)
+    const limit = inScope === this.#rows.size ? undefined : scope
+    const budget = Math.max(least * (inScope / this.#rows.size) ** NARROWING, PER_NEIGHBOUR * k)
+    const wanted = limit?.partitions === undefined ? undefined : partitionList(limit.partitions)
+    const {entries, offset, scale} = this.#quantiser.table(query)
+    this.#packed.table = entries
+    const scores = this.#leaves.scores(query).slice()
+    const pool = new CandidatePool(Math.max(this.#options.candidates, PER_NEIGHBOUR * k))
     const scan = this.#rows.scan(query, k)
-    const wanted = scope?.partitions === undefined ? undefined : partitionList(scope.partitions)
-    let [seen, order] = [0, this.#leaves.nearest(query, AHEAD)]
-    for (let at = 0; at < this.#cells.length; at++) {
+    let [seen, order] = [0, nearestOf(scores, AHEAD)]
+    for (let at = 0; at < this.#cells.length && seen < budget; at++) {
       // Most searches end within the first few cells; ordering all of them would cost more than reading those.
-      if (at === order.length) order = this.#leaves.nearest(query, order.length * 8)
-      const cell = this.#cells[order[at]!]!
-      this.#found = withRoom(this.#found, cell.length)
-      const count = cell.collect(this.#found, scope, wanted, accept)
-      scan.offer(this.#found, count)
-      seen += count
-      if (seen >= budget) break
+      if (at === order.length) order = nearestOf(scores, order.length * 8)
+      const [cell, leaf] = [this.#cells[order[at]!]!, order[at]!]
+      if (cell.length === 0) continue
+      const base = this.#lengths[leaf]! * scores[leaf]! + offset
+      seen += this.#look(cell, {limit, wanted, accept, base, scale, pool, scan})
     }
+    pool.shrink()
+    scan.offer(pool.keys, pool.length)
     return scan.best()
   }
 
-  /** [branches, leaves, trained for, keys; first leaf of each branch; centroids; key, cell …], int32 and float32. */
+  /** Puts the vectors of a cell that may be near into the pool; returns how many were in the scope. */
+  #look(cell: Cell, {limit, wanted, accept, base, scale, pool, scan}: Look): number {
+    this.#found = withRoom(this.#found, cell.length)
+    const found = this.#found
+    const count = limit === undefined ? cell.length : cell.places(found, limit, wanted)
+    if (count === 0) return 0
+    if (count * PACKED_GAIN < cell.length) {
+      scan.offer(found, cell.keysAt(found, count, accept))
+      return count
+    }
+    const region = this.#pack(cell)
+    let next = 0
+    this.#packed!.sums(region, cell.length, (sums, first) => {
+      const end = first + sums.length
+      if (limit === undefined) {
+        // A row is worth a look when its sum reaches what the threshold leaves for it.
+        let least = (pool.threshold - base) / scale
+        for (let row = 0; row < sums.length; row++) {
+          if (sums[row]! < least) continue
+          const key = cell.key(first + row)
+          if (accept === undefined || accept(key)) pool.push(key, base + scale * sums[row]!)
+          least = (pool.threshold - base) / scale
+        }
+        return
+      }
+      for (; next < count && found[next]! < end; next++) {
+        const estimate = base + scale * sums[found[next]! - first]!
+        if (estimate < pool.threshold) continue
+        const key = cell.key(found[next]!)
+        if (accept === undefined || accept(key)) pool.push(key, estimate)
+      }
+    })
+    return count
+  }
+
+  #pack(cell: Cell): Region {
+    if (cell.region !== undefined && !cell.isStale) return cell.region
+    const packed = this.#packed!
+    const width = this.#quantiser!.parts / 2
+    cell.region = packed.room(cell.region, cell.length)
+    packed.pack(cell.region, cell.length, this.#codes, row => cell.key(row) * width)
+    cell.isStale = false
+    return cell.region
+  }
+
+  /**
+   * [branches, leaves, trained for, keys; first leaf of each branch; centroids; lengths; codebooks; key, cell …], int32 and
+   * float32. The packed codes follow from them.
+   */
   snapshot(): Uint8Array {
-    if (this.#leaves === undefined || this.#branches === undefined) return new Uint8Array(0)
-    const [branches, leaves, dimension] = [this.#branches, this.#leaves, this.#rows.dimension]
+    const [branches, leaves, quantiser] = [this.#branches, this.#leaves, this.#quantiser]
+    if (leaves === undefined || branches === undefined || quantiser === undefined) return new Uint8Array(0)
+    const {dimension} = this.#rows
     const keys = [...this.#rows.keys()]
     const centroids = HEAD + branches.count + 1
-    const pairs = centroids + (branches.count + leaves.count) * dimension
+    const lengths = centroids + (branches.count + leaves.count) * dimension
+    const pairs = lengths + leaves.count + quantiser.codebooks.length
     const ints = new Int32Array(pairs + 2 * keys.length)
     const floats = new Float32Array(ints.buffer)
     ints.set([branches.count, leaves.count, this.#trainedFor, keys.length, ...this.#firstLeaf])
     for (const [i, row] of [...branches.rows(), ...leaves.rows()].entries()) floats.set(row, centroids + i * dimension)
+    floats.set(this.#lengths, lengths)
+    floats.set(quantiser.codebooks, lengths + leaves.count)
     for (const [i, key] of keys.entries()) {
       const cell = this.#cellOf[key]!
       ints.set([key, cell < NONE ? waiting(cell) : cell], pairs + 2 * i)
@@ -140,19 +226,25 @@ export class Cells {
     const dimension = this.#rows.dimension
     const centroids = HEAD + branches + 1
     const leavesAt = centroids + branches * dimension
-    const pairs = leavesAt + leaves * dimension
+    const lengths = leavesAt + leaves * dimension
+    const codebooks = lengths + leaves
+    const pairs = codebooks + Math.ceil(dimension / 16) * 16 * CODES_PER_PART
     if (keys !== this.#rows.size || ints.length !== pairs + 2 * keys)
       throw new RangeError('the cells are of other rows')
     this.#trainedFor = trainedFor
     this.#firstLeaf = [...ints.subarray(HEAD, centroids)]
     this.#branches = new Centroids(dimension, floats.subarray(centroids, leavesAt))
-    this.#leaves = new Centroids(dimension, floats.subarray(leavesAt, pairs))
+    this.#leaves = new Centroids(dimension, floats.subarray(leavesAt, lengths))
+    this.#lengths = floats.slice(lengths, codebooks)
+    this.#quantiser = new ProductQuantiser(floats.slice(codebooks, pairs))
+    this.#packed = new PackedCodes(this.#quantiser.parts)
     this.#cells = Array.from({length: leaves}, () => new Cell())
     for (let at = pairs; at < ints.length; at += 2) {
       const [key, cell] = [ints[at]!, ints[at + 1]!]
       if (!this.#rows.has(key) || cell < 0 || cell >= leaves) throw new RangeError('the cells are of other rows')
       this.#cellOf = withRoom(this.#cellOf, key + 1, NONE)
       this.#cellOf[key] = waiting(cell)
+      this.#encode(key, this.#rows.vector(key), cell)
     }
     this.#waiting = keys
   }
@@ -194,6 +286,7 @@ export class Cells {
       at += part.length
     }
     this.#leaves = new Centroids(dimension, flat)
+    this.#trainCodes(samples, this.#leaves)
     this.#cells = Array.from({length: total}, () => new Cell())
     this.#cellOf.fill(NONE)
     this.#waiting = 0
@@ -201,8 +294,43 @@ export class Cells {
     this.#rows.reorder(this.#cells.flatMap(cell => cell.keys()))
   }
 
+  #trainCodes(samples: readonly Float32Array[], leaves: Centroids): void {
+    const nearest = samples.map(sample => this.#nearestLeaf(sample))
+    const sums = new Float64Array(leaves.count)
+    const counts = new Int32Array(leaves.count)
+    for (const [i, leaf] of nearest.entries()) {
+      sums[leaf]! += leaves.scores(samples[i]!, leaf, leaf + 1)[0]!
+      counts[leaf]!++
+    }
+    this.#lengths = Float32Array.from(sums, (sum, leaf) => (counts[leaf] === 0 ? 0 : sum / counts[leaf]!))
+    const step = Math.max(1, Math.floor(samples.length / CODE_SAMPLES))
+    const residuals: Float32Array[] = []
+    for (let i = 0; i < samples.length; i += step) residuals.push(this.#residual(samples[i]!, nearest[i]!, leaves))
+    this.#quantiser = trainQuantiser(residuals)
+    this.#packed = new PackedCodes(this.#quantiser.parts)
+    this.#codes = new Uint8Array(0)
+  }
+
+  /** What sets a vector apart from the centre of its cell, padded to whole groups of 16. */
+  #residual(vector: Float32Array, leaf: number, leaves: Centroids): Float32Array {
+    const out = new Float32Array(Math.ceil(vector.length / 16) * 16)
+    const [centre, length] = [leaves.row(leaf), this.#lengths[leaf]!]
+    for (let i = 0; i < vector.length; i++) out[i] = vector[i]! - length * centre[i]!
+    return out
+  }
+
+  #encode(key: number, vector: Float32Array, leaf: number): void {
+    const {parts} = this.#quantiser!
+    const codes = new Uint8Array(parts)
+    this.#quantiser!.encode(this.#residual(vector, leaf, this.#leaves!), codes)
+    const at = (key * parts) / 2
+    this.#codes = withRoom(this.#codes, at + parts / 2)
+    for (let pair = 0; pair < parts / 2; pair++) this.#codes[at + pair] = codes[2 * pair]! | (codes[2 * pair + 1]! << 4)
+  }
+
   #insert(key: number, vector: Float32Array): void {
     const cell = this.#nearestLeaf(vector)
+    this.#encode(key, vector, cell)
     this.#cellOf = withRoom(this.#cellOf, key + 1, NONE)
     this.#cellOf[key] = cell
     this.#cells[cell]!.insert(key, this.#rows.placeOf(key))
@@ -220,6 +348,23 @@ export class Cells {
   }
 }
 
+interface Look {
+  /** The scope, where it leaves anything out. */
+  readonly limit: Scope | undefined
+  readonly wanted: Int32Array | undefined
+  readonly accept: Accept | undefined
+  readonly base: number
+  readonly scale: number
+  readonly pool: CandidatePool
+  readonly scan: RankedScan
+}
+
+const nearestOf = (scores: Float32Array, count: number): number[] => {
+  const best = new TopK(Math.min(count, scores.length))
+  for (let i = 0; i < scores.length; i++) if (scores[i]! >= best.floor) best.offer(scores[i]!, i)
+  return best.sorted().map(({key}) => key)
+}
+
 const partitionList = (partitions: Uint8Array): Int32Array => {
   const list = new Int32Array(partitions.length)
   let count = 0
@@ -233,6 +378,9 @@ class Cell {
   #partitions: Int32Array<ArrayBuffer> = new Int32Array(16)
   #tsUs: Float64Array<ArrayBuffer> = new Float64Array(16)
   length = 0
+  /** Where its codes are packed, and whether the cell changed since. */
+  region: Region | undefined
+  isStale = true
 
   get bytes(): number {
     return this.#keys.byteLength + this.#partitions.byteLength + this.#tsUs.byteLength
@@ -248,65 +396,45 @@ class Cell {
     this.#partitions[at] = partition
     this.#tsUs[at] = tsUs
     this.length++
+    this.isStale = true
   }
 
   delete(key: number): void {
     const at = this.#keys.indexOf(key)
     for (const column of [this.#keys, this.#partitions, this.#tsUs]) column.copyWithin(at, at + 1, this.length)
     this.length--
+    this.isStale = true
   }
 
   keys(): number[] {
     return [...this.#keys.subarray(0, this.length)]
   }
 
-  /** Writes the keys that are in the scope and accepted into `out`; returns how many. */
-  collect(
-    out: Int32Array,
-    scope: Scope | undefined,
-    wanted: Int32Array | undefined,
-    accept: Accept | undefined,
-  ): number {
-    if (scope === undefined) return this.#take(out, 0, {start: 0, end: this.length, accept})
-    const {fromUs, beforeUs, partitions} = scope
-    const times = {fromUs, beforeUs, accept}
-    if (wanted === undefined || partitions === undefined) {
-      return this.#take(out, 0, {start: 0, end: this.length, ...times})
-    }
+  key(place: number): number {
+    return this.#keys[place]!
+  }
+
+  /** Writes the places of the keys in the scope into `out`, ascending; returns how many. */
+  places(out: Int32Array, {fromUs, beforeUs, partitions}: Scope, wanted: Int32Array | undefined): number {
+    const [ts, of] = [this.#tsUs, this.#partitions]
     let count = 0
-    if (wanted.length * 8 < this.length) {
-      for (const p of wanted) count = this.#take(out, count, {start: this.#from(p), end: this.#from(p + 1), ...times})
-      return count
+    const take = (start: number, end: number): void => {
+      for (let i = start; i < end; i++) if (ts[i]! >= fromUs && ts[i]! < beforeUs) out[count++] = i
     }
-    for (let start = 0; start < this.length; ) {
-      const partition = this.#partitions[start]!
-      let end = start + 1
-      while (end < this.length && this.#partitions[end] === partition) end++
-      if (partitions[partition] === 1) count = this.#take(out, count, {start, end, ...times})
-      start = end
-    }
+    if (wanted === undefined || partitions === undefined) take(0, this.length)
+    else if (wanted.length * SEARCH_COST < this.length) for (const p of wanted) take(this.#from(p), this.#from(p + 1))
+    else for (let i = 0; i < this.length; i++) if (partitions[of[i]!] === 1) take(i, i + 1)
     return count
   }
 
-  #take(
-    out: Int32Array,
-    from: number,
-    range: {
-      readonly start: number
-      readonly end: number
-      readonly accept: Accept | undefined
-      readonly fromUs?: number
-      readonly beforeUs?: number
-    },
-  ): number {
-    const {start, end, accept, fromUs = Number.NEGATIVE_INFINITY, beforeUs = Number.POSITIVE_INFINITY} = range
-    let count = from
-    for (let i = start; i < end; i++) {
-      if (!(this.#tsUs[i]! >= fromUs && this.#tsUs[i]! < beforeUs)) continue
-      const key = this.#keys[i]!
-      if (accept === undefined || accept(key)) out[count++] = key
+  /** Puts the accepted keys in place of their places; returns how many. */
+  keysAt(places: Int32Array, count: number, accept: Accept | undefined): number {
+    let kept = 0
+    for (let i = 0; i < count; i++) {
+      const key = this.#keys[places[i]!]!
+      if (accept === undefined || accept(key)) places[kept++] = key
     }
-    return count
+    return kept
   }
 
   /** Index of the first key of this partition or a later one. */

@@ -35,8 +35,12 @@ export class Centroids {
     return this.#floats.byteLength
   }
 
+  row(i: number): Float32Array {
+    return this.#floats.subarray(this.#at(i), this.#at(i) + this.dimension)
+  }
+
   *rows(): Generator<Float32Array> {
-    for (let i = 0; i < this.count; i++) yield this.#floats.subarray(this.#at(i), this.#at(i) + this.dimension)
+    for (let i = 0; i < this.count; i++) yield this.row(i)
   }
 
   /** Similarity of the vector with centroids `start` up to `end`; valid until the next call. */

@@ -35,7 +35,14 @@ const filled = (open: VectorIndexFactory, vectors: ReadonlyMap<number, Float32Ar
 }
 
 /** Makes a few thousand vectors large enough for an approximate index to use its library and its cells. */
-export const smallHierarchy = {trainAt: 300, budget: 400, scanAtMost: 50, sourceShare: 0.5, guard: 100}
+export const smallHierarchy = {
+  trainAt: 300,
+  budget: 3_000,
+  candidates: 200,
+  scanAtMost: 50,
+  sourceShare: 0.5,
+  guard: 100,
+}
 
 /** Every vector index runs these. */
 export const describesVectorIndex = (

@@ -39,6 +39,13 @@ describe('MemoryBank', () => {
     expect(bank.search(vector, {asOfUs: 2_000}).matches).toHaveLength(1)
   })
 
+  test('nor is one of the very moment of asking', () => {
+    using bank = openBank()
+    bank.add(aPattern({vector, tsUs: 2_000, observations: [{atUs: 2_000, pnlBps: 12}]}))
+    expect(bank.search(vector, {asOfUs: 2_000}).matches).toEqual([])
+    expect(bank.search(vector, {asOfUs: 2_001}).matches).toHaveLength(1)
+  })
+
   test('a later outcome does not show in an earlier search', () => {
     using bank = openBank()
     bank.add(aPattern({vector, observations: [{atUs: 2_000, pnlBps: 12}]}))
