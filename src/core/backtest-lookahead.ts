@@ -5,6 +5,7 @@ import type {TapeSource} from '../data/tape-source.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {OrderIntent} from '../domain/order.ts'
 import {createRng} from '../domain/rng.ts'
+import {type AheadRead, columnWords, watchingReads} from './ahead-reads.ts'
 import {type BacktestOptions, runBacktest} from './backtest.ts'
 
 export interface LookaheadResult {
@@ -23,13 +24,17 @@ const CUTS = 4
 export const checkLookahead = async (options: BacktestOptions): Promise<LookaheadResult> => {
   const whole = await decisionsOf(options, options.source)
   const hidden = await decisionsOf(options, withRows(options.source, Infinity))
-  compare(
-    whole.decisions,
-    hidden.decisions,
-    hidden.decisions.length >= whole.decisions.length,
-    options,
-    'the next rows were hidden',
-  )
+  try {
+    compare(
+      whole.decisions,
+      hidden.decisions,
+      hidden.decisions.length >= whole.decisions.length,
+      options,
+      'the next rows were hidden',
+    )
+  } catch (error) {
+    throw error instanceof UserError ? await explained(error, options, whole.decisions) : error
+  }
   const rng = createRng(options.seed, 'look-ahead')
   for (let cut = 0; cut < CUTS; cut++) {
     const rows = 1 + rng.below(Math.max(1, whole.rows - 1))
@@ -39,6 +44,41 @@ export const checkLookahead = async (options: BacktestOptions): Promise<Lookahea
   return {decisions: whole.decisions.length, replays: 1 + CUTS}
 }
 
+/** The same refusal, with the column that was read ahead of its time, or that the strategy is no function of its tape. */
+const explained = async (
+  error: UserError,
+  options: BacktestOptions,
+  decisions: readonly OrderIntent[],
+): Promise<UserError> => {
+  const reads: AheadRead[] = []
+  const watched = options.strategies.map(strategy => ({
+    ...strategy,
+    create: () => watchingReads(strategy.create(), read => void reads.push(read)),
+  }))
+  const again = await decisionsOf({...options, strategies: watched}, options.source)
+  const [first] = reads.sort((a, b) => a.tsUs - b.tsUs)
+  const same = JSON.stringify(again.decisions) === JSON.stringify(decisions)
+  if (first === undefined && !same)
+    return new UserError(
+      error.code,
+      `${error.message}; a second replay of the same tape gave other decisions, too: it remembers an earlier one, or is not a function of its tape`,
+      {
+        exitCode: ExitCode.failure,
+        hints: [...error.hints, 'context.rng and context.nowUs are the same in every replay'],
+        cause: error,
+      },
+    )
+  if (first === undefined) return error
+  const symbol = options.source.instruments.at(first.instrument).symbol
+  const at = new Date(first.tsUs / 1000).toISOString()
+  const words = `the first feature that differs is ${columnWords(first)}, read ${first.rows} row${first.rows === 1 ? '' : 's'} ahead at ${at} (${symbol})`
+  return new UserError(error.code, `${error.message}; ${words}`, {
+    exitCode: ExitCode.failure,
+    hints: error.hints,
+    cause: error,
+  })
+}
+
 const decisionsOf = async (options: BacktestOptions, source: TapeSource) => {
   const decisions: OrderIntent[] = []
   const onEntry = (entry: JournalEntry): void => {
@@ -46,7 +86,7 @@ const decisionsOf = async (options: BacktestOptions, source: TapeSource) => {
   }
   const journal = memoryJournal({keep: false, onEntry})
   const {onEvents: _, ...quiet} = options
-  const {events} = await runBacktest({...quiet, source, journal, baselines: false})
+  const {events} = await runBacktest({...quiet, source, journal, baselines: false, isBrief: true})
   return {decisions, rows: events}
 }
 

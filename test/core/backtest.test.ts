@@ -187,14 +187,21 @@ describe('--check-lookahead', () => {
   })
 
   test.each([
-    ['the next row of the chunk', 'chunk.v0[row + 1] > chunk.v0[row] ? 10 : 0'],
-    ['the end of the chunk', 'chunk.v0[chunk.count - 1] > 600000 ? 10 : (row % 100 < 50 ? 10 : 0)'],
-  ])('catches one that reads %s', async (_, rule) => {
-    await expect(
-      check(`export default () => ({name: 'peeker', onEvent(context, chunk, row) {
-        context.target(chunk.instrument[row], ${rule})
-      }})`),
-    ).rejects.toMatchObject({code: 'LOOK_AHEAD', message: expect.stringContaining('peeker uses the future')})
+    ['the next row of the chunk', 'chunk.v0[row + 1] > chunk.v0[row] ? 10 : 0', 'chunk.v0 (bid), read 1 row ahead'],
+    [
+      'the end of the chunk',
+      'chunk.v1[chunk.count - 1] > 600000 ? 10 : (row % 100 < 50 ? 10 : 0)',
+      'the first feature that differs is chunk.v1 (ask), read ',
+    ],
+  ])('catches one that reads %s, and names what it read', async (_, rule, words) => {
+    const found = check(`export default () => ({name: 'peeker', onEvent(context, chunk, row) {
+      context.target(chunk.instrument[row], ${rule})
+    }})`)
+    await expect(found).rejects.toMatchObject({
+      code: 'LOOK_AHEAD',
+      message: expect.stringMatching(/^peeker uses the future: /),
+    })
+    await expect(found).rejects.toThrow(words)
   })
 
   test('catches one that remembers the future from an earlier replay', async () => {
