@@ -103,7 +103,9 @@ describe('examples', () => {
     if (result.inputs !== undefined && JSON.stringify(result.inputs) !== JSON.stringify(expected.inputs))
       skip(`${name} was recorded with another model: GPI_UPDATE_EXAMPLES=1 records it anew`)
     expect(result).toEqual(expected)
-    expect(result.fills).toBeGreaterThan(0)
+    // A shipped model may abstain throughout; then it must have been asked.
+    if (result.inputs === undefined) expect(result.fills).toBeGreaterThan(0)
+    else expect(result.report.asked).toBeGreaterThan(1000)
     // A maker's four parts are the ledger's profit, to the micro.
     if (name === 'market-making') expect(result.report.netMicros).toBe(result.profitMicros)
   })
