@@ -1,12 +1,13 @@
 // Columns are indexed within their lengths, hence the `!`.
 import {createRng} from '../domain/rng.ts'
 import {CandidatePool} from './candidate-pool.ts'
+import {Cell} from './cell.ts'
 import {Centroids, sphericalKMeans} from './centroids.ts'
 import {withRoom} from './key-column.ts'
 import {PackedCodes, type Region} from './packed-codes.ts'
 import {ProductQuantiser, trainQuantiser} from './product-quantiser.ts'
 import {TopK} from './top-k.ts'
-import type {Accept, Neighbour, Place, RankedScan, Scope, ScoringIndex} from './vector-index.ts'
+import type {Accept, Neighbour, RankedScan, Scope, ScoringIndex} from './vector-index.ts'
 
 export interface CellOptions {
   /** Below this many vectors there are no cells: everything is scanned. */
@@ -42,8 +43,6 @@ const waiting = (cell: number): number => -2 - cell
  * further apart, so it takes a larger part of fewer.
  */
 const NARROWING = 0.85
-/** Finding a partition in a cell takes as long as passing this many keys. */
-const SEARCH_COST = 64
 /** A vector read one by one takes as long as this many in a packed row. */
 const PACKED_GAIN = 24
 
@@ -370,81 +369,4 @@ const partitionList = (partitions: Uint8Array): Int32Array => {
   let count = 0
   for (let p = 0; p < partitions.length; p++) if (partitions[p] === 1) list[count++] = p
   return list.subarray(0, count)
-}
-
-/** Keys by ascending partition, with what a scope asks of them beside. */
-class Cell {
-  #keys: Int32Array<ArrayBuffer> = new Int32Array(16)
-  #partitions: Int32Array<ArrayBuffer> = new Int32Array(16)
-  #tsUs: Float64Array<ArrayBuffer> = new Float64Array(16)
-  length = 0
-  /** Where its codes are packed, and whether the cell changed since. */
-  region: Region | undefined
-  isStale = true
-
-  get bytes(): number {
-    return this.#keys.byteLength + this.#partitions.byteLength + this.#tsUs.byteLength
-  }
-
-  insert(key: number, {partition, tsUs}: Place): void {
-    this.#keys = withRoom(this.#keys, this.length + 1)
-    this.#partitions = withRoom(this.#partitions, this.length + 1)
-    this.#tsUs = withRoom(this.#tsUs, this.length + 1)
-    const at = this.#from(partition + 1)
-    for (const column of [this.#keys, this.#partitions, this.#tsUs]) column.copyWithin(at + 1, at, this.length)
-    this.#keys[at] = key
-    this.#partitions[at] = partition
-    this.#tsUs[at] = tsUs
-    this.length++
-    this.isStale = true
-  }
-
-  delete(key: number): void {
-    const at = this.#keys.indexOf(key)
-    for (const column of [this.#keys, this.#partitions, this.#tsUs]) column.copyWithin(at, at + 1, this.length)
-    this.length--
-    this.isStale = true
-  }
-
-  keys(): number[] {
-    return [...this.#keys.subarray(0, this.length)]
-  }
-
-  key(place: number): number {
-    return this.#keys[place]!
-  }
-
-  /** Writes the places of the keys in the scope into `out`, ascending; returns how many. */
-  places(out: Int32Array, {fromUs, beforeUs, partitions}: Scope, wanted: Int32Array | undefined): number {
-    const [ts, of] = [this.#tsUs, this.#partitions]
-    let count = 0
-    const take = (start: number, end: number): void => {
-      for (let i = start; i < end; i++) if (ts[i]! >= fromUs && ts[i]! < beforeUs) out[count++] = i
-    }
-    if (wanted === undefined || partitions === undefined) take(0, this.length)
-    else if (wanted.length * SEARCH_COST < this.length) for (const p of wanted) take(this.#from(p), this.#from(p + 1))
-    else for (let i = 0; i < this.length; i++) if (partitions[of[i]!] === 1) take(i, i + 1)
-    return count
-  }
-
-  /** Puts the accepted keys in place of their places; returns how many. */
-  keysAt(places: Int32Array, count: number, accept: Accept | undefined): number {
-    let kept = 0
-    for (let i = 0; i < count; i++) {
-      const key = this.#keys[places[i]!]!
-      if (accept === undefined || accept(key)) places[kept++] = key
-    }
-    return kept
-  }
-
-  /** Index of the first key of this partition or a later one. */
-  #from(partition: number): number {
-    let [low, high] = [0, this.length]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#partitions[middle]! < partition) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
 }

@@ -78,6 +78,12 @@ export interface MemoryBankDeps {
  * The pattern memory: embeddings with what happened next, searched by likeness as of a moment in event time. Everything
  * is synchronous and a pure function of the calls made, so a back-test and a trading node use the same object. Changes
  * collect in `takeWrites` for a store to make durable.
+ *
+ * Back-tests may share one: what a search sees depends on its `asOfUs` alone, so a run over one period learns from patterns
+ * of any other run that were decided, and whose outcomes were known, before that moment of event time. Runs one after
+ * another share the object; runs in threads or processes of their own open the same store (`openMemory`), see each other's
+ * patterns after `refresh`, and must not be started from a changing bank where they are to be repeated bit for bit. Searches
+ * change nothing; a decision says what it rested on with `recordUse`.
  */
 export class MemoryBank implements Disposable {
   readonly options: MemoryOptions
