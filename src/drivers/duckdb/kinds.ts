@@ -238,9 +238,12 @@ const NOTICE: KindTable = {
   prices: ['lower', 'upper'],
   sizes: [],
   invalid: [
-    ['code IS NULL OR code < 0 OR code > 4', 'code must be a notice'],
-    ['code = 0 AND NOT (first > 0 AND second > 0)', 'a split ratio must be positive'],
-    ['code = 1 AND NOT lower > 0', 'a dividend must be positive'],
+    ['code IS NULL OR code < 0 OR code > 4', 'the action is not known'],
+    [
+      'code = 0 AND NOT coalesce(first >= 1 AND second >= 1 AND first = floor(first) AND second = floor(second), false)',
+      'a split must be of whole numbers',
+    ],
+    ['code = 1 AND NOT coalesce(lower > 0, false)', 'a dividend must be positive'],
     badPrice('lower'),
     badPrice('upper'),
   ],

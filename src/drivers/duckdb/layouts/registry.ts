@@ -1,6 +1,7 @@
 import {ExitCode, UserError} from '../../../domain/errors.ts'
 import {binanceDepth, binanceQuotes, binanceTrades} from './binance.ts'
 import {bitstampOrders} from './bitstamp.ts'
+import {corporateActions} from './corporate-actions.ts'
 import {type Layout, wrongColumns} from './layout.ts'
 import {
   leanFactors,
@@ -40,6 +41,7 @@ export const LAYOUTS: readonly Layout[] = [
   deribitVolatilities,
   fredSeries,
   realisedMeasures,
+  corporateActions,
   leanTable,
   csvTable,
 ]
