@@ -363,6 +363,7 @@ const summaryOf = (
     ...(isBrief ? {bootstrapDraws: 0} : {}),
   })
   const deflation = deflationOf(options, detail, series, dataHash)
+  const held = baselines.find(({name}) => name === 'buy-and-hold')
   const stopped = options.signal?.aborted === true ? 'stopped by the caller' : engine.stateReason
   return {
     runId: backtestRunId(options.configHash, options.seed),
@@ -392,6 +393,12 @@ const summaryOf = (
       tradedMicros: ledger.turnoverMicros,
       ledgerErrorMicros: ledger.errorMicros(),
       ...(deflation === null ? {} : {deflation}),
+      idealised: idealisedBy(options),
+      instrumentPnlMicros: [...Map.groupBy(series.trips, ({instrument}) => instrument)].map(([instrument, trips]) => ({
+        symbol: options.source.instruments.at(instrument).symbol,
+        pnlMicros: trips.reduce((sum, {pnlMicros}) => sum + pnlMicros, 0),
+      })),
+      ...(held === undefined ? {} : {holdReturn: held.simulation.engine.equityMicros() / options.capitalMicros - 1}),
       ...(stopped === '' ? {} : {stopped}),
     }),
     analysis: isBrief
@@ -436,6 +443,13 @@ const summaryOf = (
     ...(stopped === '' ? {} : {stopped}),
   }
 }
+
+/** What was asked for that no venue grants. */
+const idealisedBy = ({fees, latencyUs, queue}: BacktestOptions): string[] => [
+  ...(fees === 'zero' ? ['no fees'] : []),
+  ...(latencyUs === 0 ? ['no latency'] : []),
+  ...(queue === 'none' ? ['no queue before resting orders'] : []),
+]
 
 const strategySummary = (
   {weight, params}: BacktestStrategy,

@@ -13,6 +13,12 @@ export interface ReviewInput {
   /** Whether the run was tried for look-ahead, and whether its parameters were chosen on this very data. */
   readonly deflation?: DeflationResult
   readonly stopped?: string
+  /** Assumptions kinder than a market is, in words. */
+  readonly idealised?: readonly string[]
+  /** Profit of closed trades by instrument. */
+  readonly instrumentPnlMicros?: readonly {readonly symbol: string; readonly pnlMicros: number}[]
+  /** Total return of buying and holding on the same tape. */
+  readonly holdReturn?: number
 }
 
 /** One thing a careful reviewer would say before believing the figures. */
@@ -30,6 +36,10 @@ export interface Remark {
     | 'THIN_EDGE'
     | 'MANY_TRIALS'
     | 'TOO_GOOD'
+    | 'IDEAL_EXECUTION'
+    | 'ONE_INSTRUMENT'
+    | 'FADING'
+    | 'BEATEN_BY_HOLDING'
   readonly text: string
 }
 
@@ -97,7 +107,45 @@ export const review = (input: ReviewInput): Remark[] => {
     'TOO_GOOD',
     'an annualised Sharpe ratio above 10 is more often look-ahead, a cost left out or a made-up market than skill',
   )
+  const {idealised = [], instrumentPnlMicros = [], holdReturn} = input
+  say(
+    idealised.length > 0 && tradedMicros > 0,
+    'IDEAL_EXECUTION',
+    `execution was kinder than a market is: ${idealised.join(', ')}`,
+  )
+  const top = instrumentPnlMicros.reduce((best, one) => (one.pnlMicros > best.pnlMicros ? one : best), {
+    symbol: '',
+    pnlMicros: 0,
+  })
+  const closedPnl = instrumentPnlMicros.reduce((sum, {pnlMicros}) => sum + pnlMicros, 0)
+  say(
+    instrumentPnlMicros.length >= 5 && closedPnl > 0 && top.pnlMicros > 0.7 * closedPnl,
+    'ONE_INSTRUMENT',
+    `${top.symbol} made ${share(top.pnlMicros, closedPnl)} of the profit of ${instrumentPnlMicros.length} instruments`,
+  )
+  const [early, late] = halves(input)
+  say(
+    profit > 0 && metrics.days >= 20 && early > 0 && late <= 0,
+    'FADING',
+    'all of the profit was made in the first half of the time: what earned it may be gone',
+  )
+  say(
+    holdReturn !== undefined &&
+      metrics.days >= 20 &&
+      metrics.trades > 0 &&
+      holdReturn > Math.max(0, metrics.totalReturn),
+    'BEATEN_BY_HOLDING',
+    `buying and holding returned ${((holdReturn ?? 0) * 100).toFixed(2)} %, this ${(metrics.totalReturn * 100).toFixed(2)} %`,
+  )
   return remarks
+}
+
+/** Change of equity in the first and in the second half of the samples. */
+const halves = ({equityMicros}: ReviewInput): readonly [number, number] => {
+  const n = equityMicros.length
+  if (n < 4) return [0, 0]
+  const middle = equityMicros[n >> 1]!
+  return [middle - equityMicros[0]!, equityMicros[n - 1]! - middle]
 }
 
 const share = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`

@@ -51,6 +51,19 @@ describe('review', () => {
     expect(codes({...oneDay, ledgerErrorMicros: 3})[0]).toBe('LEDGER_ERROR')
     expect(codes({...oneDay, stopped: 'drawdown'})).toContain('STOPPED_EARLY')
   })
+  test('kind execution, one instrument, a faded edge and a better holder are named', () => {
+    const good = runOf(
+      noise(1, 500, 0.002),
+      Array.from({length: 200}, (_, i) => (i % 3 === 0 ? -1e6 : 1e6)),
+    )
+    expect(review({...good, idealised: ['no fees', 'no latency']})[0]?.text).toContain('no fees, no latency')
+    const of = (...pnl: number[]) => pnl.map((pnlMicros, k) => ({symbol: `S${k}`, pnlMicros}))
+    expect(codes({...good, instrumentPnlMicros: of(1, 1, 9, 0, -1)})).toEqual(['ONE_INSTRUMENT'])
+    expect(codes({...good, instrumentPnlMicros: of(3, 2, 4, 3, -1)})).toEqual([])
+    expect(codes({...good, holdReturn: 100})).toEqual(['BEATEN_BY_HOLDING'])
+    expect(codes({...good, holdReturn: 0.01})).toEqual([])
+    expect(codes(runOf([...noise(1, 200, 0.003), ...noise(9, 200, -0.001)], [1, 1]))).toContain('FADING')
+  })
   test('noise without drift is told from skill', () => {
     expect(codes(runOf(noise(4, 300, 0), []))).toContain('SHARPE_NOT_ABOVE_ZERO')
   })
