@@ -2,10 +2,10 @@
 import {createRng} from '../domain/rng.ts'
 import {CandidatePool} from './candidate-pool.ts'
 import {Cell} from './cell.ts'
+import {CellCodes, trainCellCodes} from './cell-codes.ts'
 import {Centroids, sphericalKMeans} from './centroids.ts'
 import {withRoom} from './key-column.ts'
-import {PackedCodes, type Region} from './packed-codes.ts'
-import {ProductQuantiser, trainQuantiser} from './product-quantiser.ts'
+import {ProductQuantiser} from './product-quantiser.ts'
 import {TopK} from './top-k.ts'
 import type {Accept, Neighbour, RankedScan, Scope, ScoringIndex} from './vector-index.ts'
 
@@ -28,8 +28,6 @@ const AHEAD = 64
 const GROWTH = 4
 /** Vectors looked at for each neighbour wanted, at least. */
 const PER_NEIGHBOUR = 16
-/** Residuals that the codes are trained on, at least where there are as many. */
-const CODE_SAMPLES = 8_192
 /** Numbers at the head of a snapshot. */
 const HEAD = 4
 const NONE = -1
@@ -65,12 +63,7 @@ export class Cells {
   #cellOf: Int32Array<ArrayBuffer> = new Int32Array(1024).fill(NONE)
   #waiting = 0
   #trainedFor = 0
-  #quantiser: ProductQuantiser | undefined
-  #packed: PackedCodes | undefined
-  /** Two codes a byte, by key. */
-  #codes: Uint8Array<ArrayBuffer> = new Uint8Array(0)
-  /** How far along its centroid the centre of each cell lies. */
-  #lengths: Float32Array<ArrayBuffer> = new Float32Array(0)
+  #codes: CellCodes | undefined
   #found: Int32Array<ArrayBuffer> = new Int32Array(4096)
 
   constructor(rows: ScoringIndex, options: CellOptions) {
@@ -80,8 +73,12 @@ export class Cells {
 
   get bytes(): number {
     const centroids = (this.#branches?.bytes ?? 0) + (this.#leaves?.bytes ?? 0)
-    const codes = this.#codes.byteLength + (this.#packed?.bytes ?? 0)
-    return centroids + codes + this.#cellOf.byteLength + this.#cells.reduce((sum, cell) => sum + cell.bytes, 0)
+    return (
+      centroids +
+      (this.#codes?.bytes ?? 0) +
+      this.#cellOf.byteLength +
+      this.#cells.reduce((sum, cell) => sum + cell.bytes, 0)
+    )
   }
 
   get isTrained(): boolean {
@@ -121,14 +118,13 @@ export class Cells {
     accept?: Accept,
     least = this.#options.budget,
   ): Neighbour[] | undefined {
-    if (this.#leaves === undefined || this.#quantiser === undefined || this.#packed === undefined) return undefined
+    if (this.#leaves === undefined || this.#codes === undefined) return undefined
     this.#settle()
     const inScope = scope === undefined ? this.#rows.size : this.#rows.count(scope)
     const limit = inScope === this.#rows.size ? undefined : scope
     const budget = Math.max(least * (inScope / this.#rows.size) ** NARROWING, PER_NEIGHBOUR * k)
     const wanted = limit?.partitions === undefined ? undefined : partitionList(limit.partitions)
-    const {entries, offset, scale} = this.#quantiser.table(query)
-    this.#packed.table = entries
+    const {offset, scale} = this.#codes.ask(query)
     const scores = this.#leaves.scores(query).slice()
     const pool = new CandidatePool(Math.max(this.#options.candidates, PER_NEIGHBOUR * k))
     const scan = this.#rows.scan(query, k)
@@ -138,7 +134,7 @@ export class Cells {
       if (at === order.length) order = nearestOf(scores, order.length * 8)
       const [cell, leaf] = [this.#cells[order[at]!]!, order[at]!]
       if (cell.length === 0) continue
-      const base = this.#lengths[leaf]! * scores[leaf]! + offset
+      const base = this.#codes.lengths[leaf]! * scores[leaf]! + offset
       seen += this.#look(cell, {limit, wanted, accept, base, scale, pool, scan})
     }
     pool.shrink()
@@ -156,9 +152,8 @@ export class Cells {
       scan.offer(found, cell.keysAt(found, count, accept))
       return count
     }
-    const region = this.#pack(cell)
     let next = 0
-    this.#packed!.sums(region, cell.length, (sums, first) => {
+    this.#codes!.sums(cell, (sums, first) => {
       const end = first + sums.length
       if (limit === undefined) {
         // A row is worth a look when its sum reaches what the threshold leaves for it.
@@ -181,34 +176,24 @@ export class Cells {
     return count
   }
 
-  #pack(cell: Cell): Region {
-    if (cell.region !== undefined && !cell.isStale) return cell.region
-    const packed = this.#packed!
-    const width = this.#quantiser!.parts / 2
-    cell.region = packed.room(cell.region, cell.length)
-    packed.pack(cell.region, cell.length, this.#codes, row => cell.key(row) * width)
-    cell.isStale = false
-    return cell.region
-  }
-
   /**
    * [branches, leaves, trained for, keys; first leaf of each branch; centroids; lengths; codebooks; key, cell …], int32 and
    * float32. The packed codes follow from them.
    */
   snapshot(): Uint8Array {
-    const [branches, leaves, quantiser] = [this.#branches, this.#leaves, this.#quantiser]
-    if (leaves === undefined || branches === undefined || quantiser === undefined) return new Uint8Array(0)
+    const [branches, leaves, codes] = [this.#branches, this.#leaves, this.#codes]
+    if (leaves === undefined || branches === undefined || codes === undefined) return new Uint8Array(0)
     const {dimension} = this.#rows
     const keys = [...this.#rows.keys()]
     const centroids = HEAD + branches.count + 1
     const lengths = centroids + (branches.count + leaves.count) * dimension
-    const pairs = lengths + leaves.count + quantiser.codebooks.length
+    const pairs = lengths + leaves.count + codes.codebooks.length
     const ints = new Int32Array(pairs + 2 * keys.length)
     const floats = new Float32Array(ints.buffer)
     ints.set([branches.count, leaves.count, this.#trainedFor, keys.length, ...this.#firstLeaf])
     for (const [i, row] of [...branches.rows(), ...leaves.rows()].entries()) floats.set(row, centroids + i * dimension)
-    floats.set(this.#lengths, lengths)
-    floats.set(quantiser.codebooks, lengths + leaves.count)
+    floats.set(codes.lengths, lengths)
+    floats.set(codes.codebooks, lengths + leaves.count)
     for (const [i, key] of keys.entries()) {
       const cell = this.#cellOf[key]!
       ints.set([key, cell < NONE ? waiting(cell) : cell], pairs + 2 * i)
@@ -234,16 +219,15 @@ export class Cells {
     this.#firstLeaf = [...ints.subarray(HEAD, centroids)]
     this.#branches = new Centroids(dimension, floats.subarray(centroids, leavesAt))
     this.#leaves = new Centroids(dimension, floats.subarray(leavesAt, lengths))
-    this.#lengths = floats.slice(lengths, codebooks)
-    this.#quantiser = new ProductQuantiser(floats.slice(codebooks, pairs))
-    this.#packed = new PackedCodes(this.#quantiser.parts)
+    const quantiser = new ProductQuantiser(floats.slice(codebooks, pairs))
+    this.#codes = new CellCodes(this.#leaves, floats.slice(lengths, codebooks), quantiser)
     this.#cells = Array.from({length: leaves}, () => new Cell())
     for (let at = pairs; at < ints.length; at += 2) {
       const [key, cell] = [ints[at]!, ints[at + 1]!]
       if (!this.#rows.has(key) || cell < 0 || cell >= leaves) throw new RangeError('the cells are of other rows')
       this.#cellOf = withRoom(this.#cellOf, key + 1, NONE)
       this.#cellOf[key] = waiting(cell)
-      this.#encode(key, this.#rows.vector(key), cell)
+      this.#codes.encode(key, this.#rows.vector(key), cell)
     }
     this.#waiting = keys
   }
@@ -285,7 +269,7 @@ export class Cells {
       at += part.length
     }
     this.#leaves = new Centroids(dimension, flat)
-    this.#trainCodes(samples, this.#leaves)
+    this.#codes = trainCellCodes(this.#leaves, samples, sample => this.#nearestLeaf(sample))
     this.#cells = Array.from({length: total}, () => new Cell())
     this.#cellOf.fill(NONE)
     this.#waiting = 0
@@ -293,43 +277,9 @@ export class Cells {
     this.#rows.reorder(this.#cells.flatMap(cell => cell.keys()))
   }
 
-  #trainCodes(samples: readonly Float32Array[], leaves: Centroids): void {
-    const nearest = samples.map(sample => this.#nearestLeaf(sample))
-    const sums = new Float64Array(leaves.count)
-    const counts = new Int32Array(leaves.count)
-    for (const [i, leaf] of nearest.entries()) {
-      sums[leaf]! += leaves.scores(samples[i]!, leaf, leaf + 1)[0]!
-      counts[leaf]!++
-    }
-    this.#lengths = Float32Array.from(sums, (sum, leaf) => (counts[leaf] === 0 ? 0 : sum / counts[leaf]!))
-    const step = Math.max(1, Math.floor(samples.length / CODE_SAMPLES))
-    const residuals: Float32Array[] = []
-    for (let i = 0; i < samples.length; i += step) residuals.push(this.#residual(samples[i]!, nearest[i]!, leaves))
-    this.#quantiser = trainQuantiser(residuals)
-    this.#packed = new PackedCodes(this.#quantiser.parts)
-    this.#codes = new Uint8Array(0)
-  }
-
-  /** What sets a vector apart from the centre of its cell, padded to whole groups of 16. */
-  #residual(vector: Float32Array, leaf: number, leaves: Centroids): Float32Array {
-    const out = new Float32Array(Math.ceil(vector.length / 16) * 16)
-    const [centre, length] = [leaves.row(leaf), this.#lengths[leaf]!]
-    for (let i = 0; i < vector.length; i++) out[i] = vector[i]! - length * centre[i]!
-    return out
-  }
-
-  #encode(key: number, vector: Float32Array, leaf: number): void {
-    const {parts} = this.#quantiser!
-    const codes = new Uint8Array(parts)
-    this.#quantiser!.encode(this.#residual(vector, leaf, this.#leaves!), codes)
-    const at = (key * parts) / 2
-    this.#codes = withRoom(this.#codes, at + parts / 2)
-    for (let pair = 0; pair < parts / 2; pair++) this.#codes[at + pair] = codes[2 * pair]! | (codes[2 * pair + 1]! << 4)
-  }
-
   #insert(key: number, vector: Float32Array): void {
     const cell = this.#nearestLeaf(vector)
-    this.#encode(key, vector, cell)
+    this.#codes!.encode(key, vector, cell)
     this.#cellOf = withRoom(this.#cellOf, key + 1, NONE)
     this.#cellOf[key] = cell
     this.#cells[cell]!.insert(key, this.#rows.placeOf(key))
