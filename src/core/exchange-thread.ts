@@ -11,6 +11,8 @@ export interface ExchangeRequest {
   readonly startUs?: number
   /** Requests a market minute that the exchange takes; 200, as at Alpaca, by default. */
   readonly requestsPerMinute?: number
+  /** Finished orders that can still be asked for. */
+  readonly keptOrders?: number
   /** Shares whose option chains the simulated market lists. */
   readonly optionsOn?: readonly string[]
   /** A catalog to replay instead of simulating. */

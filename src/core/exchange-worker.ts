@@ -22,6 +22,7 @@ try {
     data,
     requestsPerMinute,
     optionsOn,
+    keptOrders,
   } = workerData as ExchangeRequest
   const replay =
     data === undefined
@@ -37,6 +38,7 @@ try {
   const exchange = await startLocalExchange({
     seed,
     speed,
+    ...(keptOrders === undefined ? {} : {keptOrders}),
     ...(requestsPerMinute === undefined ? {} : {requestsPerMinute}),
     clock: systemClock(),
     scheduler: systemScheduler(),

@@ -25,7 +25,7 @@ export const observedFeed = (
   [Symbol.asyncDispose]: () => feed[Symbol.asyncDispose](),
 })
 
-const REMEMBERED_ORDERS = 50_000
+const REMEMBERED_ORDERS = 10_000
 
 /** The same journal; `onFill` hears each fill once it is durable, with the strategy whose order it was. */
 export const observedJournal = (journal: Journal, onFill: (strategy: string, fill: Fill) => void): Journal => {

@@ -105,11 +105,11 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
   const {engine} = simulation
 
   /** Judged by the path's own prices: a stub quote would make any mark to market absurd. */
-  const fairEquity = (): number => {
+  const fairEquity = (nowUs: number): number => {
     let equity = engine.ledger.cashMicros
     for (const [i, lots] of engine.ledger.account.lots.entries())
       if (lots !== 0)
-        equity += lotsToSize(instruments.at(i), lots) * instruments.at(i).multiplier * path.fairPrice(i) * 1e6
+        equity += lotsToSize(instruments.at(i), lots) * instruments.at(i).multiplier * path.fairPrice(i, nowUs) * 1e6
     return equity
   }
   let peak = equityMicros
@@ -119,11 +119,11 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
   let held: {readonly lots: Float64Array; readonly value: number} | undefined
   let revaluedLoss = 0
   let grossAtOnset = 0
-  const worthOf = (lots: ArrayLike<number>, gross = false): number => {
+  const worthOf = (lots: ArrayLike<number>, nowUs: number, gross = false): number => {
     let value = 0
     for (let i = 0; i < lots.length; i++) {
       const {multiplier} = instruments.at(i)
-      const worth = lotsToSize(instruments.at(i), lots[i] as number) * multiplier * path.fairPrice(i)
+      const worth = lotsToSize(instruments.at(i), lots[i] as number) * multiplier * path.fairPrice(i, nowUs)
       value += gross ? Math.abs(worth) : worth
     }
     return value * 1e6
@@ -132,11 +132,11 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     nextSampleUs = nowUs + US_PER_SECOND
     if (nowUs < onsetUs) {
       const lots = engine.ledger.account.lots.slice()
-      held = {lots, value: worthOf(lots)}
-      grossAtOnset = worthOf(lots, true) / equityMicros
+      held = {lots, value: worthOf(lots, nowUs)}
+      grossAtOnset = worthOf(lots, nowUs, true) / equityMicros
     } else if (held !== undefined)
-      revaluedLoss = Math.max(revaluedLoss, (held.value - worthOf(held.lots)) / equityMicros)
-    const equity = fairEquity()
+      revaluedLoss = Math.max(revaluedLoss, (held.value - worthOf(held.lots, nowUs)) / equityMicros)
+    const equity = fairEquity(nowUs)
     peak = Math.max(peak, equity)
     maxDrawdown = Math.max(maxDrawdown, 1 - equity / peak)
   }
@@ -154,7 +154,7 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
   return {
     seed: request.seed,
     calm: request.calm,
-    loss: 1 - fairEquity() / equityMicros,
+    loss: 1 - fairEquity(engine.nowUs) / equityMicros,
     maxDrawdown,
     grossAtOnset,
     revaluedLoss,

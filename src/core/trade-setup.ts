@@ -26,6 +26,8 @@ export const exchangeRequest = ({
   symbols,
   port,
   requestsPerMinute: resolved.config.api.requestsPerMinute,
+  // The exchange lives in the node's own memory, and nobody asks it for last week's orders.
+  keptOrders: 4_000,
   ...(optionsOn.length === 0 ? {} : {optionsOn}),
   ...(data === undefined ? {} : {data}),
 })

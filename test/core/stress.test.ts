@@ -76,7 +76,7 @@ test('a report does not depend on the number of threads', async () => {
       scenario: 'exchange-halt',
       paths: 1,
       seed: 7,
-      strategies: ['market-making'],
+      strategies: ['buy-and-hold'],
       equityDollars: 100_000,
       threads,
     })

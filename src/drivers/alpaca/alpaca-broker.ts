@@ -61,7 +61,7 @@ const ALLOWED_PER_MINUTE = 200
 /** An opening order that has waited longer was decided on another market. */
 const OPENING_PATIENCE_US = 250 * US_PER_MS
 /** Fills and orders remembered, so that neither is asked for twice; the oldest are forgotten. */
-const REMEMBERED = 20_000
+const REMEMBERED = 5_000
 
 /** What is known of an order that may still change. */
 interface Tracked {

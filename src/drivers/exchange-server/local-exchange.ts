@@ -41,6 +41,8 @@ export interface LocalExchangeOptions {
   /** Requests a market minute (a wall minute where the market is not hurried), for trading and for data; 200 by default, as at Alpaca. */
   readonly requestsPerMinute?: number
   readonly symbolLimit?: number
+  /** Finished orders that can still be asked for; 20,000 by default. */
+  readonly keptOrders?: number
   /** Market microseconds a command waits before it is acted on: the latency of a stressed venue. */
   readonly orderLatencyUs?: () => number
   readonly onRequest?: (request: {readonly method: string; readonly path: string; readonly status: number}) => void
@@ -85,6 +87,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
     instruments: source.instruments,
     rng,
     startUs,
+    ...(options.keptOrders === undefined ? {} : {keptOrders: options.keptOrders}),
     ...(options.startingCash === undefined ? {} : {startingCash: options.startingCash}),
     ...(options.partialFillProbability === undefined ? {} : {partialFillProbability: options.partialFillProbability}),
   })

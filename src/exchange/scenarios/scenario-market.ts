@@ -65,6 +65,9 @@ export class ScenarioMarket {
   readonly #bySymbol: ReadonlyMap<string, Track>
   readonly #common: Record<'equity' | 'crypto', Rng>
   readonly #groups: ReadonlyMap<string, Rng>
+  /** The path at each step of the chunk in hand: a chunk is made whole before anyone reads its first row. */
+  readonly #fair: {readonly atUs: number; readonly logs: Float64Array}[] = []
+  #fairAt = 0
 
   constructor(options: ScenarioMarketOptions) {
     this.#options = options
@@ -104,10 +107,13 @@ export class ScenarioMarket {
       const stepS = step < 0 ? WARMUP_STEP_S : STEP_S
       this.#move(step * stepS, stepS)
       let atUs = startUs + Math.round(step * stepS * US_PER_SECOND)
+      this.#fair.push({atUs, logs: Float64Array.from(this.#tracks, ({log}) => log)})
       for (const track of this.#tracks) {
         if (chunk.count > CHUNK_ROWS - MOST_ROWS) {
           yield chunk
           chunk.count = 0
+          this.#fair.splice(0, this.#fair.length - 1)
+          this.#fairAt = 0
         }
         atUs = emit(track, chunk, atUs, stepS)
       }
@@ -115,9 +121,13 @@ export class ScenarioMarket {
     if (chunk.count > 0) yield chunk
   }
 
-  /** What instrument `i` is worth now in its quote currency, whatever its quotes say: the path itself. */
-  fairPrice(i: number): number {
-    return Math.exp(this.#tracks[i]!.log)
+  /**
+   * What instrument `i` was worth in its quote currency at the time of a row of the chunk in hand, whatever its quotes say:
+   * the path itself. Times must not go back within a chunk.
+   */
+  fairPrice(i: number, atUs: number): number {
+    while (this.#fairAt + 1 < this.#fair.length && this.#fair[this.#fairAt + 1]!.atUs <= atUs) this.#fairAt++
+    return Math.exp(this.#fair[this.#fairAt]!.logs[i]!)
   }
 
   #move(atS: number, stepS: number): void {

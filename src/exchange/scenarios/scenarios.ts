@@ -214,7 +214,7 @@ export const SCENARIOS: readonly Scenario[] = [
     summary: 'all stocks are halted for five minutes and reopen 4 % lower',
     source: 'Level 1 market-wide circuit breaker, 12 March 2020, compressed',
     durationS: CALM_S + 1_200,
-    onsetS: CALM_S,
+    onsetS: CALM_S - 60,
     phases: [
       {
         fromS: CALM_S - 60,
