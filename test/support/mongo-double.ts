@@ -16,27 +16,56 @@ export interface MongoDouble extends AsyncDisposable {
   readonly writeConcerns: readonly string[]
   /** Cuts every connection. */
   readonly drop: () => void
+  /** Of the next command of this name: it is carried out, and the connection is cut before the answer. */
+  readonly dropAnswerTo: (command: string) => void
+  /** Answers the next command of this name with an error instead of carrying it out. */
+  readonly failOnce: (
+    command: string,
+    error: {readonly code: number; readonly codeName: string; readonly errorLabels?: readonly string[]},
+  ) => void
+}
+
+export interface MongoDoubleOptions {
+  /** A replica set of one, as hosted servers are: the client then numbers its writes and sends an unanswered one again. */
+  readonly replicaSet?: boolean
 }
 
 const OP_REPLY = 1
 const OP_QUERY = 2004
 const OP_MSG = 2013
 
-export const startMongoDouble = async (): Promise<MongoDouble> => {
+export const startMongoDouble = async ({replicaSet = false}: MongoDoubleOptions = {}): Promise<MongoDouble> => {
   const collections = new Map<string, Document[]>()
   const cursors = new Map<string, Document[]>()
   const commands: string[] = []
   const writeConcerns: string[] = []
   const sockets = new Set<net.Socket>()
-  const answer = (command: Document): Document => {
+  const failures = new Map<string, Document>()
+  const unanswered = new Set<string>()
+  /** Answers to numbered writes, by session and number: the same one again is not carried out again. */
+  const answered = new Map<string, Document>()
+  const answer = (command: Document): Document | undefined => {
     const [name = ''] = Object.keys(command)
     commands.push(name)
+    const failure = failures.get(name)
+    failures.delete(name)
+    if (failure !== undefined) return {ok: 0, errmsg: failure['codeName'], ...failure}
+    const number =
+      command['txnNumber'] === undefined ? undefined : `${JSON.stringify(command['lsid'])} ${command['txnNumber']}`
+    const reply = answered.get(number ?? '') ?? carryOut(name, command)
+    if (number !== undefined) answered.set(number, reply)
+    return unanswered.delete(name) ? undefined : reply
+  }
+  const carryOut = (name: string, command: Document): Document => {
     if (['update', 'delete', 'findAndModify'].includes(name))
       writeConcerns.push(JSON.stringify(command['writeConcern']))
     const handler = handlers[name]
     if (handler === undefined)
       return {ok: 0, code: 59, codeName: 'CommandNotFound', errmsg: `no such command: '${name}'`}
-    return {ok: 1, ...handler(command, {collections, cursors})}
+    const address = `127.0.0.1:${(server.address() as net.AddressInfo).port}`
+    const set = {setName: 'rs0', hosts: [address], primary: address, me: address, setVersion: 1, secondary: false}
+    const more = handler === hello && replicaSet ? {...set, logicalSessionTimeoutMinutes: 30} : {}
+    return {ok: 1, ...handler(command, {collections, cursors}), ...more}
   }
   const server = net.createServer(socket => {
     sockets.add(socket)
@@ -48,7 +77,8 @@ export const startMongoDouble = async (): Promise<MongoDouble> => {
       while (buffered.length >= 4 && buffered.length >= buffered.readInt32LE(0)) {
         const length = buffered.readInt32LE(0)
         const reply = respond(buffered.subarray(0, length), answer)
-        if (reply !== undefined) socket.write(reply)
+        if (reply === undefined) socket.destroy()
+        else socket.write(reply)
         buffered = buffered.subarray(length)
       }
     })
@@ -63,6 +93,8 @@ export const startMongoDouble = async (): Promise<MongoDouble> => {
     commands,
     writeConcerns,
     drop,
+    dropAnswerTo: command => void unanswered.add(command),
+    failOnce: (command, error) => void failures.set(command, error),
     [Symbol.asyncDispose]: async () => {
       drop()
       server.close()
@@ -71,17 +103,18 @@ export const startMongoDouble = async (): Promise<MongoDouble> => {
   }
 }
 
-const respond = (message: Buffer, answer: (command: Document) => Document): Buffer | undefined => {
+const respond = (message: Buffer, answer: (command: Document) => Document | undefined): Buffer | undefined => {
   const [requestId, opcode] = [message.readInt32LE(4), message.readInt32LE(12)]
   if (opcode === OP_MSG) {
     const reply = answer(readMessage(message))
+    if (reply === undefined) return undefined
     const body = BSON.serialize(reply)
     return frame(requestId, OP_MSG, Buffer.concat([Buffer.from([0, 0, 0, 0, 0]), body]))
   }
   if (opcode === OP_QUERY) {
     // flags int32, collection name cstring, skip int32, limit int32, query
     const nameEnd = message.indexOf(0, 20)
-    const reply = BSON.serialize(answer(BSON.deserialize(message.subarray(nameEnd + 9))))
+    const reply = BSON.serialize(answer(BSON.deserialize(message.subarray(nameEnd + 9))) ?? {ok: 0})
     const head = Buffer.alloc(20)
     head.writeInt32LE(8, 0)
     head.writeInt32LE(1, 16)

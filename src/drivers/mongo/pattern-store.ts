@@ -1,5 +1,13 @@
-import {type AnyBulkWriteOperation, Binary, type Collection, MongoClient} from 'mongodb'
-import {UserError} from '../../domain/errors.ts'
+import {
+  type AnyBulkWriteOperation,
+  Binary,
+  type Collection,
+  MongoClient,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from 'mongodb'
+import {ExitCode, UserError} from '../../domain/errors.ts'
 import type {Observation, PatternWrite, StoredPattern, Tier} from '../../memory/pattern.ts'
 import {patternChecksum, vectorBytes, vectorOfBytes} from '../../memory/pattern-checksum.ts'
 import type {ChangeBatch, PatternStore, StoreReport} from '../../memory/pattern-store.ts'
@@ -56,7 +64,7 @@ export const openMongoPatternStore = async (options: MongoOptions): Promise<Patt
   })
   try {
     await client.connect()
-    const store = new MongoPatternStore(client, database)
+    const store = new MongoPatternStore(client, database, hostOf(url))
     await store.prepare()
     return store
   } catch (error) {
@@ -71,6 +79,27 @@ export const openMongoPatternStore = async (options: MongoOptions): Promise<Patt
 /** The URL without user and password. */
 const hostOf = (url: string): string => url.replace(/^(mongodb(?:\+srv)?:\/\/)[^@/]*@/, '$1')
 
+/** What the client's own repetition could not mend, as a UserError that names the server. Other errors pass as they are. */
+const explained = async <T>(host: string, run: () => Promise<T>): Promise<T> => {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) {
+      throw new UserError('MONGODB_UNREACHABLE', `lost MongoDB at ${host}: ${error.message}`, {
+        hints: ['check that the server runs; what was not written is kept and written with the next flush'],
+        exitCode: ExitCode.failure,
+        cause: error,
+      })
+    }
+    if (!(error instanceof MongoServerError)) throw error
+    throw new UserError('MONGODB_REFUSED', `MongoDB at ${host} refused a write: ${error.message}`, {
+      hints: ['check the server: its disk, its user rights, whether it is a primary'],
+      exitCode: ExitCode.failure,
+      cause: error,
+    })
+  }
+}
+
 class MongoPatternStore implements PatternStore {
   readonly kind = 'mongodb'
   readonly #client: MongoClient
@@ -78,7 +107,10 @@ class MongoPatternStore implements PatternStore {
   readonly #removals: Collection<RemovalDocument>
   readonly #meta: Collection<MetaDocument>
 
-  constructor(client: MongoClient, database: string | undefined) {
+  readonly #host: string
+
+  constructor(client: MongoClient, database: string | undefined, host: string) {
+    this.#host = host
     const db = client.db(database)
     this.#client = client
     this.#patterns = db.collection('patterns')
@@ -93,6 +125,10 @@ class MongoPatternStore implements PatternStore {
 
   readonly apply = async (writes: readonly PatternWrite[]): Promise<number> => {
     if (writes.length === 0) return this.revision()
+    return explained(this.#host, () => this.#write(writes))
+  }
+
+  async #write(writes: readonly PatternWrite[]): Promise<number> {
     const started = await this.#meta.findOneAndUpdate(
       {_id: 'revision'},
       {$inc: {count: 1, pending: 1}},

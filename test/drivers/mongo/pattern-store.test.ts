@@ -80,6 +80,45 @@ describe('MongoDB over the wire, against a double', () => {
     expect(await shared.store.verify()).toEqual({patterns: 1, observations: 1, problems: []})
   })
 
+  test.each(['update', 'findAndModify'])(
+    'a %s whose answer is lost is sent again by its number, and counts once',
+    async command => {
+      await using double = await startMongoDouble({replicaSet: true})
+      await using shared = await openSharedBank(await openMongoPatternStore({url: double.url}), {
+        index: createExactIndex(256),
+      })
+      shared.bank.add(pattern)
+      await shared.flush()
+      shared.bank.recordUse(['p1'], 3_000)
+      double.dropAnswerTo(command)
+      await shared.flush()
+      const documents = []
+      for await (const {changed} of shared.store.changesSince(0)) documents.push(...changed)
+      expect(documents).toMatchObject([{id: 'p1', uses: 1, lastUseUs: 3_000}])
+      expect(await shared.store.revision()).toBe(2)
+    },
+  )
+
+  test('a primary that steps down in the middle is asked again', async () => {
+    await using double = await startMongoDouble({replicaSet: true})
+    await using store = await openMongoPatternStore({url: double.url})
+    const error = {code: 189, codeName: 'PrimarySteppedDown', errorLabels: ['RetryableWriteError']}
+    double.failOnce('update', error)
+    await store.apply([{op: 'add', pattern}])
+    expect(await store.count()).toBe(1)
+  })
+
+  test('a server that refuses is named, with what to do', async () => {
+    await using double = await startMongoDouble()
+    await using store = await openMongoPatternStore({url: double.url})
+    double.failOnce('update', {code: 14_031, codeName: 'OutOfDiskSpace'})
+    await expect(store.apply([{op: 'add', pattern}])).rejects.toMatchObject({
+      ...{name: 'UserError', code: 'MONGODB_REFUSED', message: expect.stringContaining('OutOfDiskSpace')},
+    })
+    await store.apply([{op: 'add', pattern}])
+    expect(await store.count()).toBe(1)
+  })
+
   test('asks for writes that a majority has in its journal', async () => {
     await using double = await startMongoDouble()
     await using store = await openMongoPatternStore({url: double.url})
