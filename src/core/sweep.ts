@@ -32,7 +32,7 @@ export interface SweepSummary {
   readonly best: ShownTrial | null
   /** Probability that the best's Sharpe ratio is above what the best of so many shows by chance. */
   readonly deflatedSharpe: number | null
-  /** Probability that the best in one half of the time is below the median in the other (CSCV); null with too little data. */
+  /** Probability that the best in one half of the time is below the median in the other (purged CSCV); null with too little data. */
   readonly overfitting: number | null
   /** Mean Sharpe ratio at each value of each parameter. */
   readonly sensitivity: Readonly<
@@ -137,7 +137,11 @@ const overfittingOf = (results: readonly TrialResult[]): number | null => {
   const comparable = results.filter(({returns}) => returns.length === periods)
   return comparable.length < 2 || periods < 20
     ? null
-    : overfittingProbability(comparable.map(({returns}) => returns)).probability
+    : overfittingProbability(
+        comparable.map(({returns}) => returns),
+        10,
+        periods >= 30 ? 1 : 0,
+      ).probability
 }
 
 const sensitivityOf = (results: readonly TrialResult[], skip: number): SweepSummary['sensitivity'] => {

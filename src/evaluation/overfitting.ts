@@ -15,15 +15,20 @@ export interface OverfittingResult {
 /**
  * Probability of back-test overfitting by combinatorially symmetric cross-validation (Bailey, Borwein, López de Prado and
  * Zhu 2015). `returns[n][t]` is the return of configuration n in period t; the periods are cut into `blocks` (even), every
- * half of them is once the sample that chooses. Performance is the Sharpe ratio.
+ * half of them is once the sample that chooses. Performance is the Sharpe ratio. `purge` periods are dropped where a block
+ * of the other sample ends: what was held over the seam would be in both (López de Prado 2018, ch. 7).
  */
-export const overfittingProbability = (returns: readonly ArrayLike<number>[], blocks = 10): OverfittingResult => {
+export const overfittingProbability = (
+  returns: readonly ArrayLike<number>[],
+  blocks = 10,
+  purge = 0,
+): OverfittingResult => {
   const count = returns.length
   const periods = returns[0]?.length ?? 0
   if (count < 2) throw new RangeError(`overfitting needs at least 2 configurations, was ${count}`)
-  if (blocks % 2 !== 0 || blocks < 2 || periods < 2 * blocks)
+  if (blocks % 2 !== 0 || blocks < 2 || periods < (2 + purge) * blocks)
     throw new RangeError(
-      `need an even number of blocks of at least 2 periods, was ${blocks} blocks of ${periods} periods`,
+      `need an even number of blocks of at least ${2 + purge} periods, was ${blocks} blocks of ${periods} periods`,
     )
   if (returns.some(r => r.length !== periods)) throw new RangeError('all configurations must have the same periods')
   const edges = Array.from({length: blocks + 1}, (_, b) => Math.floor((b * periods) / blocks))
@@ -33,7 +38,7 @@ export const overfittingProbability = (returns: readonly ArrayLike<number>[], bl
   const outSample: number[] = []
   choices.forEach((chosen, split) => {
     const isIn = Array.from({length: blocks}, (_, b) => chosen.includes(b))
-    const performance = (wantIn: boolean) => returns.map(r => sharpeOn(r, edges, isIn, wantIn))
+    const performance = (wantIn: boolean) => returns.map(r => sharpeOn(r, edges, isIn, wantIn, purge))
     const inside = performance(true)
     const outside = performance(false)
     const best = inside.indexOf(Math.max(...inside))
@@ -57,11 +62,13 @@ const sharpeOn = (
   edges: readonly number[],
   isIn: readonly boolean[],
   wantIn: boolean,
+  purge: number,
 ): number => {
   const values: number[] = []
   for (let b = 0; b < isIn.length; b++) {
     if (isIn[b] !== wantIn) continue
-    for (let t = edges[b]!; t < edges[b + 1]!; t++) values.push(r[t]!)
+    const from = edges[b]! + (b > 0 && isIn[b - 1] !== wantIn ? purge : 0)
+    for (let t = from; t < edges[b + 1]!; t++) values.push(r[t]!)
   }
   const {mean, deviation} = moments(values)
   return deviation > 0 ? mean / deviation : 0

@@ -8,6 +8,7 @@ import {breakdown, hourOf} from '../../src/evaluation/breakdown.ts'
 import {capacity} from '../../src/evaluation/capacity.ts'
 import {crisisTable, WORST_MARKET} from '../../src/evaluation/crises.ts'
 import {indexReturns} from '../../src/evaluation/market-index.ts'
+import {overfittingProbability} from '../../src/evaluation/overfitting.ts'
 import {REGIME_LOOKBACK, regimesOf, regimeTable} from '../../src/evaluation/regimes.ts'
 import type {RoundTrip} from '../../src/evaluation/round-trips.ts'
 import {tradeOrder} from '../../src/evaluation/trade-order.ts'
@@ -164,4 +165,14 @@ test('PriceRecorder keeps each stretch’s last price, within its bound, and cou
   // 10,000 seconds from 2001-09-09T01:46:40Z: one day.
   expect(recorder.dailyLots(0)).toBe(30_000)
   expect(recorder.series(1)).toEqual({tsUs: [], price: []})
+})
+
+test('purging drops what a seam would put into both samples of an overfitting test', () => {
+  const rng = createRng(8, 'pbo')
+  const clean = Array.from({length: 6}, () => Array.from({length: 100}, () => rng.normal()))
+  // Of two blocks the second starts at period 50, right after the other sample: only a purged test is blind to it.
+  const spoilt = clean.map((returns, k) => (k === 0 ? returns.map((r, t) => (t === 50 ? 1e3 : r)) : returns))
+  expect(overfittingProbability(spoilt, 2, 1)).toEqual(overfittingProbability(clean, 2, 1))
+  expect(overfittingProbability(spoilt, 2, 0)).not.toEqual(overfittingProbability(clean, 2, 0))
+  expect(() => overfittingProbability(clean, 50, 1)).toThrow(/at least 3 periods/)
 })
