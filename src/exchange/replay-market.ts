@@ -1,5 +1,5 @@
 import {aggressorOfExecution, applyRow, createMarketState, type MarketState} from '../data/market-state.ts'
-import {Depth, EventKind, emptyChunk, OrderAction, type TapeChunk} from '../data/tape.ts'
+import {Depth, EventKind, emptyChunk, Notice, OrderAction, type TapeChunk} from '../data/tape.ts'
 import {type Instrument, InstrumentTable} from '../domain/instrument.ts'
 import {US_PER_MINUTE} from '../domain/units.ts'
 import {listedInstrument} from './assets.ts'
@@ -187,6 +187,16 @@ class ReplayReader {
           chunk.v2[row]! * factor,
           chunk.v3[row]! * factor,
         ])
+        return
+      case EventKind.notice:
+        // Bands and halts are the venue's to honour; splits and dividends of a tape are the back-test's to book.
+        if (chunk.flags[row] === Notice.status || chunk.flags[row] === Notice.band)
+          this.#put(atUs, EventKind.notice, to, chunk.flags[row]!, [
+            chunk.v0[row]!,
+            chunk.v1[row]!,
+            chunk.v2[row]!,
+            chunk.v3[row]!,
+          ])
         return
       case EventKind.option:
         this.#put(atUs, EventKind.option, to, 0, [

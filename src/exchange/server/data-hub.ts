@@ -1,4 +1,4 @@
-import {EventKind, type TapeChunk} from '../../data/tape.ts'
+import {EventKind, Notice, type TapeChunk} from '../../data/tape.ts'
 import type {Asset} from '../assets.ts'
 import type {PaperExchange} from '../exchange.ts'
 import type {StoredBar} from '../market-store.ts'
@@ -42,6 +42,10 @@ export class DataHub {
   onRow(chunk: TapeChunk, row: number): void {
     if (this.#sessions.size === 0) return
     const kind = chunk.kind[row]
+    if (kind === EventKind.notice) {
+      this.#onNotice(chunk, row)
+      return
+    }
     const isQuote = kind === EventKind.quote || kind === EventKind.option
     if (!isQuote && kind !== EventKind.trade) return
     const instrument = chunk.instrument[row] as number
@@ -84,11 +88,40 @@ export class DataHub {
     }
   }
 
+  /** A halt or a resumption that the market says, and the prices between which it lets a share trade. */
+  #onNotice(chunk: TapeChunk, row: number): void {
+    const instrument = chunk.instrument[row] as number
+    if (chunk.flags[row] === Notice.status) {
+      this.#tellStatus(instrument, chunk.v0[row] === 1)
+      return
+    }
+    if (chunk.flags[row] !== Notice.band) return
+    const asset = this.#asset(instrument)
+    const message = marketMessage(
+      {
+        T: 'l',
+        S: asset.instrument.symbol,
+        u: priceNumber(asset, chunk.v3[row] as number),
+        d: priceNumber(asset, chunk.v2[row] as number),
+        i: 'B',
+        t: new Timestamp(chunk.tsUs[row] as number),
+        z: asset.tape,
+      },
+      this.writer,
+    )
+    for (const session of this.#sessions) if (session.wants('lulds', instrument)) session.push(message)
+  }
+
   /** A share that nobody quotes on either side is halted; the next quote resumes it. */
   #watchHalt(instrument: number, {bidLots, askLots}: Level): void {
     const isHalted = bidLots === 0 && askLots === 0
+    if (this.#asset(instrument).instrument.kind !== 'crypto') this.#tellStatus(instrument, isHalted)
+  }
+
+  /** Each change once, whoever noticed it first. */
+  #tellStatus(instrument: number, isHalted: boolean): void {
     const asset = this.#asset(instrument)
-    if (isHalted === (this.#isHalted[instrument] === 1) || asset.instrument.kind === 'crypto') return
+    if (isHalted === (this.#isHalted[instrument] === 1)) return
     this.#isHalted[instrument] = isHalted ? 1 : 0
     const message = marketMessage(
       {
