@@ -40,16 +40,20 @@ or drifts: nothing is written then and the exit code is 1.`
       import('../core/parse-number.ts'),
     ])
     const folder = path.join(config.home, 'models')
-    const result = await optimizeModel(loadModel(args.model, folder), {
+    const request = {
       out: flags.out ?? folder,
       precision: flags.precision,
       maxDrift: parseNumber('--max-drift', flags['max-drift'], {min: 0, max: 1}),
-      devices: flags.device === undefined ? ['tensorrt', 'cuda', 'cpu'] : [flags.device],
+      devices: flags.device === undefined ? (['tensorrt', 'cuda', 'cpu'] as const) : [flags.device],
       ...(flags.data === undefined ? {} : {data: flags.data}),
       windows: flags.windows,
       runs: flags.runs,
       seed: config.seed,
-    })
+    }
+    const {isEmbedder} = await import('../core/embedder-file.ts')
+    const result = isEmbedder(args.model, folder)
+      ? await (await import('../core/optimize-embedder.ts')).optimizeEmbedder(args.model, folder, request)
+      : await optimizeModel(loadModel(args.model, folder), request)
     for (const {device, reason} of result.skipped) this.note(`${device} is not available: ${reason}`)
     this.log(table(result))
     if (!result.accepted) process.exitCode = 1

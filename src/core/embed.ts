@@ -5,17 +5,17 @@ import {Rejects, readNdjson} from '../data/ndjson.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {EMBEDDING_WIDTH} from '../models/embedder.ts'
-import {runEmbedder} from '../models/embedder-trainer.ts'
+import {runEmbedders} from '../models/embedder-trainer.ts'
 import {sha256} from '../models/model-file.ts'
+import type {SurfacePrior} from '../models/surface-prior.ts'
 import type {GraphSession} from '../nn/execution.ts'
-import {readOnnx} from '../nn/onnx-reader.ts'
+import {americanChainGreeks} from '../options/american-chain.ts'
 import {buildChain} from '../options/chain.ts'
-import {chainGreeks} from '../options/chain-greeks.ts'
 import {chainTensor} from '../options/chain-tensor.ts'
 import type {OptionQuote} from '../options/option-quote.ts'
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
+import {readEmbedder} from './embedder-file.ts'
 import {inputName, openInput} from './open-input.ts'
-import {CHAIN_LAYOUT} from './train-embedder.ts'
 
 export interface EmbeddingRecord {
   readonly kind: 'embedding'
@@ -62,46 +62,45 @@ export interface Embedder extends Disposable {
 /** Opens an embedder file, and refuses one that was made for another chain layout. */
 export const openEmbedder = (bytes: Uint8Array, name: string): Embedder => {
   const session = openOrtSession(bytes, {threads: 1})
-  requireLayout(bytes, name)
+  const {prior} = readEmbedder(bytes, name)
   const modelHash = sha256(bytes)
-  return {modelHash, embed: quotes => embedChain(session, modelHash, quotes), [Symbol.dispose]: () => session.dispose()}
+  return {
+    modelHash,
+    embed: quotes => embedChains(session, modelHash, prior, [quotes])[0],
+    [Symbol.dispose]: () => session.dispose(),
+  }
 }
 
-const requireLayout = (bytes: Uint8Array, name: string): void => {
-  const text = readOnnx(bytes).metadata['gpi.embedder']
-  const layout = text === undefined ? undefined : (JSON.parse(text) as {layout?: string}).layout
-  if (layout === CHAIN_LAYOUT) return
-  const reason = text === undefined ? 'is not an embedder' : 'was trained on another layout of chains'
-  throw new UserError('MODEL_FEATURES_MISMATCH', `${name} ${reason}`, {
-    hints: ['train one: gpi train embedder --data DIR'],
-    exitCode: ExitCode.invalidData,
+/** Chains in, one record each; undefined where a chain has no usable expiry. All in one run of the model. */
+export const embedChains = (
+  session: GraphSession,
+  modelHash: string,
+  prior: SurfacePrior,
+  chains: readonly (readonly OptionQuote[])[],
+): (Omit<EmbeddingRecord, 'cached'> | undefined)[] => {
+  const read = chains.map(quotes => {
+    const chain = buildChain(quotes)
+    const {symbol, tsUs} = chain
+    return {symbol, tsUs, tensor: chainTensor(americanChainGreeks(chain))}
+  })
+  const usable = read.filter(({tensor}) => tensor.rowMask.some(row => row === 1))
+  const outputs = usable.length === 0 ? [] : runEmbedders(session, usable, prior)
+  return read.map(chain => {
+    const at = usable.indexOf(chain)
+    return at < 0 ? undefined : recordOf(chain, outputs[at] as Readonly<Record<string, Float32Array>>, modelHash)
   })
 }
 
-const embedChain = (
-  session: GraphSession,
+const recordOf = (
+  {symbol, tsUs}: {readonly symbol: string; readonly tsUs: number},
+  outputs: Readonly<Record<string, Float32Array>>,
   modelHash: string,
-  quotes: readonly OptionQuote[],
-): Omit<EmbeddingRecord, 'cached'> | undefined => {
-  const chain = buildChain(quotes)
-  const tensor = chainTensor(chainGreeks(chain))
-  if (!tensor.rowMask.some(row => row === 1)) return undefined
-  const sample = {
-    symbol: chain.symbol,
-    tsUs: chain.tsUs,
-    quotes: quotes.length,
-    tensor,
-    sentiment: 0,
-    regime: -1,
-    volatility30: Number.NaN,
-    arbitrage: 0,
-  }
-  const outputs = runEmbedder(session, sample, new Uint8Array(tensor.mask.length))
+): Omit<EmbeddingRecord, 'cached'> => {
   const regime = outputs['regime'] as Float32Array
   return {
     kind: 'embedding',
-    symbol: chain.symbol,
-    tsUs: chain.tsUs,
+    symbol,
+    tsUs,
     vector: Array.from(outputs['embedding'] as Float32Array),
     heads: {
       sentiment: outputs['sentiment']?.[0] as number,

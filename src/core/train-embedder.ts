@@ -2,25 +2,34 @@ import os from 'node:os'
 import path from 'node:path'
 import {performance} from 'node:perf_hooks'
 import {ExitCode, UserError} from '../domain/errors.ts'
+import {US_PER_DAY} from '../domain/units.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
-import {fitChainPca} from '../models/chain-pca.ts'
+import {fitChainPca, pcaReconstruct} from '../models/chain-pca.ts'
 import {type ChainSample, chainSample, REGIME_BOUNDS} from '../models/chain-sample.ts'
-import {EMBEDDING_WIDTH, embedderNetwork, startFromComponents} from '../models/embedder.ts'
+import {EMBEDDING_WIDTH, type EmbedderSpec, embedderNetwork} from '../models/embedder.ts'
 import {fitEmbedderScales} from '../models/embedder-data.ts'
-import {reconstructionError, runEmbedder, trainEmbedder, withSession} from '../models/embedder-trainer.ts'
+import {
+  type ReconstructionError,
+  reconstructionError,
+  runEmbedder,
+  trainEmbedder,
+  withSession,
+} from '../models/embedder-trainer.ts'
 import {classMetrics, type Metrics, rSquared} from '../models/metrics.ts'
 import {sha256} from '../models/model-file.ts'
+import {type SurfaceArbitrage, surfaceArbitrage} from '../models/surface-arbitrage.ts'
+import {encodePrior, fitSurfacePrior, mispricing, type SurfacePrior} from '../models/surface-prior.ts'
 import {exportInference} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {CELL_FEATURES, DEVIATIONS, EXPIRY_DAYS, ROW_FEATURES} from '../options/chain-tensor.ts'
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
+import {CHAIN_LAYOUT, type EmbedderDescription, embedderMetadata} from './embedder-file.ts'
 import {writeWhole} from './model-files.ts'
 import type {TrainHooks, TrainRequest} from './train-parts.ts'
 
-/** Layout the embedder is fed in; a change makes older embedders unusable, and refused. */
-export const CHAIN_LAYOUT = sha256(JSON.stringify({CELL_FEATURES, ROW_FEATURES, EXPIRY_DAYS, DEVIATIONS}))
 const ABLATION = [8, 16, 32, 64]
 const MIN_QUOTES = 30
+const NONE = new Uint8Array(EXPIRY_DAYS.length * DEVIATIONS.length)
 
 const bySize = {
   small: {width: 64, layers: 2, heads: 4},
@@ -33,13 +42,18 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
   hooks.onProgress({phase: 'data', step: 0, total: request.maxSteps})
   const samples = await loadChains(request)
   const {train, valid, test} = splitChains(samples)
-  const spec = {...bySize[request.size], dimension: EMBEDDING_WIDTH, ...fitEmbedderScales(train)}
+  const spec: EmbedderSpec = {
+    ...bySize[request.size],
+    dimension: EMBEDDING_WIDTH,
+    ...fitEmbedderScales(train),
+    prior: fitSurfacePrior(train, request.seed),
+  }
   const options = {
     seed: request.seed,
-    batch: Math.min(request.batch, 64),
+    batch: Math.min(request.batch, 32),
     maxSteps: request.maxSteps,
-    learningRate: 5e-4,
-    validateEvery: request.validateEvery,
+    learningRate: 1e-3,
+    validateEvery: Math.min(request.validateEvery, 50),
     patience: request.patience,
   }
   const onStep =
@@ -52,36 +66,41 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
   const pca = fitChainPca(train, EMBEDDING_WIDTH)
   const started = performance.now()
   const {weights, steps, loss, parameters} = trainEmbedder(
-    network,
+    spec,
     train,
     valid,
     options,
     openOrtSession,
-    weights => startFromComponents(weights, pca, spec.cellScale[0] as number, EMBEDDING_WIDTH),
     onStep(request.maxSteps),
   )
   const stepMs = Number(((performance.now() - started) / steps).toFixed(3))
   const measured = withSession(network, weights, openOrtSession, session => ({
-    valid: reconstructionError(session, valid, request.seed, pca),
-    test: reconstructionError(session, test, request.seed, pca),
-    heads: measureHeads(train, test, sample => runEmbedder(session, sample, new Uint8Array(sample.tensor.mask.length))),
+    valid: reconstructionError(session, valid, spec.prior, request.seed, pca),
+    test: reconstructionError(session, test, spec.prior, request.seed, pca),
+    arbitrageRate: {
+      quotes: surfaceArbitrage(test, ({tensor}) => tensor.cells.filter((_, i) => i % CELL_FEATURES.length === 0)),
+      model: surfaceArbitrage(
+        test,
+        sample => runEmbedder(session, sample, spec.prior, NONE)['volatility'] as Float32Array,
+      ),
+      pca: surfaceArbitrage(test, sample => pcaReconstruct(pca, sample, NONE)),
+    },
+    heads: measureHeads(train, test, spec.prior, sample => runEmbedder(session, sample, spec.prior, NONE)),
   }))
   const ablation =
     request.folds === 0
       ? undefined
       : ABLATION.map(dimension => {
-          const smaller = embedderNetwork({...spec, dimension})
-          const start = (weights: Map<string, Float32Array>): void =>
-            startFromComponents(weights, pca, spec.cellScale[0] as number, dimension)
-          const trained = trainEmbedder(smaller, train, valid, options, openOrtSession, start, onStep(request.maxSteps))
-          const error = withSession(smaller, trained.weights, openOrtSession, session =>
-            reconstructionError(session, test, request.seed, fitChainPca(train, dimension)),
+          const smaller = {...spec, dimension}
+          const trained = trainEmbedder(smaller, train, valid, options, openOrtSession, onStep(request.maxSteps))
+          const error = withSession(embedderNetwork(smaller), trained.weights, openOrtSession, session =>
+            reconstructionError(session, test, spec.prior, request.seed, fitChainPca(train, dimension)),
           )
           return {dimension, volPoints: error.model, pcaVolPoints: error.pca}
         })
 
   const dataHash = sha256(samples.map(({symbol, tsUs, quotes}) => `${symbol}/${tsUs}/${quotes}`).join())
-  const description = {
+  const description: EmbedderDescription = {
     name: 'embedder',
     architecture: 'chain-encoder',
     size: request.size,
@@ -90,7 +109,7 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     layout: CHAIN_LAYOUT,
     precision: 'float32',
   }
-  const bytes = writeOnnx(exportInference(network, weights, {'gpi.embedder': JSON.stringify(description)}))
+  const bytes = writeOnnx(exportInference(network, weights, embedderMetadata(description, encodePrior(spec.prior))))
   const modelPath = path.join(request.out, 'embedder.onnx')
   const cardPath = path.join(request.out, 'embedder.card.json')
   const verdict = verdictOf(measured)
@@ -101,12 +120,15 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     data: {
       dataHash,
       chains: {train: span(train), valid: span(valid), test: span(test)},
+      // Trained or selected on: `gpi evaluate` leaves it out.
+      seen: [...new Set([...train, ...valid].map(chainDay))].sort(),
     },
     heads: {
       sentiment:
         'tanh of minus the mean put skew over the expiries (log volatility 1.15 and 0.85 deviations down less 0.85 up, around 0.3 in units of 0.3), computed from the whole chain; the head reads the embedding alone',
       volatilityRegime: `calm, normal, stressed: 30-day at-the-money volatility below ${REGIME_BOUNDS[0]}, below ${REGIME_BOUNDS[1]}, above`,
-      arbitrage: 'executable static-arbitrage violations after costs per hundred quotes, at most 1',
+      arbitrage:
+        'how far the quotes are off the surface they suggest: 1 − exp(−100·rms of log volatility); relative value before costs (what can be traded: gpi chain --violations)',
     },
     training: {
       steps,
@@ -145,16 +167,19 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
 
 export type EmbedderTrainResult = Awaited<ReturnType<typeof runEmbedderTraining>>
 
-const loadChains = async ({data, symbols}: TrainRequest): Promise<ChainSample[]> => {
+export const loadChains = async (
+  {data, symbols}: Pick<TrainRequest, 'data' | 'symbols'>,
+  atLeast = 10,
+): Promise<ChainSample[]> => {
   const samples: ChainSample[] = []
   for await (const quotes of chainsOf(catalogQuotes(data, symbols))) {
     if (quotes.length >= MIN_QUOTES) samples.push(chainSample(quotes))
   }
   const usable = samples.filter(({tensor}) => tensor.rowMask.some(row => row === 1))
-  if (usable.length >= 10) return usable.sort((a, b) => a.tsUs - b.tsUs)
+  if (usable.length >= atLeast) return usable.sort((a, b) => a.tsUs - b.tsUs)
   throw new UserError(
     'TOO_FEW_CHAINS',
-    `${data} holds ${usable.length} usable option chains; an embedder needs 10 or more`,
+    `${data} holds ${usable.length} usable option chains; ${atLeast} or more are needed`,
     {
       hints: ['ingest more: gpi ingest spx FILE --out DIR'],
       exitCode: ExitCode.invalidData,
@@ -162,16 +187,22 @@ const loadChains = async ({data, symbols}: TrainRequest): Promise<ChainSample[]>
   )
 }
 
-/** 60 % of the chains, then 15 %, then the rest, in time; a moment that is on a boundary goes to the earlier part. */
+/** 60 % of the days that have chains, then 15 %, then the rest: chains of one day are too alike to be on both sides. */
 const splitChains = (samples: readonly ChainSample[]) => {
-  const at = (share: number): number => (samples[Math.floor(share * samples.length)] as ChainSample).tsUs
+  const dayOf = ({tsUs}: ChainSample): number => Math.floor(tsUs / US_PER_DAY)
+  const days = [...new Set(samples.map(dayOf))]
+  const at = (share: number): number => days[Math.floor(share * days.length)] as number
   const [validFrom, testFrom] = [at(0.6), at(0.75)]
   return {
-    train: samples.filter(({tsUs}) => tsUs <= validFrom),
-    valid: samples.filter(({tsUs}) => tsUs > validFrom && tsUs <= testFrom),
-    test: samples.filter(({tsUs}) => tsUs > testFrom),
+    train: samples.filter(sample => dayOf(sample) <= validFrom),
+    valid: samples.filter(sample => dayOf(sample) > validFrom && dayOf(sample) <= testFrom),
+    test: samples.filter(sample => dayOf(sample) > testFrom),
   }
 }
+
+/** `SPX 2019-06-03` */
+export const chainDay = ({symbol, tsUs}: Pick<ChainSample, 'symbol' | 'tsUs'>): string =>
+  `${symbol} ${new Date(tsUs / 1000).toISOString().slice(0, 10)}`
 
 const span = (samples: readonly ChainSample[]) => ({
   count: samples.length,
@@ -180,9 +211,10 @@ const span = (samples: readonly ChainSample[]) => ({
   symbols: [...new Set(samples.map(({symbol}) => symbol))],
 })
 
-const measureHeads = (
+export const measureHeads = (
   train: readonly ChainSample[],
   test: readonly ChainSample[],
+  prior: SurfacePrior,
   run: (sample: ChainSample) => Readonly<Record<string, Float32Array>>,
 ) => {
   const outputs = test.map(run)
@@ -222,11 +254,11 @@ const measureHeads = (
       scalar('sentiment'),
     ),
     arbitrageError: meanError(
-      test.map(({arbitrage}) => arbitrage),
+      test.map(({tensor}) => mispricing(prior, tensor)),
       scalar('arbitrage'),
     ),
     arbitrageR2: rSquared(
-      test.map(({arbitrage}) => arbitrage),
+      test.map(({tensor}) => mispricing(prior, tensor)),
       scalar('arbitrage'),
     ),
   }
@@ -253,17 +285,30 @@ const nearestRegime = ({tensor}: ChainSample): number => {
 const verdictOf = ({
   test,
   heads,
+  arbitrageRate,
 }: {
-  readonly test: {model: number; refit: number; pca: number}
+  readonly arbitrageRate: Readonly<Record<'quotes' | 'model' | 'pca', SurfaceArbitrage>>
+  readonly test: ReconstructionError
   readonly heads: ReturnType<typeof measureHeads>
 }): string[] => {
-  const against = (name: string, error: number): string =>
-    `${test.model < error ? 'beats' : 'does NOT beat'} ${name}: hidden cells ${test.model.toFixed(3)} vol points against ${error.toFixed(3)}`
   const {model, baselines} = heads.regime
   return [
-    against('the smile refit', test.refit),
-    against('principal components', test.pca),
+    ...reconstructionVerdict(test),
     `regime head: macro-F1 ${model.macroF1.toFixed(3)}, majority ${baselines.majority.macroF1.toFixed(3)}, persistence ${baselines.persistence.macroF1.toFixed(3)}, read off the row nearest to 30 days ${baselines.linear.macroF1.toFixed(3)}`,
     `sentiment head R² ${heads.sentimentR2.toFixed(3)}, arbitrage head R² ${heads.arbitrageR2.toFixed(3)}; mean errors ${heads.sentimentError.toFixed(3)} and ${heads.arbitrageError.toFixed(4)}`,
+    `rebuilt surfaces break convexity at ${percent(arbitrageRate.model.butterfly)} of strikes (quotes ${percent(arbitrageRate.quotes.butterfly)}, components ${percent(arbitrageRate.pca.butterfly)}) and fall in time at ${percent(arbitrageRate.model.calendar)} (${percent(arbitrageRate.quotes.calendar)}, ${percent(arbitrageRate.pca.calendar)})`,
   ]
 }
+
+/** Whether hidden cells are rebuilt better than by each of the three other ways. */
+export const reconstructionVerdict = ({model, refit, pca, kriging}: ReconstructionError): string[] => {
+  const against = (name: string, error: number): string =>
+    `${model < error ? 'beats' : 'does NOT beat'} ${name}: hidden cells ${model.toFixed(3)} vol points against ${error.toFixed(3)}`
+  return [
+    against('the smile refit', refit),
+    ...(Number.isNaN(pca) ? [] : [against('principal components', pca)]),
+    against('its own prior without the network', kriging),
+  ]
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`

@@ -1,12 +1,11 @@
 // Cells are indexed inside their bounds, hence the `!`.
 
+import {americanChainGreeks} from '../options/american-chain.ts'
 import {buildChain} from '../options/chain.ts'
 import {type ChainFeatures, chainFeatures} from '../options/chain-features.ts'
-import {chainGreeks} from '../options/chain-greeks.ts'
 import {type ChainTensor, chainTensor, DEVIATIONS, TENSOR_SHAPE} from '../options/chain-tensor.ts'
 import type {OptionQuote} from '../options/option-quote.ts'
 import {sliceSmiles} from '../options/slice-smile.ts'
-import {findViolations} from '../options/violations.ts'
 
 const {rows: ROWS, columns: COLUMNS, cellFeatures: CELLS} = TENSOR_SHAPE
 
@@ -25,18 +24,15 @@ export interface ChainSample {
   readonly regime: number
   /** 30-day at-the-money volatility, annual; NaN where the chain does not say. */
   readonly volatility30: number
-  /** Executable violations after costs per hundred quotes, at most 1. */
-  readonly arbitrage: number
 }
 
 /** Analyses a chain once, for its tensor and the targets. Throws RangeError on an empty chain or several underlyings. */
 export const chainSample = (quotes: readonly OptionQuote[]): ChainSample => {
   const chain = buildChain(quotes)
-  const analysis = chainGreeks(chain)
+  const analysis = americanChainGreeks(chain)
   const smiles = sliceSmiles(analysis)
   const tensor = chainTensor(analysis, smiles)
   const features: ChainFeatures = chainFeatures(analysis, Number.NaN, smiles)
-  const violations = findViolations(chain, analysis.forwards)
   return {
     symbol: chain.symbol,
     tsUs: chain.tsUs,
@@ -45,7 +41,6 @@ export const chainSample = (quotes: readonly OptionQuote[]): ChainSample => {
     sentiment: sentimentOf(tensor),
     regime: regimeOf(features.volatility30),
     volatility30: features.volatility30,
-    arbitrage: Math.min(1, (100 * violations.length) / Math.max(1, chain.quotes.length)),
   }
 }
 
@@ -65,14 +60,17 @@ export const reshapedSample = (sample: ChainSample, level: number, steepness: nu
   return {...sample, tensor: changed, sentiment: sentimentOf(changed), regime: regimeOf(volatility30), volatility30}
 }
 
+/** The sample with the targets that its tensor's smiles mean. */
+export const retargeted = (sample: ChainSample): ChainSample => ({...sample, sentiment: sentimentOf(sample.tensor)})
+
 const regimeOf = (volatility: number): number => {
   if (!Number.isFinite(volatility)) return -1
   return volatility < REGIME_BOUNDS[0] ? 0 : volatility < REGIME_BOUNDS[1] ? 1 : 2
 }
 
 const column = (deviation: number): number => DEVIATIONS.indexOf(deviation)
-const DOWN = [column(-1.15), column(-0.85)]
-const UP = [column(0.85)]
+export const SKEW_DOWN: readonly number[] = [column(-1.15), column(-0.85)]
+export const SKEW_UP: readonly number[] = [column(0.85)]
 
 const sentimentOf = ({cells, mask}: ChainTensor): number => {
   let [skew, count] = [0, 0]
@@ -86,7 +84,7 @@ const sentimentOf = ({cells, mask}: ChainTensor): number => {
     return n === 0 ? undefined : sum / n
   }
   for (let row = 0; row < ROWS; row++) {
-    const [down, up] = [mean(row, DOWN), mean(row, UP)]
+    const [down, up] = [mean(row, SKEW_DOWN), mean(row, SKEW_UP)]
     if (down === undefined || up === undefined) continue
     skew += down - up
     count++

@@ -1,8 +1,16 @@
 // Cells are indexed inside their bounds, hence the `!`.
 import type {Rng} from '../domain/rng.ts'
 import {DEVIATIONS, TENSOR_SHAPE} from '../options/chain-tensor.ts'
-import type {ChainSample} from './chain-sample.ts'
+import {type ChainSample, retargeted} from './chain-sample.ts'
 import type {EmbedderSpec} from './embedder.ts'
+import {
+  drawnSurface,
+  mispricing,
+  PRIOR_RANK,
+  posteriorCoordinates,
+  randomSurface,
+  type SurfacePrior,
+} from './surface-prior.ts'
 
 const {rows: ROWS, columns: COLUMNS, cellFeatures: CELLS, rowFeatures: ROW_WIDTH} = TENSOR_SHAPE
 const GRID = ROWS * COLUMNS
@@ -10,9 +18,8 @@ const GRID = ROWS * COLUMNS
 /** Cells to hide of one chain: 1 hides. Only cells that are there; never a row's at-the-money column. */
 export const drawHidden = ({tensor}: ChainSample, share: number, rng: Rng): Uint8Array => {
   const hidden = new Uint8Array(GRID)
-  const anchor = DEVIATIONS.indexOf(0)
   for (let cell = 0; cell < GRID; cell++) {
-    if (tensor.mask[cell] === 1 && cell % COLUMNS !== anchor && rng.uniform() < share) hidden[cell] = 1
+    if (tensor.mask[cell] === 1 && cell % COLUMNS !== ANCHOR && rng.uniform() < share) hidden[cell] = 1
   }
   return hidden
 }
@@ -24,6 +31,7 @@ export const allocateEmbedderBatch = (size: number) => ({
   mask: new Float32Array(size * GRID),
   rows: new Float32Array(size * ROWS * ROW_WIDTH),
   'row-mask': new Float32Array(size * ROWS),
+  posterior: new Float32Array(size * PRIOR_RANK),
   'volatility-target': new Float32Array(size * GRID),
   'volatility-weight': new Float32Array(size * GRID),
   'sentiment-target': new Float32Array(size),
@@ -38,10 +46,14 @@ export const putSample = (
   batch: EmbedderBatch,
   at: number,
   sample: ChainSample,
+  prior: SurfacePrior,
   hidden: Uint8Array,
   dropped?: Uint8Array,
 ): void => {
   const {tensor} = sample
+  const unseen =
+    dropped === undefined ? hidden : hidden.map((value, cell) => value | dropped[Math.floor(cell / COLUMNS)]!)
+  batch.posterior.set(posteriorCoordinates(prior, tensor, unseen), at * PRIOR_RANK)
   for (let row = 0; row < ROWS; row++) {
     const isGone = dropped?.[row] === 1
     batch['row-mask'][at * ROWS + row] = isGone ? 0 : tensor.rowMask[row]!
@@ -60,12 +72,41 @@ export const putSample = (
     }
   }
   batch['sentiment-target'][at] = sample.sentiment
-  batch['arbitrage-target'][at] = sample.arbitrage
+  batch['arbitrage-target'][at] = mispricing(prior, tensor)
   batch['regime-target'].fill(0, 3 * at, 3 * at + 3)
   if (sample.regime >= 0) batch['regime-target'][3 * at + sample.regime] = 1
   batch['regime-weight'][at] = sample.regime >= 0 ? 1 : 0
   batch.weight[at] = 1
 }
+
+/**
+ * The chain with another surface in place of its own, a random one or a draw from the prior: its expiries, gaps, spreads and
+ * sizes stay. Quotes are off the surface by the noise that the spreads suggest.
+ */
+export const transplanted = (sample: ChainSample, prior: SurfacePrior, rng: Rng): ChainSample => {
+  const surface = rng.uniform() < 0.5 ? randomSurface(rng) : drawnSurface(prior, rng)
+  const cells = sample.tensor.cells.slice()
+  for (let cell = 0; cell < GRID; cell++) {
+    if (sample.tensor.mask[cell] !== 1 || cell % COLUMNS === ANCHOR) continue
+    const noise = 0.003 + 0.2 * cells[cell * CELLS + 1]!
+    cells[cell * CELLS] = surface[cell]! + noise * rng.normal()
+  }
+  return retargeted({...sample, tensor: {...sample.tensor, cells}})
+}
+
+/** The chain with its quotes off by more than they are: by one scale all over, and one expiry as a whole. */
+export const roughened = (sample: ChainSample, rng: Rng): ChainSample => {
+  const scale = 0.01 * Math.exp(0.8 * rng.normal())
+  const row = rng.below(ROWS)
+  const shift = scale * rng.normal()
+  const cells = sample.tensor.cells.slice()
+  for (let cell = 0; cell < GRID; cell++) {
+    if (sample.tensor.mask[cell] !== 1 || cell % COLUMNS === ANCHOR) continue
+    cells[cell * CELLS]! += scale * rng.normal() + (Math.floor(cell / COLUMNS) === row ? shift : 0)
+  }
+  return retargeted({...sample, tensor: {...sample.tensor, cells}})
+}
+const ANCHOR = DEVIATIONS.indexOf(0)
 
 /** Scales of the inputs, from the training chains alone. */
 export const fitEmbedderScales = (

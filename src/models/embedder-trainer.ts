@@ -8,15 +8,25 @@ import {warmupCosine} from '../nn/schedule.ts'
 import {TENSOR_SHAPE} from '../options/chain-tensor.ts'
 import {type ChainPca, pcaReconstruct} from './chain-pca.ts'
 import {type ChainSample, reshapedSample} from './chain-sample.ts'
-import {EMBEDDER_INPUTS, embedderObjective, RECONSTRUCTION_LOSS} from './embedder.ts'
+import {
+  EMBEDDER_INPUTS,
+  type EmbedderSpec,
+  embedderNetwork,
+  embedderObjective,
+  RECONSTRUCTION_LOSS,
+  startFromPrior,
+} from './embedder.ts'
 import {
   allocateEmbedderBatch,
   drawHidden,
   type EmbedderBatch,
   putSample,
   refitSmiles,
+  roughened,
   rowVolatility,
+  transplanted,
 } from './embedder-data.ts'
+import {mispricing, posteriorCoordinates, type SurfacePrior, surfaceAt} from './surface-prior.ts'
 
 const {rows: ROWS, columns: COLUMNS, cellFeatures: CELLS} = TENSOR_SHAPE
 const GRID = ROWS * COLUMNS
@@ -30,35 +40,37 @@ export interface EmbedderTrainerOptions {
   readonly patience: number
 }
 
-/** Trains an embedder on chains whose cells are hidden at random; keeps the weights that rebuild held-out chains best. */
+/** Trains an embedder on chains whose cells are hidden at random; keeps the weights that do best on held-out chains. */
 export const trainEmbedder = (
-  network: Network,
+  spec: EmbedderSpec,
   train: readonly ChainSample[],
   valid: readonly ChainSample[],
   options: EmbedderTrainerOptions,
   open: OpenSession,
-  start: (weights: Map<string, Float32Array>) => void,
   onStep: (step: number, loss: number, validVolPoints?: number) => boolean,
 ) => {
+  const network = embedderNetwork(spec)
   const {seed, batch, maxSteps, learningRate, validateEvery, patience} = options
   const training = buildTraining(network, embedderObjective, {batch, ema: 0.99, weightDecay: 0.05})
   const session = open(writeOnnx(training.model), {threads: 1})
   const weights0 = initialWeights(training.parameters, createRng(seed, 'weights'))
-  start(weights0)
+  startFromPrior(weights0)
   const optimisation = new Optimisation(training, session, initialState(training, weights0))
   const buffer = allocateEmbedderBatch(batch)
   let best: {step: number; error: number; weights: Weights} | undefined
   let loss = Number.NaN
   for (let step = 0; step < maxSteps; step++) {
-    fillTraining(buffer, train, createRng(seed, `batch/${step}`))
+    fillTraining(buffer, train, spec.prior, createRng(seed, `batch/${step}`))
     const rate = warmupCosine(step, {peak: learningRate, warmup: 50, total: maxSteps})
     loss = optimisation.run(buffer, rate, createRng(seed, `dropout/${step}`)).parts[RECONSTRUCTION_LOSS]!
     const isCheck = (step + 1) % validateEvery === 0 || step + 1 === maxSteps
     if (isCheck) {
       const weights = optimisation.weights()
-      const error = withSession(network, weights, open, served => reconstructionError(served, valid, seed)).model
+      const {rebuilt, error} = withSession(network, weights, open, served =>
+        validationError(served, valid, spec.prior, seed),
+      )
       if (best === undefined || error < best.error) best = {step: step + 1, error, weights}
-      if (!onStep(step + 1, loss, error) || step + 1 - best.step >= patience * validateEvery) break
+      if (!onStep(step + 1, loss, rebuilt) || step + 1 - best.step >= patience * validateEvery) break
     } else if (step % 20 === 0 && !onStep(step + 1, loss)) break
   }
   const steps = optimisation.step
@@ -68,16 +80,36 @@ export const trainEmbedder = (
   return {weights, steps, loss, parameters}
 }
 
-const fillTraining = (batch: EmbedderBatch, samples: readonly ChainSample[], rng: Rng): void => {
+/** Hidden cells against what the prior alone makes of them, plus the mean errors of the three heads. */
+const validationError = (session: GraphSession, valid: readonly ChainSample[], prior: SurfacePrior, seed: number) => {
+  const {model, kriging} = reconstructionError(session, valid, prior, seed)
+  let heads = 0
+  for (const sample of valid) {
+    const outputs = runEmbedder(session, sample, prior, new Uint8Array(GRID))
+    heads +=
+      Math.abs(outputs['sentiment']![0]! - sample.sentiment) +
+      Math.abs(outputs['arbitrage']![0]! - mispricing(prior, sample.tensor))
+    if (sample.regime >= 0) heads += 1 - outputs['regime']![sample.regime]!
+  }
+  return {rebuilt: model, error: model / kriging + heads / Math.max(1, valid.length)}
+}
+
+const fillTraining = (batch: EmbedderBatch, samples: readonly ChainSample[], prior: SurfacePrior, rng: Rng): void => {
   for (let at = 0; at < batch.weight.length; at++) {
-    const level = 0.35 * rng.normal()
-    const steepness = Math.exp(0.25 * rng.normal())
-    const sample = reshapedSample(samples[rng.below(samples.length)]!, level, steepness)
+    const chosen = samples[rng.below(samples.length)]!
+    const drawn = rng.uniform() < TRANSPLANTED ? transplanted(chosen, prior, rng) : chosen
+    const quoted = rng.uniform() < ROUGHENED ? roughened(drawn, rng) : drawn
+    const sample = reshapedSample(quoted, 0.35 * rng.normal(), Math.exp(0.25 * rng.normal()))
     const share = 0.1 + 0.5 * rng.uniform()
     const dropped = Uint8Array.from({length: ROWS}, () => (rng.uniform() < 0.15 ? 1 : 0))
-    putSample(batch, at, sample, drawHidden(sample, share, rng), dropped)
+    putSample(batch, at, sample, prior, drawHidden(sample, share, rng), dropped)
   }
 }
+
+/** Share of training chains that carry a random surface. */
+const TRANSPLANTED = 0.7
+/** Share whose quotes are off their surface by more than their spreads suggest. */
+const ROUGHENED = 0.25
 
 export const withSession = <T>(
   network: Network,
@@ -93,16 +125,47 @@ export const withSession = <T>(
   }
 }
 
+type Outputs = Readonly<Record<string, Float32Array>>
+
 /** Runs a served embedder on one chain with some cells hidden. */
 export const runEmbedder = (
   session: GraphSession,
-  sample: ChainSample,
+  sample: Pick<ChainSample, 'tensor'>,
+  prior: SurfacePrior,
   hidden: Uint8Array,
-): Readonly<Record<string, Float32Array>> => {
+): Outputs => {
   const batch = allocateEmbedderBatch(1)
-  putSample(batch, 0, sample, hidden)
+  putSample(batch, 0, unlabelled(sample), prior, hidden)
+  return runBatch(session, batch, 1)
+}
+
+/** Runs it on several chains at once, all cells shown: one output a chain. */
+export const runEmbedders = (
+  session: GraphSession,
+  samples: readonly Pick<ChainSample, 'tensor'>[],
+  prior: SurfacePrior,
+): Outputs[] => {
+  const count = samples.length
+  const batch = allocateEmbedderBatch(count)
+  const none = new Uint8Array(GRID)
+  for (const [at, sample] of samples.entries()) putSample(batch, at, unlabelled(sample), prior, none)
+  const together = Object.entries(runBatch(session, batch, count))
+  return samples.map((_, at) =>
+    Object.fromEntries(
+      together.map(([name, data]) => [name, data.slice((at * data.length) / count, ((at + 1) * data.length) / count)]),
+    ),
+  )
+}
+
+const unlabelled = (sample: Pick<ChainSample, 'tensor'>) => ({...NO_TARGETS, tensor: sample.tensor})
+const NO_TARGETS = {symbol: '', tsUs: 0, quotes: 0, sentiment: 0, regime: -1, volatility30: Number.NaN}
+
+const runBatch = (session: GraphSession, batch: EmbedderBatch, count: number): Outputs => {
   const feeds = Object.fromEntries(
-    EMBEDDER_INPUTS.map(({name, shape}) => [name, {type: 'float32' as const, dims: [1, ...shape], data: batch[name]}]),
+    EMBEDDER_INPUTS.map(({name, shape}) => [
+      name,
+      {type: 'float32' as const, dims: [count, ...shape], data: batch[name]},
+    ]),
   )
   return Object.fromEntries(Object.entries(session.run(feeds)).map(([name, {data}]) => [name, data as Float32Array]))
 }
@@ -111,6 +174,8 @@ export interface ReconstructionError {
   /** Mean absolute error of hidden cells in volatility points (1 = 0.01 of annual volatility). */
   readonly model: number
   readonly refit: number
+  /** The prior alone, given the shown cells. */
+  readonly kriging: number
   /** NaN without components. */
   readonly pca: number
   readonly cells: number
@@ -120,14 +185,16 @@ export interface ReconstructionError {
 export const reconstructionError = (
   session: GraphSession,
   samples: readonly ChainSample[],
+  prior: SurfacePrior,
   seed: number,
   pca?: ChainPca,
 ): ReconstructionError => {
-  let [model, refit, linear, cells] = [0, 0, 0, 0]
+  let [model, refit, kriging, linear, cells] = [0, 0, 0, 0, 0]
   for (const [i, sample] of samples.entries()) {
     const hidden = drawHidden(sample, 0.3, createRng(seed, `hidden/${i}`))
-    const rebuilt = runEmbedder(session, sample, hidden)['volatility']!
+    const rebuilt = runEmbedder(session, sample, prior, hidden)['volatility']!
     const smile = refitSmiles(sample, hidden)
+    const expected = surfaceAt(prior, posteriorCoordinates(prior, sample.tensor, hidden))
     const components = pca === undefined ? undefined : pcaReconstruct(pca, sample, hidden)
     for (let cell = 0; cell < GRID; cell++) {
       if (hidden[cell] !== 1) continue
@@ -135,10 +202,11 @@ export const reconstructionError = (
       const truth = Math.exp(sample.tensor.cells[cell * CELLS]!)
       cells++
       model += level * Math.abs(Math.exp(rebuilt[cell]!) - truth)
+      kriging += level * Math.abs(Math.exp(expected[cell]!) - truth)
       refit += level * Math.abs(Math.exp(smile[cell]!) - truth)
       linear += components === undefined ? Number.NaN : level * Math.abs(Math.exp(components[cell]!) - truth)
     }
   }
   const n = Math.max(1, cells)
-  return {model: model / n, refit: refit / n, pca: linear / n, cells}
+  return {model: model / n, refit: refit / n, kriging: kriging / n, pca: linear / n, cells}
 }

@@ -5,7 +5,8 @@ import {crossEntropy, huber} from '../nn/losses.ts'
 import type {Network, Objective} from '../nn/nn.ts'
 import * as ops from '../nn/ops.ts'
 import {TENSOR_SHAPE} from '../options/chain-tensor.ts'
-import type {ChainPca} from './chain-pca.ts'
+import {SKEW_DOWN, SKEW_UP} from './chain-sample.ts'
+import {PRIOR_RANK, type SurfacePrior} from './surface-prior.ts'
 
 const {rows: ROWS, columns: COLUMNS, cellFeatures: CELLS, rowFeatures: ROW_WIDTH} = TENSOR_SHAPE
 const GRID = ROWS * COLUMNS
@@ -22,6 +23,7 @@ export interface EmbedderSpec {
   readonly cellScale: readonly number[]
   readonly rowMean: readonly number[]
   readonly rowScale: readonly number[]
+  readonly prior: SurfacePrior
 }
 
 /** Inputs of the embedder, in the layout of `ChainTensor`. */
@@ -30,12 +32,18 @@ export const EMBEDDER_INPUTS = [
   {name: 'mask', shape: [ROWS, COLUMNS]},
   {name: 'rows', shape: [ROWS, ROW_WIDTH]},
   {name: 'row-mask', shape: [ROWS]},
+  {name: 'posterior', shape: [PRIOR_RANK]},
 ] as const
 
+/** Numbers of the embedding that are coordinates of the surface; the others are free. */
+const surfaceNumbers = (dimension: number): number => Math.min(PRIOR_RANK, Math.ceil(0.75 * dimension))
+
 /**
- * Option chain → embedding: one token an expiry (its cells, which of them are there, its row features), a small
- * transformer over the expiries that hides absent ones, and one projection of all tokens to the embedding. The decoder
- * sees nothing but the embedding; it rebuilds every cell's log volatility ratio, and the three heads read it too.
+ * Option chain → embedding. The first numbers are the surface's expected coordinates under the prior (`posterior`, by
+ * kriging from the cells that are there) plus what a network adds to them; the network has one token an expiry (its cells,
+ * what the prior makes of them and where the quotes differ from that, its row features) and a small transformer over the
+ * expiries that hides absent ones. The other numbers are the network's own. The decoder sees nothing but the embedding; it
+ * rebuilds every cell's log volatility ratio, and the three heads read it too.
  */
 export const embedderNetwork = (spec: EmbedderSpec): Network => ({
   inputs: EMBEDDER_INPUTS,
@@ -45,18 +53,34 @@ export const embedderNetwork = (spec: EmbedderSpec): Network => ({
       mask,
       rows,
       'row-mask': rowMask,
+      posterior,
     } = inputs as Record<string, Tensor> as {
       readonly cells: Tensor
       readonly mask: Tensor
       readonly rows: Tensor
       readonly 'row-mask': Tensor
+      readonly posterior: Tensor
     }
-    const constant = (values: readonly number[]): Tensor => scope.graph.constant(values, [1, 1, values.length])
+    const {graph} = scope
+    const {prior, dimension} = spec
+    const constant = (values: readonly number[]): Tensor => graph.constant(values, [1, 1, values.length])
     const scaledCells = ops.mul(cells, constant(spec.cellScale.map(value => 1 / value)))
     const scaledRows = ops.mul(ops.sub(rows, constant(spec.rowMean)), constant(spec.rowScale.map(value => 1 / value)))
     const present = ops.reshape(rowMask, [-1, ROWS, 1])
+    const shownRows = ops.mul(scaledRows, present)
+
+    const directions = graph.constant(Float32Array.from(prior.directions), [GRID, PRIOR_RANK])
+    const mean = graph.constant(Float32Array.from(prior.mean), [1, GRID])
+    const kriged = ops.add(ops.matmul(posterior, directions, {transB: true}), mean)
+    const shown = ops.reshape(ops.slice(cells, 2, 0, 1), [-1, GRID])
+    const surprise = ops.mul(ops.sub(shown, kriged), ops.reshape(mask, [-1, GRID]))
+    const asRows = (t: Tensor, scale: number): Tensor => ops.mul(ops.reshape(t, [-1, ROWS, COLUMNS]), scale)
+
     const perRow = ops.reshape(scaledCells, [-1, ROWS, COLUMNS * CELLS])
-    const token = ops.concat([perRow, mask, ops.mul(scaledRows, present), present], 2)
+    const token = ops.concat(
+      [perRow, mask, asRows(kriged, 1 / (spec.cellScale[0] as number)), asRows(surprise, SURPRISE), shownRows, present],
+      2,
+    )
     const tokens = ops.mul(positions(scope, 'expiry', linear(scope, 'token', token, spec.width)), present)
     const {heads, layers} = spec
     const state = transformerEncoder(scope, 'encoder', tokens, {
@@ -66,22 +90,38 @@ export const embedderNetwork = (spec: EmbedderSpec): Network => ({
       mask: paddingMask(rowMask),
     })
     const flat = ops.reshape(ops.mul(state, present), [-1, ROWS * spec.width])
-    // A straight path from the shown cells to the embedding, and from there to the surface: what a linear code can do, this
-    // one can do too, and the transformer learns the rest.
-    const shown = ops.reshape(ops.slice(scaledCells, 2, 0, 1), [-1, GRID])
-    const straight = linear(scope, 'straight', ops.concat([shown, ops.reshape(mask, [-1, GRID])], 1), spec.dimension, {
-      bias: false,
-    })
-    const embedding = ops.add(linear(scope, 'embedding', flat, spec.dimension), straight)
+    const onSurface = surfaceNumbers(dimension)
+    const scale = graph.scalar(1 / (spec.cellScale[0] as number))
+    const start = ops.mul(ops.slice(posterior, 1, 0, onSurface), scale)
+    const coordinates = ops.add(start, ops.mul(linear(scope, 'correction', flat, onSurface, {bias: false}), GENTLE))
+    const levels = ops.concat(
+      [
+        ops.reshape(ops.concat([shownRows, present], 2), [-1, ROWS * (ROW_WIDTH + 1)]),
+        monthLevel(rows, rowMask),
+        meanSkew(kriged, rowMask),
+        roughness(surprise, mask),
+      ],
+      1,
+    )
+    const free = ops.add(
+      linear(scope, 'free', flat, dimension - onSurface),
+      linear(scope, 'levels', levels, dimension - onSurface, {bias: false}),
+    )
+    const embedding = ops.concat([coordinates, free], 1)
 
     const hidden = ops.gelu(linear(scope, 'decoder-in', embedding, 256))
-    const volatility = ops.add(
+    const added = ops.add(
       linear(scope, 'decoder-out', hidden, GRID),
       linear(scope, 'decoder-straight', embedding, GRID, {bias: false}),
     )
+    const back = ops.matmul(ops.mul(coordinates, spec.cellScale[0] as number), ops.slice(directions, 1, 0, onSurface), {
+      transB: true,
+    })
+    const volatility = ops.add(ops.add(back, mean), ops.mul(added, GENTLE))
     const head = scope.child('heads')
-    const one = (name: string): Tensor => ops.reshape(linear(head, name, embedding, 1), [-1])
-    const regime = linear(head, 'regime', embedding, 3)
+    const read = ops.concat([embedding, ops.gelu(linear(head, 'hidden', embedding, 64))], 1)
+    const one = (name: string): Tensor => ops.reshape(linear(head, name, read, 1), [-1])
+    const regime = linear(head, 'regime', read, 3)
     const outputs = {
       embedding,
       volatility,
@@ -92,33 +132,49 @@ export const embedderNetwork = (spec: EmbedderSpec): Network => ({
   },
 })
 
-/**
- * Starts the straight path at principal components: the first numbers of the embedding are then the chain's coordinates in
- * them, and training goes on from there. `cellScale` is that of the log volatility ratio.
- */
-export const startFromComponents = (
-  weights: Map<string, Float32Array>,
-  {mean, directions}: ChainPca,
-  cellScale: number,
-  dimension: number,
-): void => {
-  const [into, back, bias] = ['straight/weight', 'decoder-straight/weight', 'decoder-out/bias'].map(name =>
-    weights.get(name),
-  ) as [Float32Array, Float32Array, Float32Array]
-  // What the transformer, the curved decoder and the free numbers add is small at first, or it would drown the components.
-  for (const name of ['decoder-out/weight', 'embedding/weight', 'straight/weight']) {
-    const values = weights.get(name) as Float32Array
-    for (let i = 0; i < values.length; i++) values[i] = 0.02 * (values[i] as number)
+/** Each is [batch, 1] and of the order of one: what the heads are about, said plainly. */
+type Summary = (values: Tensor, present: Tensor) => Tensor
+
+/** Log volatility at 30 days: the rows' by a kernel in log time, about that of 16 %. */
+const monthLevel: Summary = (rows, rowMask) => {
+  const column = (at: number): Tensor => ops.reshape(ops.slice(rows, 2, at, at + 1), [-1, ROWS])
+  const distance = ops.mul(ops.sub(column(1), Math.log(30)), 1 / 0.3)
+  const weight = ops.mul(ops.add(ops.exp(ops.mul(ops.mul(distance, distance), -0.5)), 1e-4), rowMask)
+  const level = ops.div(
+    ops.reduceSum(ops.mul(weight, column(0)), [1], true),
+    ops.add(ops.reduceSum(weight, [1], true), 1e-6),
+  )
+  return ops.mul(ops.sub(level, Math.log(0.16)), 3)
+}
+
+/** Expected skew between the deviations that sentiment is defined by, mean over the expiries there, about 0.3. */
+const meanSkew: Summary = (kriged, rowMask) => {
+  const weights = new Float32Array(GRID * ROWS)
+  for (let row = 0; row < ROWS; row++) {
+    for (const column of SKEW_DOWN) weights[(row * COLUMNS + column) * ROWS + row] = 1 / SKEW_DOWN.length
+    for (const column of SKEW_UP) weights[(row * COLUMNS + column) * ROWS + row] = -1 / SKEW_UP.length
   }
-  for (const [j, {vector}] of directions.slice(0, dimension).entries()) {
-    for (let cell = 0; cell < GRID; cell++) {
-      const along = vector[cell] as number
-      into[cell * dimension + j] = along * cellScale
-      into[(GRID + cell) * dimension + j] = -along * (mean[cell] as number)
-      back[j * GRID + cell] = along
-    }
-  }
-  bias.set(mean)
+  const perRow = ops.matmul(kriged, kriged.graph.constant(weights, [GRID, ROWS]))
+  const count = ops.add(ops.reduceSum(rowMask, [1], true), 1e-6)
+  return ops.mul(ops.sub(ops.div(ops.reduceSum(ops.mul(perRow, rowMask), [1], true), count), 0.3), 1 / 0.3)
+}
+
+/** Root mean square of the quotes' distance from the expected surface, in hundredths. */
+const roughness: Summary = (surprise, mask) => {
+  const count = ops.add(ops.reduceSum(ops.reshape(mask, [-1, GRID]), [1], true), 1e-6)
+  const square = ops.div(ops.reduceSum(ops.mul(surprise, surprise), [1], true), count)
+  return ops.mul(ops.sqrt(ops.add(square, 1e-8)), 100)
+}
+
+/** Quotes differ from what the prior expects by about a hundredth: this brings it to the order of one. */
+const SURPRISE = 50
+/** What the network adds to the prior is small: its weights need not be. */
+const GENTLE = 0.02
+
+/** Starts an embedder at the prior: the network adds nothing to the coordinates, nor to the surface they decode to. */
+export const startFromPrior = (weights: Map<string, Float32Array>): void => {
+  for (const name of ['correction/weight', 'decoder-out/weight', 'decoder-straight/weight'])
+    (weights.get(name) as Float32Array).fill(0)
 }
 
 export const RECONSTRUCTION_LOSS = 'reconstruction-loss'
@@ -142,7 +198,7 @@ export const embedderObjective: Objective = {
       flat(output('volatility')),
       flat(target('volatility-target')),
       flat(target('volatility-weight')),
-      0.1,
+      0.01,
     )
     scope.graph.output(RECONSTRUCTION_LOSS, rebuilt)
     const heads = [
@@ -150,7 +206,7 @@ export const embedderObjective: Objective = {
       huber(output('arbitrage'), target('arbitrage-target'), target('weight'), 0.5),
       ops.mul(crossEntropy(output('regime-logits'), target('regime-target'), target('regime-weight')), 0.1),
     ]
-    // Reconstruction losses are squares of about 0.02: this brings them level with the heads.
-    return heads.reduce((sum, loss) => ops.add(sum, ops.mul(loss, 1)), ops.mul(rebuilt, 100))
+    // Reconstruction errors are about 0.005, beyond which the loss is linear: this brings it level with the heads.
+    return heads.reduce((sum, loss) => ops.add(sum, loss), ops.mul(rebuilt, 3000))
   },
 }

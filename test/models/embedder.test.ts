@@ -4,15 +4,26 @@ import path from 'node:path'
 import {describe, expect, test} from 'vitest'
 import {chainsOf} from '../../src/core/chain-stream.ts'
 import {embedStream, openEmbedder} from '../../src/core/embed.ts'
-import {CHAIN_LAYOUT} from '../../src/core/train-embedder.ts'
+import {CHAIN_LAYOUT, embedderMetadata} from '../../src/core/embedder-file.ts'
 import {lruCache} from '../../src/data/cache.ts'
 import {createRng} from '../../src/domain/rng.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
 import {fitChainPca, pcaReconstruct} from '../../src/models/chain-pca.ts'
 import {type ChainSample, chainSample, reshapedSample} from '../../src/models/chain-sample.ts'
-import {EMBEDDING_WIDTH, embedderNetwork, embedderObjective, startFromComponents} from '../../src/models/embedder.ts'
+import {EMBEDDING_WIDTH, embedderNetwork, embedderObjective, startFromPrior} from '../../src/models/embedder.ts'
 import {drawHidden, fitEmbedderScales, refitSmiles} from '../../src/models/embedder-data.ts'
 import {reconstructionError, runEmbedder, trainEmbedder, withSession} from '../../src/models/embedder-trainer.ts'
+import {surfaceArbitrage} from '../../src/models/surface-arbitrage.ts'
+import {
+  decodePrior,
+  drawnSurface,
+  encodePrior,
+  fitSurfacePrior,
+  PRIOR_RANK,
+  posteriorCoordinates,
+  randomSurface,
+  surfaceAt,
+} from '../../src/models/surface-prior.ts'
 import {interpret} from '../../src/nn/interpreter.ts'
 import {buildGradients, buildInference, exportInference, initialWeights} from '../../src/nn/nn.ts'
 import {writeOnnx} from '../../src/nn/onnx-writer.ts'
@@ -58,7 +69,8 @@ const quotes = Array.from({length: 24}, (_, day) =>
 )
 const samples = quotes.map(chainSample)
 const [train, valid] = [samples.slice(0, 18), samples.slice(18)]
-const spec = (dimension = 16) => ({dimension, width: 16, layers: 1, heads: 2, ...fitEmbedderScales(train)})
+const prior = fitSurfacePrior(train, 1)
+const spec = (dimension = 16) => ({dimension, width: 16, layers: 1, heads: 2, ...fitEmbedderScales(train), prior})
 
 test('hidden cells are cells that are there, and the refit of a near-parabolic smile is close', () => {
   const sample = samples[0] as ChainSample
@@ -126,39 +138,82 @@ test('an expiry that is not there has no influence', () => {
   }
   const none = new Uint8Array(sample.tensor.mask.length)
   const [plain, changed] = withSession(network, weights, openOrtSession, session => [
-    runEmbedder(session, sample, none),
-    runEmbedder(session, stray, none),
+    runEmbedder(session, sample, prior, none),
+    runEmbedder(session, stray, prior, none),
   ])
   expect(changed?.['embedding']).toEqual(plain?.['embedding'])
 })
 
-test('started from the components, an embedder rebuilds no worse than they project', () => {
-  const network = embedderNetwork(spec(32))
+test('started from its prior, an embedder rebuilds what the prior expects', () => {
+  const network = embedderNetwork(spec(EMBEDDING_WIDTH))
   const weights = initialWeights(buildInference(network).scope.parameters, createRng(1, 'weights'))
-  const errorOf = () =>
-    withSession(network, weights, openOrtSession, session => reconstructionError(session, train, 1).model)
-  const random = errorOf()
-  startFromComponents(weights, fitChainPca(train, 32), spec().cellScale[0] as number, 32)
-  expect(errorOf()).toBeLessThan(random / 5)
+  startFromPrior(weights)
+  const error = withSession(network, weights, openOrtSession, session => reconstructionError(session, valid, prior, 1))
+  expect(error.model).toBeCloseTo(error.kriging, 3)
+  expect(error.kriging).toBeLessThan(0.5)
 })
 
-test('training rebuilds hidden cells better than it began', () => {
+describe('the prior of surfaces', () => {
+  test('is orthonormal, largest variance first, and survives its text', () => {
+    for (let i = 0; i < 6; i++) {
+      for (let j = 0; j < 6; j++) {
+        let product = 0
+        for (let cell = 0; cell < 192; cell++)
+          product += (prior.directions[cell * PRIOR_RANK + i] ?? 0) * (prior.directions[cell * PRIOR_RANK + j] ?? 0)
+        expect(product).toBeCloseTo(i === j ? 1 : 0, 8)
+      }
+    }
+    expect([...prior.variance]).toEqual([...prior.variance].sort((a, b) => b - a))
+    const again = decodePrior(encodePrior(prior))
+    for (const name of ['mean', 'directions', 'variance', 'remainder'] as const)
+      expect(again[name]).toEqual(Float64Array.from(Float32Array.from(prior[name])))
+    expect(() => decodePrior('AAAA')).toThrow(RangeError)
+  })
+
+  test('a full surface drawn from it comes back; nothing seen means the mean', () => {
+    const sample = samples[0] as ChainSample
+    const surface = drawnSurface({...prior, remainder: new Float64Array(192)}, createRng(5))
+    const cells = sample.tensor.cells.slice()
+    for (let cell = 0; cell < 192; cell++) cells.set([surface[cell] ?? 0, 0.001], cell * 8)
+    const full = {...sample.tensor, cells, mask: new Float32Array(192).fill(1)}
+    const back = surfaceAt(prior, posteriorCoordinates(prior, full, new Uint8Array(192)))
+    const error = back.reduce((sum, value, cell) => sum + Math.abs(value - (surface[cell] ?? 0)), 0) / 192
+    expect(error).toBeLessThan(0.01)
+    const blind = posteriorCoordinates(prior, full, new Uint8Array(192).fill(1))
+    for (const value of blind) expect(Math.abs(value)).toBeLessThan(1e-12)
+  })
+
+  test('random surfaces have the same smile at the money and no butterfly below zero in the middle', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const surface = randomSurface(createRng(seed))
+      for (let row = 0; row < 12; row++) expect(Math.abs(surface[row * 16 + 9] ?? 1)).toBeLessThan(1e-9)
+    }
+    const sample = samples[0] as ChainSample
+    expect(surfaceArbitrage([sample], () => new Float64Array(192)).butterfly).toBe(0)
+    const jagged = Float64Array.from({length: 192}, (_, cell) => (cell % 2 === 0 ? 0.3 : -0.3))
+    expect(surfaceArbitrage([sample], () => jagged).butterfly).toBeGreaterThan(0.3)
+  })
+})
+
+test('training makes the heads right and the surface no worse', () => {
+  const options = {seed: 1, batch: 16, maxSteps: 120, learningRate: 1e-3, validateEvery: 60, patience: 5}
+  const {weights, steps} = trainEmbedder(spec(), train, valid, options, openOrtSession, () => true)
+  expect(steps).toBe(120)
+  const none = new Uint8Array(192)
   const network = embedderNetwork(spec())
   const first = initialWeights(buildInference(network).scope.parameters, createRng(1, 'weights'))
-  const options = {seed: 1, batch: 16, maxSteps: 120, learningRate: 1e-3, validateEvery: 60, patience: 5}
-  const {weights, steps} = trainEmbedder(
-    network,
-    train,
-    valid,
-    options,
-    openOrtSession,
-    () => {},
-    () => true,
-  )
-  const errorOf = (w: ReadonlyMap<string, Float32Array>) =>
-    withSession(network, w, openOrtSession, session => reconstructionError(session, valid, 1).model)
-  expect(steps).toBe(120)
-  expect(errorOf(weights)).toBeLessThan(0.7 * errorOf(first))
+  startFromPrior(first)
+  const measured = (w: ReadonlyMap<string, Float32Array>) =>
+    withSession(network, w, openOrtSession, session => ({
+      surface: reconstructionError(session, valid, prior, 1).model,
+      heads: valid.reduce((sum, sample) => {
+        const {sentiment, regime} = runEmbedder(session, sample, prior, none)
+        return sum + Math.abs((sentiment?.[0] ?? 9) - sample.sentiment) + 1 - (regime?.[sample.regime] ?? 0)
+      }, 0),
+    }))
+  const [before, after] = [measured(first), measured(weights)]
+  expect(after.heads).toBeLessThan(0.7 * before.heads)
+  expect(after.surface).toBeLessThan(1.1 * before.surface)
 })
 
 describe('gpi embed', () => {
@@ -166,7 +221,13 @@ describe('gpi embed', () => {
   const bytes = (layout: string) =>
     writeOnnx(
       exportInference(network, initialWeights(buildInference(network).scope.parameters, createRng(4)), {
-        'gpi.embedder': JSON.stringify({layout}),
+        ...embedderMetadata(
+          {
+            ...{name: 'embedder', architecture: 'test', size: 'small', parameters: 1, dimension: EMBEDDING_WIDTH},
+            ...{layout, precision: 'float32'},
+          },
+          encodePrior(prior),
+        ),
       }),
     )
   async function* lines(chains: readonly OptionQuote[][]) {
