@@ -83,7 +83,10 @@ export const chainGreeks = (
         const ask = side.ask[i]!
         if (!(ask > 0 && bid >= 0)) continue
         if (bid > ask) status[row] = 'crossed'
-        else if (priced) price[row] = 0.5 * (bid + ask)
+        else if (priced) {
+          const mid = 0.5 * (bid + ask)
+          price[row] = mid > LEAST_PRICE * forward ? mid : 0
+        }
       }
     }
   })
@@ -97,6 +100,9 @@ export const chainGreeks = (
   }
   return {chain, forwards, sliceOf, mid: price, status, options: columns, columns: out}
 }
+
+/** Of the forward: a price below it is nothing, and its volatility would be one of rounding. */
+const LEAST_PRICE = 1e-14
 
 /** OCC adjusts a class after a merger or a special dividend and appends a digit to its root: `AMD1`. */
 const isAdjusted = (root: string, symbol: string): boolean => /\d$/.test(root) && !/\d$/.test(symbol)

@@ -105,8 +105,8 @@ const buildSlice = (
     if (at < 0 || quote.strike !== strike[at]!) strike[++at] = quote.strike
     const side = quote.right === 'call' ? call : put
     side.index[at] = row
-    side.bid[at] = quote.bid
-    side.ask[at] = quote.ask
+    side.bid[at] = finitePrice(quote.bid)
+    side.ask[at] = finitePrice(quote.ask)
   }
   const settlement = settlementOf(root)
   const expiryUs = expiryTsUs(expiry, settlement)
@@ -123,6 +123,8 @@ const buildSlice = (
     put,
   }
 }
+
+const finitePrice = (price: number): number => (Number.isFinite(price) ? price : Number.NaN)
 
 const rightColumns = (length: number): RightColumns => ({
   index: new Int32Array(length).fill(-1),
