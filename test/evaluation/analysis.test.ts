@@ -169,7 +169,7 @@ test('PriceRecorder keeps each stretch’s last price, within its bound, and cou
 
 test('purging drops what a seam would put into both samples of an overfitting test', () => {
   const rng = createRng(8, 'pbo')
-  const clean = Array.from({length: 6}, () => Array.from({length: 100}, () => rng.normal()))
+  const clean = Array.from({length: 6}, (_, k) => Array.from({length: 100}, () => rng.normal() + (k === 0 ? 1 : 0)))
   // Of two blocks the second starts at period 50, right after the other sample: only a purged test is blind to it.
   const spoilt = clean.map((returns, k) => (k === 0 ? returns.map((r, t) => (t === 50 ? 1e3 : r)) : returns))
   expect(overfittingProbability(spoilt, 2, 1)).toEqual(overfittingProbability(clean, 2, 1))
