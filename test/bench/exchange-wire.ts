@@ -20,6 +20,9 @@ import {TickEncoder} from '../../src/exchange/server/market-messages.ts'
 import {MsgpackWriter} from '../../src/exchange/server/msgpack.ts'
 import {createSimulatedMarket} from '../../src/exchange/simulated-market.ts'
 
+/** The limit of a minute is not what is measured. */
+const UNLIMITED = 1e9
+
 const quantile = (x: readonly number[], q: number): number =>
   [...x].sort((a, b) => a - b)[Math.floor(q * (x.length - 1))] ?? 0
 const print = (what: string, figure: string, reference: string): void => {
@@ -96,7 +99,12 @@ const generating = (): void => {
 }
 
 const serving = async (): Promise<void> => {
-  await using exchange = await startLocalExchange({seed: 1, clock: systemClock(), scheduler: systemScheduler()})
+  await using exchange = await startLocalExchange({
+    seed: 1,
+    clock: systemClock(),
+    scheduler: systemScheduler(),
+    requestsPerMinute: UNLIMITED,
+  })
   const client = await createAlpacaClient({
     kind: 'local',
     url: exchange.url,
@@ -130,7 +138,13 @@ const serving = async (): Promise<void> => {
 const streaming = async (): Promise<void> => {
   const delay = monitorEventLoopDelay({resolution: 1})
   const clock = systemClock()
-  await using exchange = await startLocalExchange({seed: 1, speed: 60, clock, scheduler: systemScheduler()})
+  await using exchange = await startLocalExchange({
+    seed: 1,
+    speed: 60,
+    clock,
+    scheduler: systemScheduler(),
+    requestsPerMinute: UNLIMITED,
+  })
   const client = await createAlpacaClient({
     kind: 'local',
     url: exchange.url,
