@@ -171,7 +171,7 @@ test('purging drops what a seam would put into both samples of an overfitting te
   const rng = createRng(8, 'pbo')
   const clean = Array.from({length: 6}, (_, k) => Array.from({length: 100}, () => rng.normal() + (k === 0 ? 1 : 0)))
   // Of two blocks the second starts at period 50, right after the other sample: only a purged test is blind to it.
-  const spoilt = clean.map((returns, k) => (k === 0 ? returns.map((r, t) => (t === 50 ? 1e3 : r)) : returns))
+  const spoilt = clean.map((returns, k) => (k === 0 ? returns.map((r, t) => (t === 50 ? -1e3 : r)) : returns))
   expect(overfittingProbability(spoilt, 2, 1)).toEqual(overfittingProbability(clean, 2, 1))
   expect(overfittingProbability(spoilt, 2, 0)).not.toEqual(overfittingProbability(clean, 2, 0))
   expect(() => overfittingProbability(clean, 50, 1)).toThrow(/at least 3 periods/)
