@@ -161,11 +161,14 @@ export class BackOffice {
         record.onSplit(ledger.own, slot, before[k]!, numerator / denominator, atUs)
     }
     this.#options.onSplit(instrument, numerator, denominator)
+    risk.reprice(instrument, denominator / numerator)
     this.#o.onSplit(instrument, numerator, denominator)
   }
 
   #dividend(instrument: number, cashTicks: number, payUs: number, atUs: number): void {
-    const {ledger, record, strategies, terms} = this.#o
+    const {ledger, market, risk, record, strategies, terms} = this.#o
+    const mark = markTicks(market, instrument)
+    if (mark > cashTicks) risk.reprice(instrument, 1 - cashTicks / mark)
     if (terms.earlyAssignment !== false) this.#options.beforeDividend(instrument, cashTicks, atUs)
     const slots = Array.from({length: strategies}, (_, k) => k * this.#n + instrument)
     if (ledger.account.lots[instrument] === 0 && slots.every(slot => ledger.own.lots[slot] === 0)) return

@@ -73,6 +73,8 @@ export interface RiskGate {
   readonly orderDone: (clientOrderId: string) => void
   /** Call at each event or second: takes volatility samples and refreshes the rates of foreign quote currencies. */
   readonly onTime: (nowUs: number) => void
+  /** A split or dividend multiplied the price without a return. */
+  readonly reprice: (instrument: number, factor: number) => void
   /** The daily-loss or drawdown limit reached by the snapshot's equity, if one is. */
   readonly breach: () => Breach | undefined
 }
@@ -139,6 +141,7 @@ export const createRiskGate = (options: RiskGateOptions): RiskGate => {
       if (hasForeignQuotes) refreshRates(instruments, market, microsPerTickLot)
       portfolio.onTime(nowUs)
     },
+    reprice: (instrument, factor) => portfolio.reprice(instrument, factor),
     breach: () => breachOf(snapshot, limits),
   }
 }

@@ -64,6 +64,12 @@ export class PortfolioRisk implements PortfolioRiskView {
     if (nowUs - this.#lastSampleUs >= this.#sampleUs) this.#sample(nowUs)
   }
 
+  /** The price is another for the same worth, after a split or a dividend: no return is seen in it. */
+  reprice(instrument: number, factor: number): void {
+    const slot = this.#slotOf[instrument]!
+    if (slot >= 0) this.#lastPrice[slot]! *= factor
+  }
+
   /** Linear in the number of instruments: other exposures count as of when they last moved by more than 0.2 %. */
   deviationWith(instrument: number, exposureMicros: number): number {
     const own = this.#slot(instrument)

@@ -8,6 +8,7 @@ import {zeroFees} from '../../src/exchange/fees.ts'
 import {noLatency} from '../../src/exchange/latency.ts'
 import {standardRules} from '../../src/risk/gate.ts'
 import {riskLimits} from '../../src/risk/limits.ts'
+import type {RiskRule} from '../../src/risk/risk.ts'
 import type {Strategy} from '../../src/strategies/strategy.ts'
 import {chunkOf, type Row} from '../support/rows.ts'
 import {scripted} from './engine-rig.ts'
@@ -214,4 +215,21 @@ test('a halt is risk’s business: no order is sent until trading goes on', () =
     ['instrument-halted', day(7) + 2],
   ])
   expect(ledger.account.lots[0]).toBe(5)
+})
+
+test('a split is no return: the volatility that risk believes does not move', () => {
+  const flat = Array.from({length: 400}, (_, n) => quote(day(7) + n * 60_000_000, 100))
+  const split: Row = {at: day(7) + 400 * 60_000_000, notice: ['split', 4, 1]}
+  const later = Array.from({length: 5}, (_, n) => quote(day(7) + (401 + n) * 60_000_000, 25))
+  const volatility = (rows: readonly Row[]): number => {
+    let seen = Number.NaN
+    const look: RiskRule = (_, snapshot) => {
+      seen = snapshot.portfolio.dailyVolatility(0)
+      return {kind: 'reject', rule: 'halted', detail: ''}
+    }
+    play([scripted('asks', (row, context) => row === rows.length - 1 && context.target(0, 1))], rows, {rules: [look]})
+    return seen
+  }
+  expect(volatility([...flat, split, ...later])).toBeLessThan(volatility(flat) * 1.01)
+  expect(volatility([...flat, ...later])).toBeGreaterThan(volatility(flat) * 2)
 })
