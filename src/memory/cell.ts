@@ -48,6 +48,29 @@ export class Cell {
     return this.#keys[place]!
   }
 
+  has(place: number, {fromUs, beforeUs, partitions}: Scope): boolean {
+    const tsUs = this.#tsUs[place]!
+    return tsUs >= fromUs && tsUs < beforeUs && (partitions === undefined || partitions[this.#partitions[place]!] === 1)
+  }
+
+  /** How many keys are in the scope. */
+  count(scope: Scope, wanted: Int32Array | undefined): number {
+    const {fromUs, beforeUs, partitions} = scope
+    const [ts, of, length] = [this.#tsUs, this.#partitions, this.length]
+    const isTimed = fromUs !== Number.NEGATIVE_INFINITY || beforeUs !== Number.POSITIVE_INFINITY
+    let count = 0
+    if (wanted === undefined || partitions === undefined) {
+      for (let i = 0; i < length; i++) count += Number(ts[i]! >= fromUs && ts[i]! < beforeUs)
+    } else if (isTimed) {
+      for (let i = 0; i < length; i++) count += Number(this.has(i, scope))
+    } else if (wanted.length * SEARCH_COST < length) {
+      for (const partition of wanted) count += this.#from(partition + 1) - this.#from(partition)
+    } else {
+      for (let i = 0; i < length; i++) count += partitions[of[i]!] ?? 0
+    }
+    return count
+  }
+
   /** Writes the places of the keys in the scope into `out`, ascending; returns how many. */
   places(out: Int32Array, {fromUs, beforeUs, partitions}: Scope, wanted: Int32Array | undefined): number {
     const [ts, of] = [this.#tsUs, this.#partitions]

@@ -144,33 +144,22 @@ export class Cells {
 
   /** Puts the vectors of a cell that may be near into the pool; returns how many were in the scope. */
   #look(cell: Cell, {limit, wanted, accept, base, scale, pool, scan}: Look): number {
-    this.#found = withRoom(this.#found, cell.length)
-    const found = this.#found
-    const count = limit === undefined ? cell.length : cell.places(found, limit, wanted)
+    const count = limit === undefined ? cell.length : cell.count(limit, wanted)
     if (count === 0) return 0
-    if (count * PACKED_GAIN < cell.length) {
-      scan.offer(found, cell.keysAt(found, count, accept))
+    if (limit !== undefined && count * PACKED_GAIN < cell.length) {
+      this.#found = withRoom(this.#found, cell.length)
+      const places = cell.places(this.#found, limit, wanted)
+      scan.offer(this.#found, cell.keysAt(this.#found, places, accept))
       return count
     }
-    let next = 0
     this.#codes!.sums(cell, (sums, first) => {
-      const end = first + sums.length
-      if (limit === undefined) {
-        // A row is worth a look when its sum reaches what the threshold leaves for it.
-        let least = (pool.threshold - base) / scale
-        for (let row = 0; row < sums.length; row++) {
-          if (sums[row]! < least) continue
-          const key = cell.key(first + row)
-          if (accept === undefined || accept(key)) pool.push(key, base + scale * sums[row]!)
-          least = (pool.threshold - base) / scale
-        }
-        return
-      }
-      for (; next < count && found[next]! < end; next++) {
-        const estimate = base + scale * sums[found[next]! - first]!
-        if (estimate < pool.threshold) continue
-        const key = cell.key(found[next]!)
-        if (accept === undefined || accept(key)) pool.push(key, estimate)
+      // A row is worth a look when its sum reaches what the threshold leaves for it; the scope is asked of few.
+      let least = (pool.threshold - base) / scale
+      for (let row = 0; row < sums.length; row++) {
+        if (sums[row]! < least || (limit !== undefined && !cell.has(first + row, limit))) continue
+        const key = cell.key(first + row)
+        if (accept === undefined || accept(key)) pool.push(key, base + scale * sums[row]!)
+        least = (pool.threshold - base) / scale
       }
     })
     return count
