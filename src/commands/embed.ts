@@ -3,6 +3,7 @@ import process from 'node:process'
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
 import type {EmbedSummary} from '../core/embed.ts'
+import type {TierStats} from '../data/cache.ts'
 
 export default class Embed extends BaseCommand {
   static override summary = 'turn option chains into 256-number embeddings'
@@ -30,7 +31,7 @@ model has embedded before comes from the cache.`
     'skip-invalid': Flags.boolean({description: 'leave invalid records out instead of failing'}),
   }
 
-  async run(): Promise<EmbedSummary> {
+  async run(): Promise<EmbedSummary & {readonly cacheTiers: readonly TierStats[]}> {
     const {flags} = await this.parse(Embed)
     const {config} = await this.loadConfig(flags)
     const [{embedStream, openEmbedder}, {readModelFile}, {parseDurationMs}, {UserError}] = await Promise.all([
@@ -59,10 +60,12 @@ model has embedded before comes from the cache.`
     if (flags.out !== '-') await (await import('../cli/ndjson.ts')).writeNdjsonFile(flags.out, records)
     else if (this.jsonEnabled()) for await (const _record of records);
     else await this.stream(records)
+    const cacheTiers = cache?.stats() ?? []
+    const tiers = cacheTiers.map(({name, hitRate}) => `${name} ${(100 * hitRate).toFixed(0)} %`).join(' → ')
     const {chains, cached, unusable, p50Ms} = summary
     this.note(
-      `${chains} chains, ${cached} from the cache, ${unusable} unusable${p50Ms === null ? '' : `, ${p50Ms.toFixed(2)} ms each`}`,
+      `${chains} chains, ${cached} from the cache${tiers === '' ? '' : ` (hit rates ${tiers})`}, ${unusable} unusable${p50Ms === null ? '' : `, ${p50Ms.toFixed(2)} ms each`}`,
     )
-    return summary
+    return {...summary, cacheTiers}
   }
 }

@@ -59,16 +59,18 @@ export const evaluateEmbedder = async (request: EvaluateEmbedderRequest): Promis
     const days = [...new Set(samples.map(chainDay))]
     const folds = Array.from({length: Math.min(FOLDS, days.length)}, (_, fold) => {
       const inside = new Set(days.filter((_, i) => i % FOLDS === fold))
-      const components = fitChainPca(
-        samples.filter(sample => !inside.has(chainDay(sample))),
-        description.dimension,
-      )
+      const others = samples.filter(sample => !inside.has(chainDay(sample)))
+      // One other chain gives no direction, but its surface; none gives nothing to compare with.
+      const components = others.length === 0 ? undefined : fitChainPca(others, description.dimension)
       return {chains: samples.filter(sample => inside.has(chainDay(sample))), components}
     })
     const errorsOf = (of: (sample: ChainSample) => boolean): ReconstructionError =>
       pooled(folds.map(({chains, components}) => measured(chains.filter(of), components, request.seed)))
-    const measured = (chains: readonly ChainSample[], components: ChainPca, seed: number): ReconstructionError =>
-      reconstructionError(session, chains, prior, seed, components.directions.length === 0 ? undefined : components)
+    const measured = (
+      chains: readonly ChainSample[],
+      components: ChainPca | undefined,
+      seed: number,
+    ): ReconstructionError => reconstructionError(session, chains, prior, seed, components)
     const run = (sample: ChainSample) => runEmbedder(session, sample, prior, NONE)
     const test = errorsOf(() => true)
     const arbitrageRate = {

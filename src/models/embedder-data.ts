@@ -72,7 +72,7 @@ export const putSample = (
     }
   }
   batch['sentiment-target'][at] = sample.sentiment
-  batch['arbitrage-target'][at] = mispricing(prior, tensor)
+  batch['arbitrage-target'][at] = sample.regime === UNLABELLED ? 0 : mispricing(prior, tensor)
   batch['regime-target'].fill(0, 3 * at, 3 * at + 3)
   if (sample.regime >= 0) batch['regime-target'][3 * at + sample.regime] = 1
   batch['regime-weight'][at] = sample.regime >= 0 ? 1 : 0
@@ -107,6 +107,9 @@ export const roughened = (sample: ChainSample, rng: Rng): ChainSample => {
   return retargeted({...sample, tensor: {...sample.tensor, cells}})
 }
 const ANCHOR = DEVIATIONS.indexOf(0)
+
+/** Regime of a sample that is only to be embedded: no targets are worked out for it. */
+export const UNLABELLED = -2
 
 /** Scales of the inputs, from the training chains alone. */
 export const fitEmbedderScales = (

@@ -25,6 +25,7 @@ import {
   roughened,
   rowVolatility,
   transplanted,
+  UNLABELLED,
 } from './embedder-data.ts'
 import {mispricing, posteriorCoordinates, type SurfacePrior, surfaceAt} from './surface-prior.ts'
 
@@ -158,7 +159,7 @@ export const runEmbedders = (
 }
 
 const unlabelled = (sample: Pick<ChainSample, 'tensor'>) => ({...NO_TARGETS, tensor: sample.tensor})
-const NO_TARGETS = {symbol: '', tsUs: 0, quotes: 0, sentiment: 0, regime: -1, volatility30: Number.NaN}
+const NO_TARGETS = {symbol: '', tsUs: 0, quotes: 0, sentiment: 0, regime: UNLABELLED, volatility30: Number.NaN}
 
 const runBatch = (session: GraphSession, batch: EmbedderBatch, count: number): Outputs => {
   const feeds = Object.fromEntries(

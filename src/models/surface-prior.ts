@@ -174,7 +174,8 @@ export const posteriorCoordinates = (
       const u = directions[at + i]!
       b[i]! += pull * u
       const scaled = precision * u
-      for (let j = 0; j <= i; j++) a[i * n + j]! += scaled * directions[at + j]!
+      const line = i * n
+      for (let j = 0; j <= i; j++) a[line + j] = a[line + j]! + scaled * directions[at + j]!
     }
   }
   return solvePositive(a, b)
