@@ -48,7 +48,7 @@ export const TradeView = ({model, columns, rows}: TradeViewProps): ReactNode => 
           {wide ? (
             <Signals model={model} width={right} rows={Math.max(1, panelRows - 7)} />
           ) : (
-            <Narrow model={model} width={right} rows={Math.max(2, panelRows - 5)} />
+            <Narrow model={model} width={right} rows={Math.max(2, body - upper - logRows - 6)} />
           )}
         </Box>
       </Box>
