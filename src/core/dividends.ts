@@ -1,17 +1,19 @@
 import {z} from 'zod'
 import {Rejects, readNdjson} from '../data/ndjson.ts'
+import {Dividend as TapeDividend} from '../data/records.ts'
 import {parseDay, sessionOpenUs} from '../domain/calendar.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {Dividend} from '../options/lattice.ts'
 import {inputName, openInput} from './open-input.ts'
 
-/** `dividend` record: cash a share that who holds the underlying before `exDate` is paid. */
-const DividendRecord = z.looseObject({
+/** `dividend` record: cash a share that who holds the underlying before `exDate` is paid; or the tape's, with its time. */
+const DatedDividend = z.looseObject({
   kind: z.literal('dividend'),
   symbol: z.string().min(1),
   exDate: z.iso.date(),
   amount: z.number().positive(),
 })
+const DividendRecord = z.union([DatedDividend, TapeDividend])
 
 interface ExDividend {
   /** The opening on which the price drops. */
@@ -40,7 +42,13 @@ export const readDividends = async (file: string): Promise<DividendSchedule> => 
   for await (const {record} of readNdjson(input, rejects, DividendRecord)) {
     const list = bySymbol.get(record.symbol) ?? []
     bySymbol.set(record.symbol, list)
-    list.push({exUs: sessionOpenUs(parseDay(record.exDate)), amount: record.amount})
+    // Each schema has passed only its own fields; the tape's are asked for first.
+    const {tsUs, cashPerShare} = record as Partial<z.output<typeof TapeDividend>>
+    if (tsUs !== undefined && cashPerShare !== undefined) list.push({exUs: tsUs, amount: cashPerShare})
+    else {
+      const {exDate, amount} = record as z.output<typeof DatedDividend>
+      list.push({exUs: sessionOpenUs(parseDay(exDate)), amount})
+    }
   }
   rejects.throwIfAny(inputName(file))
   return {

@@ -27,6 +27,16 @@ test('records and CSV give the same schedule; the ex-date’s opening counts', a
   }
 })
 
+test('the dividends of a tape are read too, from their own time on', async () => {
+  using folder = temporaryFolder('gpi-dividends-')
+  const file = folder.join('d.ndjson')
+  const tsUs = newYork('2023-06-16', 9, 30)
+  writeFileSync(file, `${JSON.stringify({kind: 'dividend', symbol: 'SPY', tsUs, cashPerShare: 1.638})}\n`)
+  const schedule = await readDividends(file)
+  expect(schedule.after('SPY', tsUs - 1).map(d => d.amount)).toEqual([1.638])
+  expect(schedule.after('SPY', tsUs)).toEqual([])
+})
+
 test('what is no dividend is named', async () => {
   using folder = temporaryFolder('gpi-dividends-')
   const file = folder.join('d.csv')
