@@ -34,6 +34,10 @@ export const latticePrice = (
   const d1 = (Math.log(spot / strike) + (rate - yieldRate) * ttmYears) / s + 0.5 * s
   const p = peizerPratt(d1 - s, n)
   const pStock = peizerPratt(d1, n)
+  if (!isProbability(p)) {
+    const {european, intrinsic} = certain(input, spot)
+    return style === 'american' ? Math.max(european, intrinsic) : european
+  }
   const growth = Math.exp((rate - yieldRate) * dt)
   const up = (growth * pStock) / p
   const down = (growth - p * up) / (1 - p)
@@ -56,6 +60,16 @@ export const latticePrice = (
   return values[0]!
 }
 
+/** Further out no lattice has a branch: the option is in the money for sure, or not at all. */
+const isProbability = (p: number): boolean => p > 1e-12 && p < 1 - 1e-12
+
+/** European value and exercise now where the underlying only grows; `bareSpot` is without the dividends to come. */
+const certain = ({spot, strike, ttmYears, rate, yieldRate, right}: AmericanInput, bareSpot: number) => {
+  const flip = right === 'call' ? 1 : -1
+  const european = flip * (bareSpot * Math.exp(-yieldRate * ttmYears) - strike * Math.exp(-rate * ttmYears))
+  return {european: Math.max(european, 0), intrinsic: flip * (spot - strike)}
+}
+
 /** American less European value on one lattice, whose own error cancels, with its slope and curvature in the spot. */
 export interface LatticePremium {
   readonly value: number
@@ -76,6 +90,11 @@ export const latticePremium = (input: AmericanInput, steps: number, dividends: r
   const s = volatility * Math.sqrt(ttmYears)
   const d1 = (Math.log(spot / strike) + (rate - yieldRate) * ttmYears) / s + 0.5 * s
   const p = peizerPratt(d1 - s, n)
+  if (!isProbability(p)) {
+    const {european, intrinsic} = certain(input, spot)
+    const exercised = intrinsic > 0 && intrinsic >= european
+    return {value: Math.max(intrinsic - european, 0), slope: 0, curvature: 0, exercised}
+  }
   const growth = Math.exp((rate - yieldRate) * dt)
   const up = (growth * peizerPratt(d1, n)) / p
   const down = (growth - p * up) / (1 - p)
