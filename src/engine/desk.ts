@@ -3,7 +3,7 @@ import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, Fill, OrderIntent, OrderLeg, TimeInForce} from '../domain/order.ts'
-import {type Side, lots as toLots, micros as toMicros, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
+import {type Side, tsUs as toTsUs} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import type {Verdict} from '../risk/risk.ts'
 import {FillBooking} from './fill-booking.ts'
@@ -15,6 +15,7 @@ import {OrderRegister} from './order-register.ts'
 import type {Outbox} from './ports.ts'
 import {behindFarTouch, onIncrement} from './quote-price.ts'
 import type {RunRecord} from './run-record.ts'
+import {settlementFill, settlementOrder, settlementOwner} from './settlement-fill.ts'
 
 // Columns are sized `strategies * instruments` and indexed by slots made from valid numbers, so they are read under `!`.
 
@@ -505,24 +506,11 @@ export class OrderDesk {
 
   /** Lots that change hands without an order, booked like a fill; `strategy` -1 is nobody's. */
   deliver(delivery: Delivery, feeMicros: number, nowUs: number): Fill {
-    const {instrument, signedLots, priceTicks, reason, contract} = delivery
+    const {instrument, reason, contract} = delivery
     const {instruments, strategies, runId} = this.#o
     const strategy = Math.max(-1, delivery.strategy)
-    const owner = strategy < 0 ? 'x' : strategy.toString(36)
-    const clientOrderId = `${runId}-${owner}-${SETTLED}${instruments.at(contract).symbol}`
-    const tsUs = toTsUs(nowUs)
-    const fill: Fill = {
-      fillId: `${clientOrderId}-${nowUs}-${instrument === contract ? 'contract' : 'shares'}`,
-      clientOrderId,
-      instrument,
-      side: signedLots > 0 ? 'buy' : 'sell',
-      lots: toLots(Math.abs(signedLots)),
-      priceTicks: toTicks(priceTicks),
-      feeMicros: toMicros(feeMicros),
-      liquidity: 'taker',
-      tsUs,
-      reason,
-    }
+    const fill = settlementFill(delivery, runId, instruments.at(contract).symbol, feeMicros, nowUs)
+    const {tsUs} = fill
     this.#o.journal.append({
       kind: 'report',
       tsUs,
@@ -655,48 +643,5 @@ export class OrderDesk {
   ): void {
     const {strategies} = this.#o
     this.#booking.cross(instrument, lots, priceTicks, strategies.indexOf(buyer), strategies.indexOf(seller), nowUs)
-  }
-}
-
-/** Marks the client order id of what an option's end brings. */
-const SETTLED = 'settle.'
-/** The strategy that such an id names, -1 for any other id. */
-const settlementOwner = (clientOrderId: string): number => {
-  const owner = /-([0-9a-z]+)-settle\./.exec(clientOrderId)?.[1]
-  return owner === undefined || owner === 'x' ? -1 : Number.parseInt(owner, 36)
-}
-
-/** What listeners are told instead of an order. */
-const settlementOrder = (
-  fill: Fill,
-  strategy: number,
-  name: string,
-  instruments: InstrumentTable,
-  n: number,
-): LiveOrder => {
-  const {clientOrderId, instrument, side, lots, tsUs} = fill
-  return {
-    intent: {
-      clientOrderId,
-      strategy: name,
-      instrument,
-      side,
-      type: 'market',
-      timeInForce: 'day',
-      lots,
-      decidedUs: tsUs,
-    },
-    symbol: instruments.at(instrument).symbol,
-    strategy,
-    slot: strategy < 0 ? -1 : strategy * n + instrument,
-    purpose: 'exit',
-    sentUs: tsUs,
-    decidedMid: 0,
-    hopedTicks: fill.priceTicks,
-    venueOrderId: undefined,
-    status: 'filled',
-    leavesLots: 0,
-    filledLots: lots,
-    cancelSentUs: 0,
   }
 }
