@@ -193,6 +193,12 @@ const splitChains = (samples: readonly ChainSample[]) => {
   const days = [...new Set(samples.map(dayOf))]
   const at = (share: number): number => days[Math.floor(share * days.length)] as number
   const [validFrom, testFrom] = [at(0.6), at(0.75)]
+  if (testFrom === validFrom || testFrom === days.at(-1)) {
+    throw new UserError('TOO_FEW_CHAINS', `the chains are of ${days.length} days; an embedder needs seven or more`, {
+      hints: ['ingest more days: gpi ingest spx FILE --out DIR'],
+      exitCode: ExitCode.invalidData,
+    })
+  }
   return {
     train: samples.filter(sample => dayOf(sample) <= validFrom),
     valid: samples.filter(sample => dayOf(sample) > validFrom && dayOf(sample) <= testFrom),
