@@ -49,15 +49,32 @@ export const openSource = async (request: SourceRequest): Promise<OpenedSource> 
 
 const openCatalogSource = async (dir: string, request: SourceRequest): Promise<OpenedSource> => {
   const {symbols, fromUs, toUs, kinds} = request
-  const {openCatalog} = await import('../drivers/duckdb/catalog.ts')
-  const source = await openCatalog(dir, {
-    ...(symbols.length === 0 ? {} : {symbols}),
-    ...(fromUs === undefined ? {} : {fromUs}),
-    ...(toUs === undefined ? {} : {toUs}),
-    ...(kinds === undefined ? {} : {kinds: kinds.map(tapeKind)}),
-  })
+  const {readCatalog} = await import('../drivers/duckdb/catalog.ts')
+  const catalog = await readCatalog(dir)
+  const source = await catalog
+    .tape({
+      ...(symbols.length === 0 ? {} : {symbols}),
+      ...(fromUs === undefined ? {} : {fromUs}),
+      ...(toUs === undefined ? {} : {toUs}),
+      ...(kinds === undefined ? {} : {kinds: kinds.map(tapeKind)}),
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof UserError) || error.code !== 'NO_ROWS') throw error
+      // What is there says at once which of symbols, kinds or times was wrong.
+      const held = catalog
+        .list()
+        .slice(0, 6)
+        .map(({symbol, kind, fromUs: first, toUs: last}) => `${symbol} ${kind} ${day(first)} to ${day(last)}`)
+      throw new UserError(error.code, error.message, {
+        exitCode: error.exitCode,
+        hints: [`${dir} holds ${held.join(', ')}${catalog.list().length > 6 ? ', …' : ''}`, ...error.hints],
+        cause: error,
+      })
+    })
   return {source, rejected: 0, [Symbol.asyncDispose]: async () => undefined}
 }
+
+const day = (tsUs: number): string => new Date(tsUs / 1000).toISOString().slice(0, 10)
 
 const tapeKind = (name: string): TapeKind => {
   const found = TAPE_KINDS.find(kind => kind === name)
