@@ -18,7 +18,7 @@ export const nibbleOf = (row: number): {readonly byte: number; readonly shift: n
 })
 
 const [TABLE, BLOCKS, COUNT, OUT] = [0, 1, 2, 3]
-const [CODES, LOW, HIGH, LOW_EVEN, LOW_ODD, HIGH_EVEN, HIGH_ODD] = [4, 5, 6, 7, 8, 9, 10]
+const [CODES, LOW, HIGH, LOW_EVEN, LOW_ODD, HIGH_EVEN, HIGH_ODD, NIBBLES, EVEN_BYTES] = [4, 5, 6, 7, 8, 9, 10, 11, 12]
 /** Entries are at most 63: this many sum up within a byte. */
 const TOGETHER = 4
 
@@ -32,26 +32,30 @@ export const compileScanNibbles = (memory: WasmMemory, parts: number): ScanNibbl
   return new Wasm.Instance(module, {env: {memory}}).exports['scanNibbles'] as ScanNibbles
 }
 
+/** Constants live in locals: the compiler would fetch them anew at every use. */
 const nibbles = op.const128(new Array<number>(16).fill(0x0f))
 const evenBytes = op.const128(Array.from({length: 16}, (_, i) => (i % 2 === 0 ? 0xff : 0)))
 
 const scanNibbles = (parts: number): WasmFunction => ({
   name: 'scanNibbles',
   parameters: 4,
-  locals: [[7, V128]],
-  body: op.loop([
-    ...[...op.get(COUNT), ...op.i32(1), ...op.ltS, ...op.breakIf],
-    ...[LOW_EVEN, LOW_ODD, HIGH_EVEN, HIGH_ODD].flatMap(sum => [...op.zero128, ...op.set(sum)]),
-    ...Array.from({length: parts / TOGETHER}, (_, group) => someParts(group * TOGETHER)).flat(),
-    ...[LOW_EVEN, LOW_ODD, HIGH_EVEN, HIGH_ODD].flatMap((sum, i) => [
-      ...op.get(OUT),
-      ...op.get(sum),
-      ...op.store128(i * 16),
+  locals: [[9, V128]],
+  body: [
+    ...[...nibbles, ...op.set(NIBBLES), ...evenBytes, ...op.set(EVEN_BYTES)],
+    ...op.loop([
+      ...[...op.get(COUNT), ...op.i32(1), ...op.ltS, ...op.breakIf],
+      ...[LOW_EVEN, LOW_ODD, HIGH_EVEN, HIGH_ODD].flatMap(sum => [...op.zero128, ...op.set(sum)]),
+      ...Array.from({length: parts / TOGETHER}, (_, group) => someParts(group * TOGETHER)).flat(),
+      ...[LOW_EVEN, LOW_ODD, HIGH_EVEN, HIGH_ODD].flatMap((sum, i) => [
+        ...op.get(OUT),
+        ...op.get(sum),
+        ...op.store128(i * 16),
+      ]),
+      ...[...op.get(BLOCKS), ...op.i32(parts * 16), ...op.addI32, ...op.set(BLOCKS)],
+      ...[...op.get(OUT), ...op.i32(BLOCK_ROWS * 2), ...op.addI32, ...op.set(OUT)],
+      ...[...op.get(COUNT), ...op.i32(1), ...op.subI32, ...op.set(COUNT)],
     ]),
-    ...[...op.get(BLOCKS), ...op.i32(parts * 16), ...op.addI32, ...op.set(BLOCKS)],
-    ...[...op.get(OUT), ...op.i32(BLOCK_ROWS * 2), ...op.addI32, ...op.set(OUT)],
-    ...[...op.get(COUNT), ...op.i32(1), ...op.subI32, ...op.set(COUNT)],
-  ]),
+  ],
 })
 
 /** Four parts: their entries are added as bytes, then the even and the odd bytes to their sums of 16 bits. */
@@ -65,12 +69,12 @@ const someParts = (first: number): readonly number[] => {
     ]
     return [
       ...[...op.get(BLOCKS), ...op.load128(at), ...op.set(CODES)],
-      ...entry([...op.get(CODES), ...nibbles, ...op.and128], LOW),
-      ...entry([...op.get(CODES), ...op.i32(4), ...op.i16x8ShrU, ...nibbles, ...op.and128], HIGH),
+      ...entry([...op.get(CODES), ...op.get(NIBBLES), ...op.and128], LOW),
+      ...entry([...op.get(CODES), ...op.i32(4), ...op.i16x8ShrU, ...op.get(NIBBLES), ...op.and128], HIGH),
     ]
   }).flat()
   const widen = (bytes: number, even: number, odd: number): readonly number[] => [
-    ...[...op.get(bytes), ...evenBytes, ...op.and128, ...op.get(even), ...op.i16x8Add, ...op.set(even)],
+    ...[...op.get(bytes), ...op.get(EVEN_BYTES), ...op.and128, ...op.get(even), ...op.i16x8Add, ...op.set(even)],
     ...[...op.get(bytes), ...op.i32(8), ...op.i16x8ShrU, ...op.get(odd), ...op.i16x8Add, ...op.set(odd)],
   ]
   return [...lookUps, ...widen(LOW, LOW_EVEN, LOW_ODD), ...widen(HIGH, HIGH_EVEN, HIGH_ODD)]
