@@ -86,8 +86,8 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
   const pace = new DiskPace()
   let unwritten: JournalEntry[] = []
   let durable = count
-  /** Last entry of the batch that the thread is writing; 0 when it is idle. */
-  let threadSeq = 0
+  /** Last entries of the batches that the thread is writing, in order; none when it is idle. */
+  const threaded: number[] = []
   let uncheckpointed = 0
   const commits = {direct: 0, threaded: 0}
 
@@ -118,38 +118,36 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
     settle()
   }
   const writeThere = (): void => {
-    threadSeq = count
+    threaded.push(count)
     worker.postMessage({kind: 'write', ...take()} satisfies JournalRequest)
   }
-  /** Starts whatever brings the entries to the disk; while the thread is at work they gather for its next batch. */
-  const write = (): void => {
-    if (unwritten.length === 0 || threadSeq > 0 || failure !== undefined) return
-    if (pace.isQuick(performance.now())) writeHere()
-    else writeThere()
+  /** Brings the entries to the disk. What is waited for goes behind a batch at work at once; the rest gathers meanwhile. */
+  const write = (isAwaited: boolean): void => {
+    if (unwritten.length === 0 || failure !== undefined) return
+    if (threaded.length === 0 && pace.isQuick(performance.now())) writeHere()
+    else if (isAwaited || threaded.length === 0) writeThere()
   }
   onAnswer = answer => {
     if (answer.kind !== 'durable') return
-    durable = threadSeq
-    threadSeq = 0
+    durable = threaded.shift() ?? durable
     commits.threaded++
     uncheckpointed++
     pace.onThread(answer.ms)
     settle()
-    if (waiting.length > 0) write()
   }
   const sync = (): Promise<void> => {
     if (failure !== undefined) return Promise.reject(failure)
-    write()
+    write(true)
     if (failure !== undefined) return Promise.reject(failure)
     if (durable >= count) return Promise.resolve()
     const seq = count
     return new Promise((resolve, reject) => waiting.push({seq, resolve, reject}))
   }
 
-  const timer = setInterval(write, WRITE_EVERY_MS)
+  const timer = setInterval(() => write(false), WRITE_EVERY_MS)
   timer.unref()
   const tidy = setInterval(() => {
-    if (uncheckpointed === 0 || threadSeq > 0) return
+    if (uncheckpointed === 0 || threaded.length > 0) return
     uncheckpointed = 0
     worker.postMessage({kind: 'checkpoint'} satisfies JournalRequest)
   }, CHECKPOINT_EVERY_MS)
