@@ -41,7 +41,8 @@ export const optionBundles = (
 ): Bundle[] => {
   const {feePerContract, minEdge, kinds} = options
   const found = [
-    ...findViolations(chain, forwards, {feePerContract, minEdge}),
+    // An edge that needs us to exercise early, once a sold leg is assigned, is not one to hold to expiry.
+    ...findViolations(chain, forwards, {feePerContract, minEdge}).filter(({assignable}) => assignable !== true),
     ...(spot === undefined ? [] : conversions(chain, forwards, spot, options)),
   ].filter(({type}) => kinds.has(type))
   return found
