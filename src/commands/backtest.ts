@@ -86,7 +86,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     journal: Flags.string({description: 'keep every decision in this file', helpValue: 'FILE'}),
     kinds: Flags.string({
       description:
-        'kinds of catalog rows to replay: quote, trade, bar, depth, order, option; by default all but orders, and options where a strategy reads chains',
+        'kinds of catalog rows to replay: quote, trade, bar, depth, order, option, notice; by default all but orders, and options where a strategy reads chains',
       multiple: true,
       delimiter: ',',
       helpValue: 'KIND,KIND',

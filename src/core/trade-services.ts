@@ -1,11 +1,8 @@
-import {once} from 'node:events'
-import {Worker} from 'node:worker_threads'
 import type {Config} from '../config/schema.ts'
 import type {Prediction} from '../models/inference.ts'
-import type {OptionQuote} from '../options/option-quote.ts'
 import type {Answer, HeadsService, SentimentHeads, StrategyServices} from '../strategies/services.ts'
-import {headsService} from './heads-service.ts'
-import type {HeadsReply, HeadsRequest, HeadsWorkerData} from './heads-worker.ts'
+import {openEmbedThread} from './embed-thread.ts'
+import {headsOf, headsService} from './heads-service.ts'
 import {loadModel, readModelFile} from './model-files.ts'
 import {type ServedModel, signalModelOf} from './signal-service.ts'
 import {embedderSeenUntil} from './strategy-services.ts'
@@ -26,29 +23,19 @@ export const openTradeHeads = async (
   stack: AsyncDisposableStack,
 ): Promise<HeadsService> => {
   const {bytes, path, card} = readModelFile('embedder', config.model.directory)
-  const file = import.meta.url.endsWith('.ts') ? './heads-worker.ts' : './heads-worker.js'
-  const worker = new Worker(new URL(file, import.meta.url), {
-    workerData: {model: bytes, name: path} satisfies HeadsWorkerData,
-  })
-  await once(worker, 'message')
-  stack.defer(async () => void (await worker.terminate()))
-  worker.unref()
-  const waiting = new Map<number, (heads: SentimentHeads | null) => void>()
-  worker.on('message', (reply: HeadsReply) => {
-    if (reply.kind === 'ready') return
-    if (reply.kind === 'failed') onFailure(`the embedder gave no answer: ${reply.message}`)
-    waiting.get(reply.id)?.(reply.kind === 'heads' ? reply.heads : null)
-    waiting.delete(reply.id)
-  })
-  worker.on('error', (error: Error) => onFailure(`the embedder's thread ended: ${error.message}`))
-  let next = 0
-  return headsService('embedder', isSimulated ? 0 : embedderSeenUntil(card), (quotes: readonly OptionQuote[]) => {
+  // One chain a run of the model: a batch of several may differ in the last bit from the back-test's one at a time.
+  const thread = stack.use(await openEmbedThread(bytes, path, {slots: 1}))
+  return headsService('embedder', isSimulated ? 0 : embedderSeenUntil(card), quotes => {
     let heads: SentimentHeads | null | undefined
-    const id = ++next
-    waiting.set(id, found => {
-      heads = found
-    })
-    worker.postMessage({id, quotes} satisfies HeadsRequest)
+    thread.embed(quotes).then(
+      record => {
+        heads = headsOf(record)
+      },
+      (error: Error) => {
+        heads = null
+        onFailure(`the embedder gave no answer: ${error.message}`)
+      },
+    )
     return () => heads
   })
 }
