@@ -12,6 +12,7 @@ import type {SharedTape} from '../core/shared-tape.ts'
 import type {SweepSummary} from '../core/sweep.ts'
 import type {TrialRequest} from '../core/trial.ts'
 import type {WalkForwardSummary} from '../core/walk-forward.ts'
+import {DEFAULT_TAPE_KINDS} from '../data/catalog.ts'
 import {UserError} from '../domain/errors.ts'
 import type {TrialLog} from '../evaluation/trial-log.ts'
 
@@ -369,5 +370,7 @@ const kindsOf = ({
 }): {readonly kinds?: readonly string[]} => {
   if (kinds !== undefined) return {kinds}
   if (queue === 'fifo-l3') return {kinds: ['depth', 'order']}
-  return strategy.some(name => READS_CHAINS.includes(name)) ? {kinds: ['quote', 'trade', 'bar', 'depth', 'option']} : {}
+  return strategy.some(name => READS_CHAINS.includes(name))
+    ? {kinds: [...new Set([...DEFAULT_TAPE_KINDS, 'option'])]}
+    : {}
 }
