@@ -50,7 +50,8 @@ export const symbolHistory = (catalog: Catalog, symbol: string, options: History
   }
 }
 
-const replay = async (
+/** Plays a tape of one instrument into a sink: bars as they are, or built from its trades and quotes. */
+export const replay = async (
   tape: TapeSource,
   symbol: string,
   {periodUs, hasBars, isMulti}: HistoryOptions,
