@@ -1,6 +1,7 @@
 import {ExitCode, UserError} from '../domain/errors.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {type Baselines, verdictOf} from '../models/card.ts'
+import {type DecisionRule, LIKELIEST} from '../models/decision.ts'
 import type {ClusteredDirection, ProbabilisticMetrics} from '../models/metrics.ts'
 import type {ModelSize} from '../models/networks.ts'
 import type {LoadedModel} from './model-files.ts'
@@ -26,6 +27,8 @@ export interface EvaluateResult {
   readonly relation: 'unseen' | 'own-test' | 'overlapping'
   readonly windows: number
   readonly test: ProbabilisticMetrics
+  /** The model's own rule; the linear baseline has one of its own, fitted on the earlier part of this data, if the model has. */
+  readonly decision: DecisionRule
   readonly direction: ClusteredDirection
   readonly regression: {readonly holding: number; readonly move: number}
   readonly baselines: Baselines
@@ -54,11 +57,20 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
   }
   const {dataset, split} = prepared
   const testRows = spread(split.test, request.maxEvaluated)
-  const {metrics: test, direction, regression} = measure(bytes, dataset, testRows, description.window)
+  const {
+    metrics: test,
+    direction,
+    regression,
+  } = measure(bytes, dataset, testRows, description.window, description.decision)
   const baselines = {
     majority: majorityBaseline(dataset, split.train, testRows),
     persistence: persistenceBaseline(dataset, testRows),
-    linear: trainLinear(train, prepared, {onProgress: () => {}, isStopped: () => false}),
+    linear: trainLinear(
+      train,
+      prepared,
+      {onProgress: () => {}, isStopped: () => false},
+      description.decision !== undefined,
+    ),
   }
   const seen =
     relation === 'overlapping' ? ['part of this data was seen in training: these figures flatter the model'] : []
@@ -69,6 +81,7 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
     relation,
     windows: testRows.length,
     test,
+    decision: description.decision ?? LIKELIEST,
     direction,
     regression,
     baselines,

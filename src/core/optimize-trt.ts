@@ -7,6 +7,7 @@ import {DEVICES, type Device, deviceFailure} from '../drivers/onnx/open-device.t
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {schemaOf} from '../features/multi-features.ts'
 import {allocateBatch, fillBatch} from '../models/dataset.ts'
+import {decideOne} from '../models/decision.ts'
 import {type ModelDescription, metadataOf, readModel, sha256} from '../models/model-file.ts'
 import type {GraphSession} from '../nn/execution.ts'
 import {storeAsHalf} from '../nn/half.ts'
@@ -99,7 +100,7 @@ export const optimizeModel = async (loaded: LoadedModel, request: OptimizeReques
       const results = runOne(session, windows, at, description)
       return OUTPUTS.flatMap(name => Array.from(results[name]?.data as Float32Array))
     },
-    decide: top,
+    decide: ([down = 0, flat = 0, up = 0]) => decideOne(down, flat, up, description.decision),
   }
   return optimise(
     {
@@ -320,8 +321,6 @@ const driftOf = (before: GraphSession, after: GraphSession, {count, run, decide}
   return {maxAbs, cosineMin, decisionFlips: flips / Math.max(1, count), windows: count}
 }
 
-const top = ([down = 0, flat = 0, up = 0]: readonly number[]): number =>
-  flat >= down && flat >= up ? 1 : up > down ? 2 : 0
 const cosine = (a: readonly number[], b: readonly number[]): number => {
   const dot = (p: readonly number[], q: readonly number[]): number =>
     p.reduce((sum, value, i) => sum + value * (q[i] as number), 0)

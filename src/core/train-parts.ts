@@ -6,12 +6,16 @@ import {bookSchema} from '../features/book-features.ts'
 import {type Modality, type Scaler, ScalerFit, schemaKey} from '../features/features.ts'
 import {multiSchema} from '../features/multi-features.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
+import {type DecisionRule, fitDecision} from '../models/decision.ts'
+import type {Prediction} from '../models/inference.ts'
 import type {ProbabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, requireFeatures} from '../models/model-file.ts'
 import {type Architecture, type ModelSize, signalNetwork} from '../models/networks.ts'
 import {type RowList, spread} from '../models/row-runs.ts'
 import {type Split, splitInTime} from '../models/splits.ts'
-import {measureOutputs, predictRows, SignalTrainer, type TrainerOptions} from '../models/trainer.ts'
+import {labelsOf, measureOutputs, predictRows, SignalTrainer, type TrainerOptions} from '../models/trainer.ts'
+import {exportInference} from '../nn/nn.ts'
+import {writeOnnx} from '../nn/onnx-writer.ts'
 import {loadTrainingData, type RowKind, type TrainingData} from './training-data.ts'
 
 export {spread}
@@ -182,21 +186,30 @@ const linearOptions = (request: TrainRequest, prepared: Prepared, maxSteps: numb
   return {...options, noise: 0, batch: LINEAR_BATCH, maxSteps}
 }
 
-/** Logistic regression on the same windows; its metrics on the (thinned) test part. */
-export const trainLinear = (request: TrainRequest, prepared: Prepared, hooks: TrainHooks): ProbabilisticMetrics => {
+/**
+ * Logistic regression on the same windows; its metrics on the (thinned) test part. It gets a decision rule as the model
+ * does: beside a model that has none, which decides by the likeliest class, it has none either.
+ */
+export const trainLinear = (
+  request: TrainRequest,
+  prepared: Prepared,
+  hooks: TrainHooks,
+  hasRule = true,
+): ProbabilisticMetrics => {
   const linearSteps = Math.max(request.maxSteps, request.baselineSteps)
+  const network = networkOf(request, 'linear', prepared)
   const trainer = new SignalTrainer(
     prepared.dataset,
     prepared.split,
-    networkOf(request, 'linear', prepared),
+    network,
     // Its own full budget: a baseline that was trained less would flatter the model.
     linearOptions(request, prepared, linearSteps),
     openOrtSession,
   )
   drive(trainer, 'linear', linearSteps, hooks)
-  const metrics = trainer.evaluate(spread(prepared.split.test, request.maxEvaluated), trainer.weights())
+  const bytes = writeOnnx(exportInference(network, trainer.weights()))
   trainer.dispose()
-  return metrics
+  return testOf(bytes, prepared.dataset, prepared.split, request, hasRule)
 }
 
 /** Steps until the trainer is done or a stop is asked for; false in the latter case. */
@@ -228,10 +241,32 @@ export const drive = (
   return true
 }
 
-/** Metrics of a served model on some rows. */
-export const measure = (bytes: Uint8Array, dataset: Dataset, rows: Int32Array, window: number) => {
+/** Metrics of a served model on the test part, by the decision rule that its own validation part gives. */
+export const testOf = (
+  bytes: Uint8Array,
+  dataset: Dataset,
+  split: Split,
+  {window, maxEvaluated}: Pick<TrainRequest, 'window' | 'maxEvaluated'>,
+  hasRule = true,
+): ProbabilisticMetrics => {
+  const rule = hasRule ? ruleOf(bytes, dataset, spread(split.valid, maxEvaluated), window) : undefined
+  return measure(bytes, dataset, spread(split.test, maxEvaluated), window, rule).metrics
+}
+
+/** The decision rule of a served model, fitted on validation rows: how model and learned baselines alike get theirs. */
+export const ruleOf = (bytes: Uint8Array, dataset: Dataset, valid: Int32Array, window: number): DecisionRule => {
+  return fitDecision(labelsOf(dataset, valid), predict(bytes, dataset, valid, window).probabilities)
+}
+
+/** Outputs of a served model on some rows. */
+export const predict = (bytes: Uint8Array, dataset: Dataset, rows: Int32Array, window: number): Prediction => {
   const session = openOrtSession(bytes, {threads: 1})
   const outputs = predictRows(session, dataset, rows, window)
   session.dispose()
-  return measureOutputs(dataset, rows, outputs)
+  return outputs
+}
+
+/** Metrics of a served model on some rows. */
+export const measure = (bytes: Uint8Array, dataset: Dataset, rows: Int32Array, window: number, rule?: DecisionRule) => {
+  return measureOutputs(dataset, rows, predict(bytes, dataset, rows, window), rule)
 }

@@ -7,19 +7,29 @@ import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {fitPlatt, fitTemperature} from '../models/calibration.ts'
-import {headVerdict, type ModelCard, marketVerdict, modalityVerdict, seedVerdict, verdictOf} from '../models/card.ts'
+import {
+  decisionVerdict,
+  headVerdict,
+  type ModelCard,
+  marketVerdict,
+  modalityVerdict,
+  seedVerdict,
+  verdictOf,
+} from '../models/card.ts'
 import {ENSEMBLE_MEMBERS, knownModel} from '../models/catalogue.ts'
 import {decodeCheckpoint, encodeCheckpoint} from '../models/checkpoint.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
+import {type DecisionRule, fitDecision} from '../models/decision.ts'
 import {ensembleNetwork, ensembleWeights, fitMixture} from '../models/ensemble.ts'
 import {rightOf} from '../models/head-metrics.ts'
+import type {Prediction} from '../models/inference.ts'
 import {decide, mcNemar, type ProbabilisticMetrics, probabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, metadataOf, sha256} from '../models/model-file.ts'
 import {type Architecture, withConfidence, withTemperature} from '../models/networks.ts'
 import type {RowList} from '../models/row-runs.ts'
 import {walkForward} from '../models/splits.ts'
 import {STRATEGY_CHOICES} from '../models/strategy-labels.ts'
-import {labelsOf, predictRows, SignalTrainer, type ValidationPoint} from '../models/trainer.ts'
+import {labelsOf, measureOutputs, predictRows, SignalTrainer, type ValidationPoint} from '../models/trainer.ts'
 import {exportInference, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {writeWhole} from './model-files.ts'
@@ -28,10 +38,12 @@ import {
   measure,
   networkOf,
   type Prepared,
+  predict,
   prepare,
   spread,
   type TrainHooks,
   type TrainRequest,
+  testOf,
   trainerOptions,
   trainLinear,
 } from './train-parts.ts'
@@ -47,6 +59,7 @@ export interface TrainResult {
   readonly trainLoss: number
   readonly valid: ProbabilisticMetrics
   readonly test: ProbabilisticMetrics
+  readonly decision: DecisionRule
   readonly direction: ModelCard['direction']
   readonly baselines: ModelCard['baselines']
   readonly verdict: readonly string[]
@@ -97,6 +110,13 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
       : undefined
 
   const {dataset, split, scaler, data, presence, modalities} = prepared
+  const [validRows, testRows] = [spread(split.valid, request.maxEvaluated), spread(split.test, request.maxEvaluated)]
+  const plain = writeOnnx(exportInference(made.network, made.weights))
+  const [onValid, onTest] = [validRows, testRows].map(rows => predict(plain, dataset, rows, request.window)) as [
+    Prediction,
+    Prediction,
+  ]
+  const decision = fitDecision(labelsOf(dataset, validRows), onValid.probabilities)
   const description: ModelDescription = {
     name: request.model,
     architecture,
@@ -110,13 +130,17 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     periodUs: data.periodUs,
     labels: data.labels,
     scaler,
+    decision,
     precision: 'float32',
   }
   const bytes = writeOnnx(exportInference(made.network, made.weights, metadataOf(description)))
-  const [validRows, testRows] = [spread(split.valid, request.maxEvaluated), spread(split.test, request.maxEvaluated)]
-  const valid = measure(bytes, dataset, validRows, request.window).metrics
-  const {metrics: test, direction, regression, heads} = measure(bytes, dataset, testRows, request.window)
-  const markets = marketsOf(bytes, dataset, testRows, request.window)
+  const valid = measureOutputs(dataset, validRows, onValid, decision).metrics
+  const {metrics: test, direction, regression, heads} = measureOutputs(dataset, testRows, onTest, decision)
+  const likeliest = {
+    valid: measureOutputs(dataset, validRows, onValid).metrics,
+    test: measureOutputs(dataset, testRows, onTest).metrics,
+  }
+  const markets = marketsOf(dataset, testRows, rows => measure(bytes, dataset, rows, request.window, decision))
   const baselines = {
     majority: majorityBaseline(dataset, split.train, testRows),
     persistence: persistenceBaseline(dataset, testRows),
@@ -126,6 +150,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
   const learned = modalities === undefined ? undefined : {learned: modalities.map(({name}) => name), shares: presence}
   const verdict = [
     ...verdictOf(test, baselines, direction),
+    decisionVerdict(decision, test, likeliest.test),
     ...(heads === undefined ? [] : headVerdict(heads)),
     ...(learned === undefined ? [] : modalityVerdict(learned)),
     ...(markets === undefined ? [] : marketVerdict(markets)),
@@ -170,6 +195,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     training,
     valid,
     test,
+    likeliest,
     direction,
     regression,
     ...(heads === undefined ? {} : {heads}),
@@ -203,6 +229,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     trainLoss: training.trainLoss,
     valid,
     test,
+    decision,
     direction,
     baselines,
     verdict,
@@ -311,6 +338,7 @@ const trainEnsemble = (request: TrainRequest, prepared: Prepared, hooks: TrainHo
       session.dispose()
       const answers = labelsOf(dataset, testRows)
       const alone = members.map(member => probabilitiesOf(member, testRows))
+      // The test compares error rates, which the likeliest class keeps lowest.
       const pair = mcNemar(answers, decide(mixed), decide(alone[best] as Float32Array))
       const name = ENSEMBLE_MEMBERS[best] as string
       return {
@@ -318,7 +346,11 @@ const trainEnsemble = (request: TrainRequest, prepared: Prepared, hooks: TrainHo
           architecture,
           weight: mixture[m] as number,
           validLogLoss: losses[m] as number,
-          test: probabilisticMetrics(answers, alone[m] as Float32Array),
+          test: probabilisticMetrics(
+            answers,
+            alone[m] as Float32Array,
+            fitDecision(truth, forecasts[m] as Float32Array),
+          ),
         })),
         bestMember: name,
         pairedTest: pair,
@@ -394,16 +426,11 @@ const crossValidate = (
   })
   return splits.map(split => {
     const options = trainerOptions(request, learningRate, prepared)
-    const trainer = new SignalTrainer(
-      dataset,
-      split,
-      networkOf(request, architecture, prepared),
-      options,
-      openOrtSession,
-    )
+    const network = networkOf(request, architecture, prepared)
+    const trainer = new SignalTrainer(dataset, split, network, options, openOrtSession)
     drive(trainer, 'walk-forward', request.maxSteps, hooks)
     const rows = spread(split.test, request.maxEvaluated)
-    const test = trainer.evaluate(rows, trainer.weights())
+    const test = testOf(writeOnnx(exportInference(network, trainer.weights())), dataset, split, request)
     trainer.dispose()
     const from = rows.reduce((least, row) => Math.min(least, dataset.rows.field(row, 'tsUs')), Number.POSITIVE_INFINITY)
     return {testFrom: iso(from), test, majority: majorityBaseline(dataset, split.train, rows)}
@@ -419,14 +446,13 @@ const overSeeds = (
   hooks: TrainHooks,
 ): NonNullable<ModelCard['seeds']> => {
   const {dataset, split} = prepared
-  const rows = spread(split.test, request.maxEvaluated)
   return Array.from({length: request.seeds ?? 0}, (_, i) => {
     const seeded = {...request, seed: request.seed + i + 1}
     const options = trainerOptions(seeded, learningRate, prepared)
     const network = networkOf(request, architecture, prepared)
     const trainer = new SignalTrainer(dataset, split, network, options, openOrtSession)
     drive(trainer, 'seeds', request.maxSteps, hooks)
-    const test = trainer.evaluate(rows, trainer.weights())
+    const test = testOf(writeOnnx(exportInference(network, trainer.weights())), dataset, split, request)
     trainer.dispose()
     return {seed: seeded.seed, test, linear: trainLinear(seeded, prepared, hooks)}
   })
@@ -450,13 +476,17 @@ const calibrated = (
 }
 
 /** The test part by instrument: one that is easy must not hide one that is not. */
-const marketsOf = (bytes: Uint8Array, dataset: Dataset, rows: Int32Array, window: number): ModelCard['markets'] => {
+const marketsOf = (
+  dataset: Dataset,
+  rows: Int32Array,
+  judge: (rows: Int32Array) => ReturnType<typeof measure>,
+): ModelCard['markets'] => {
   const bySymbol = Map.groupBy(rows, row => dataset.rows.field(row, 'symbol'))
   if (bySymbol.size > 12) return undefined
   return Object.fromEntries(
     [...bySymbol].map(([symbol, mine]) => {
       const own = Int32Array.from(mine)
-      const {metrics, direction} = measure(bytes, dataset, own, window)
+      const {metrics, direction} = judge(own)
       return [
         dataset.symbols[symbol] as string,
         {test: metrics, direction, persistence: persistenceBaseline(dataset, own)},

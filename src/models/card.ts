@@ -1,3 +1,4 @@
+import type {DecisionRule} from './decision.ts'
 import type {HeadMetrics} from './head-metrics.ts'
 import type {ClusteredDirection, Metrics, ProbabilisticMetrics} from './metrics.ts'
 import type {ModelDescription} from './model-file.ts'
@@ -45,6 +46,8 @@ export interface ModelCard {
   }
   readonly valid: ProbabilisticMetrics
   readonly test: ProbabilisticMetrics
+  /** The same by the likeliest class, which shows what the decision rule changed. Absent in cards of before it. */
+  readonly likeliest?: {readonly valid: ProbabilisticMetrics; readonly test: ProbabilisticMetrics}
   readonly direction: ClusteredDirection
   /** R² of the two regressions on the test part; below 0 is worse than their mean. */
   readonly regression: {readonly holding: number; readonly move: number}
@@ -115,6 +118,20 @@ export const verdictOf = (
     ? 'the direction is predicted better than by a coin on this test stretch; nothing here says that it pays after costs'
     : 'this is NOT evidence that the direction is predictable: what the model knows is mostly whether a move comes, not where to'
   return [...sentences, figure, conclusion]
+}
+
+/** How classes were decided, and what that gained and cost. */
+export const decisionVerdict = ({method, weights}: DecisionRule, test: Metrics, likeliest: Metrics): string => {
+  if (method === 'likeliest') return 'classes are the likeliest ones: no weights did better on the validation part'
+  const [down, , up] = weights
+  const change = (name: string, of: (metrics: Metrics) => number): string =>
+    `${name} ${of(test).toFixed(4)} instead of ${of(likeliest).toFixed(4)}`
+  const figures = [
+    change('macro-F1', ({macroF1}) => macroF1),
+    change('MCC', ({mcc}) => mcc),
+    change('accuracy', ({accuracy}) => accuracy),
+  ]
+  return `classes are decided by probabilities times ${down.toFixed(2)} (down), 1 (flat), ${up.toFixed(2)} (up), fitted to macro-F1 on the validation part as the linear baseline's own are; against the likeliest class that gives ${figures.join(', ')}`
 }
 
 /** Whether the model's lead over the linear baseline is more than what another seed changes. */

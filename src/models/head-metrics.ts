@@ -1,4 +1,5 @@
 // Columns are indexed inside their bounds, hence the `!`.
+
 import type {Prediction} from './inference.ts'
 import {decide} from './metrics.ts'
 import {STRATEGY_CHOICES} from './strategy-labels.ts'

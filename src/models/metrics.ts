@@ -1,5 +1,6 @@
 // Confusion counts and probabilities are indexed inside their bounds, hence the `!`.
 import {CLASSES, Label} from './dataset.ts'
+import {type DecisionRule, decideOne, LIKELIEST} from './decision.ts'
 
 export interface Metrics {
   readonly count: number
@@ -50,29 +51,36 @@ export const classMetrics = (truth: ArrayLike<number>, decided: ArrayLike<number
 
 const named = (values: readonly number[]) => ({down: values[0]!, flat: values[1]!, up: values[2]!})
 
-/** Class of the largest probability in each row of [count, 3]. */
-export const decide = (probabilities: Float32Array): Int8Array => {
+/** Class of each row of [count, 3] by `rule`: the one of the largest probability unless it weighs them. */
+export const decide = (probabilities: Float32Array, rule: DecisionRule = LIKELIEST): Int8Array => {
   const out = new Int8Array(probabilities.length / CLASSES)
   for (let i = 0; i < out.length; i++) {
-    const [down, flat, up] = [probabilities[3 * i]!, probabilities[3 * i + 1]!, probabilities[3 * i + 2]!]
-    out[i] = flat >= down && flat >= up ? Label.flat : up > down ? Label.up : Label.down
+    out[i] = decideOne(probabilities[3 * i]!, probabilities[3 * i + 1]!, probabilities[3 * i + 2]!, rule)
   }
   return out
 }
 
-export const probabilisticMetrics = (truth: ArrayLike<number>, probabilities: Float32Array): ProbabilisticMetrics => {
-  const decided = decide(probabilities)
+/**
+ * The hard figures (accuracy, macro-F1, MCC, recall, precision) by `rule`; the others speak of the probabilities
+ * themselves and do not depend on it.
+ */
+export const probabilisticMetrics = (
+  truth: ArrayLike<number>,
+  probabilities: Float32Array,
+  rule: DecisionRule = LIKELIEST,
+): ProbabilisticMetrics => {
+  const likeliest = decide(probabilities)
   const bins = Array.from({length: 10}, () => ({count: 0, confidence: 0, right: 0}))
   let [logLoss, brier, directional, followed] = [0, 0, 0, 0]
   for (let i = 0; i < truth.length; i++) {
     const label = truth[i]!
     logLoss -= Math.log(Math.max(1e-7, probabilities[3 * i + label]!))
     for (let c = 0; c < CLASSES; c++) brier += (probabilities[3 * i + c]! - (c === label ? 1 : 0)) ** 2
-    const confidence = probabilities[3 * i + decided[i]!]!
+    const confidence = probabilities[3 * i + likeliest[i]!]!
     const bin = bins[Math.min(9, Math.floor(confidence * 10))]!
     bin.count++
     bin.confidence += confidence
-    bin.right += decided[i] === label ? 1 : 0
+    bin.right += likeliest[i] === label ? 1 : 0
     if (label === Label.flat) continue
     directional++
     followed += probabilities[3 * i + 2]! > probabilities[3 * i]! === (label === Label.up) ? 1 : 0
@@ -80,7 +88,7 @@ export const probabilisticMetrics = (truth: ArrayLike<number>, probabilities: Fl
   const count = truth.length
   const calibrationError = bins.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0)
   return {
-    ...classMetrics(truth, decided),
+    ...classMetrics(truth, decide(probabilities, rule)),
     logLoss: ratio(logLoss, count),
     brier: ratio(brier, count),
     calibrationError: ratio(calibrationError, count),

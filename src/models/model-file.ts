@@ -3,6 +3,7 @@ import {ExitCode, UserError} from '../domain/errors.ts'
 import type {Scaler} from '../features/features.ts'
 import type {OnnxModel} from '../nn/onnx-model.ts'
 import {readOnnx} from '../nn/onnx-reader.ts'
+import type {DecisionRule} from './decision.ts'
 
 /** What a signal model says of itself, inside its own file: enough to feed it, and to refuse what does not fit. */
 export interface ModelDescription {
@@ -22,6 +23,8 @@ export interface ModelDescription {
   readonly periodUs: number
   readonly labels: Readonly<Record<string, number | string>>
   readonly scaler: Scaler
+  /** How its figures turn probabilities into a class; `likeliest` where absent, as in models of before it. */
+  readonly decision?: DecisionRule
   readonly precision: 'float32' | 'int8' | 'float16'
 }
 

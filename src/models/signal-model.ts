@@ -5,7 +5,11 @@ import {STRATEGY_CHOICES, type StrategyChoice} from './strategy-labels.ts'
 
 export type Direction = -1 | 0 | 1
 
-/** What a model's numbers mean for trading; `strategies` turn it into a `Signal` of their own. */
+/**
+ * What a model's numbers mean for trading; `strategies` turn it into a `Signal` of their own. It reads the calibrated
+ * probabilities alone: the decision rule of a model's card is for macro-F1, which prices a move it names by nothing but
+ * how rare moves are, and has no say in direction, strength, size or confidence.
+ */
 export interface ModelView {
   readonly direction: Direction
   /** |P(up) − P(down)|, 0 to 1. */

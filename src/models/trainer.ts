@@ -8,6 +8,7 @@ import {initialState, Optimisation, type OptimiserState} from '../nn/optimisatio
 import {warmupCosine} from '../nn/schedule.ts'
 import {sizeOf} from '../nn/shape.ts'
 import {allocateBatch, type Dataset, fillBatch, type WindowBatch, widthOf} from './dataset.ts'
+import type {DecisionRule} from './decision.ts'
 import {measureHeads} from './head-metrics.ts'
 import {allocatePrediction, OUTPUT_WIDTHS, outputsOf, type Prediction} from './inference.ts'
 import {directionByBlock, type ProbabilisticMetrics, probabilisticMetrics, rSquared} from './metrics.ts'
@@ -198,7 +199,7 @@ export class SignalTrainer {
     return point
   }
 
-  /** Metrics of the served network with these weights on the given rows. */
+  /** Metrics of the served network with these weights on the given rows, decided by the likeliest class. */
   evaluate(rows: Int32Array, weights: Weights): ProbabilisticMetrics {
     const session = this.#open(writeOnnx(exportInference(this.#network, weights)), {threads: 1})
     try {
@@ -249,12 +250,12 @@ export const predictRows = (session: GraphSession, dataset: Dataset, rows: Int32
   return out
 }
 
-/** Everything a card says of one model on one set of rows. */
-export const measureOutputs = (dataset: Dataset, rows: Int32Array, outputs: Prediction) => {
+/** Everything a card says of one model on one set of rows, classes decided by `rule`. */
+export const measureOutputs = (dataset: Dataset, rows: Int32Array, outputs: Prediction, rule?: DecisionRule) => {
   const truth = labelsOf(dataset, rows)
   const column = (name: RowField): Float32Array => Float32Array.from(rows, row => dataset.rows.field(row, name))
   return {
-    metrics: probabilisticMetrics(truth, outputs.probabilities),
+    metrics: probabilisticMetrics(truth, outputs.probabilities, rule),
     direction: directionByBlock(truth, outputs.probabilities, column('block')),
     regression: {
       holding: rSquared(column('holding'), outputs.holding),

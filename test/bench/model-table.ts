@@ -1,6 +1,14 @@
 import {mkdirSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
-import {measure, networkOf, prepare, spread, type TrainRequest, trainerOptions} from '../../src/core/train-parts.ts'
+import {
+  measure,
+  networkOf,
+  prepare,
+  ruleOf,
+  spread,
+  type TrainRequest,
+  trainerOptions,
+} from '../../src/core/train-parts.ts'
 import type {RowKind} from '../../src/core/training-data.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
 import {majorityBaseline, persistenceBaseline} from '../../src/models/baselines.ts'
@@ -13,7 +21,7 @@ import {writeOnnx} from '../../src/nn/onnx-writer.ts'
 /**
  * Every architecture on one catalog beside the baselines that know little: `node test/bench/model-table.ts bar|multi|book
  * DIR [STEPS] [SYMBOLS] [ARCHITECTURES] [OUT.json]`. Raw labels, purged split in time, figures of the test part; direction
- * errors are clustered by day (bars) or quarter hour (books). Each model gets the same steps and no tuning.
+ * errors are clustered by day (bars) or quarter hour (books). Classes by each model's own rule of its validation part. Each model gets the same steps and no tuning.
  */
 const [, , kind = 'bar', data = '', steps = '1000', symbols = '', wanted = '', out = ''] = process.argv
 const rows = kind as RowKind
@@ -74,7 +82,8 @@ for (const architecture of architectures as Architecture[]) {
   while (!trainer.isDone) trainer.step()
   const bytes = writeOnnx(exportInference(network, trainer.weights()))
   trainer.dispose()
-  const {metrics, direction} = measure(bytes, dataset, test, request.window)
+  const rule = ruleOf(bytes, dataset, spread(split.valid, request.maxEvaluated), request.window)
+  const {metrics, direction} = measure(bytes, dataset, test, request.window, rule)
   results[architecture] = {...metrics, direction}
   line(architecture)
 }

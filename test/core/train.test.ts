@@ -1,4 +1,4 @@
-import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
@@ -61,14 +61,60 @@ test('trains, writes model, card and checkpoint, and what is written can be meas
   expect(measured.relation).toBe('own-test')
   expect(measured.test).toEqual(result.test)
   expect(measured.baselines.majority).toEqual(result.baselines.majority)
+  expect(loaded.description.decision).toEqual(result.decision)
+  expect(measured.decision).toEqual(result.decision)
+  expect(loaded.card?.verdict.join()).toContain('likeliest')
 
   const options = {out, maxDrift: 1, devices: ['cpu'] as const, data: folder, windows: 50, runs: 5, seed: 1}
   const half = await optimizeModel(loaded, {...options, precision: 'float16'})
   expect(half).toMatchObject({accepted: true, provider: 'cpu', precision: 'float16'})
-  expect(loadModel(half.output as string).description.precision).toBe('float16')
+  expect(loadModel(half.output as string).description).toMatchObject({
+    precision: 'float16',
+    decision: result.decision,
+  })
   expect(half.drift.cosineMin).toBeGreaterThan(0.9999)
   const refused = await optimizeModel(loaded, {...options, precision: 'float16', maxDrift: -1})
   expect(refused).toMatchObject({accepted: false, output: null})
+}, 60_000)
+
+test('the decision rule never sees the test part, and a model without one keeps the likeliest class', async () => {
+  const bars = leaningBars('CCC', 15, 3)
+  // The test part begins in the 13th of 15 days: whatever comes in the last two is of no use to the fit.
+  const results = [1, 0.2, 3].map(async (stretch, n) => {
+    const data = path.join(folder, `stretched-${n}`)
+    const late = (values: Float64Array): Float64Array =>
+      values.map((v, i) => (i < 13 * 78 ? v : 100 * (v / 100) ** stretch))
+    const [open, high, low, close] = [bars.open, bars.high, bars.low, bars.close].map(late) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ]
+    mkdirSync(data)
+    writeBars(data, {...bars, open, high, low, close})
+    return train(request({data, out: path.join(data, 'models')}))
+  })
+  const [first, ...others] = await Promise.all(results)
+  if (first === undefined) throw new Error('nothing was trained')
+  expect(first.decision.method).toBe('macro-f1')
+  for (const other of others) {
+    expect(other.decision).toEqual(first.decision)
+    expect(other.valid).toEqual(first.valid)
+    expect(other.test).not.toEqual(first.test)
+  }
+
+  const loaded = loadModel(first.modelPath)
+  const {decision: _none, ...old} = loaded.description
+  const ask = {data: path.join(folder, 'stretched-0'), seed: 1, maxEvaluated: 1000, baselineSteps: 60, allowSeen: false}
+  const before = await evaluate({...loaded, description: old}, ask)
+  const after = await evaluate(loaded, ask)
+  expect(before.decision.method).toBe('likeliest')
+  expect(before.test).toEqual(loaded.card?.likeliest?.test)
+  expect(after.test).toEqual(first.test)
+  // The baseline has a rule exactly if the model has one.
+  expect(after.baselines.linear).toEqual(first.baselines.linear)
+  expect(before.baselines.linear.macroF1).not.toBe(after.baselines.linear.macroF1)
+  expect(before.baselines.linear.logLoss).toBe(after.baselines.linear.logLoss)
 }, 60_000)
 
 test('data it has partly seen is refused, and flagged where allowed', async () => {

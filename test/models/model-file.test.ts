@@ -34,6 +34,12 @@ test('a model says what it is, to the letter', () => {
   expect(readModel(whole, 'toy').description).toEqual(description)
 })
 
+test('its decision rule comes with it, and a model of before there was one has none', () => {
+  const ruled: ModelDescription = {...description, decision: {method: 'macro-f1', weights: [2.5, 1, 3]}}
+  expect(readModel(bytesOf(metadataOf(ruled)), 'toy').description.decision).toEqual(ruled.decision)
+  expect(readModel(whole, 'toy').description.decision).toBeUndefined()
+})
+
 describe('a model is refused in a sentence', () => {
   test('cut off anywhere', () => {
     fc.assert(
