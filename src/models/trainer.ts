@@ -7,6 +7,7 @@ import {writeOnnx} from '../nn/onnx-writer.ts'
 import {initialState, Optimisation, type OptimiserState} from '../nn/optimisation.ts'
 import {warmupCosine} from '../nn/schedule.ts'
 import {sizeOf} from '../nn/shape.ts'
+import {type AdversarialMix, AdversarialMixer} from './adversarial.ts'
 import {allocateBatch, type Dataset, fillBatch, type WindowBatch, widthOf} from './dataset.ts'
 import type {DecisionRule} from './decision.ts'
 import {measureHeads} from './head-metrics.ts'
@@ -36,6 +37,8 @@ export interface TrainerOptions {
   readonly deviation: readonly number[]
   /** Kinds of information of which each window loses each one at random, by this share, so that any subset serves. */
   readonly modalityDropout?: {readonly modalities: readonly Modality[]; readonly rate: number}
+  /** Perturbed and simulator-made rows that take the place of a share of each batch. */
+  readonly adversarial?: AdversarialMix
 }
 
 export interface ValidationPoint {
@@ -78,6 +81,7 @@ export class SignalTrainer {
   /** Upper bound of what one step allocates. */
   readonly stepBytes: number
   readonly #rows: Int32Array
+  readonly #mixer: AdversarialMixer | undefined
   #order: (n: number) => number = n => n
   #orderEpoch = -1
   #best: TrainingState['best']
@@ -110,6 +114,9 @@ export class SignalTrainer {
     this.#optimisation = new Optimisation(training, this.#session, state)
     this.#batch = allocateBatch(batch, window, widthOf(dataset))
     this.#rows = new Int32Array(batch)
+    const mix = options.adversarial
+    this.#mixer =
+      mix === undefined || mix.ratio === 0 ? undefined : new AdversarialMixer(mix, seed, batch, network, open)
     this.#best = resumed?.best
     this.#history = [...(resumed?.history ?? [])]
     this.#recent = {...(resumed?.recent ?? {sum: 0, count: 0})}
@@ -166,6 +173,7 @@ export class SignalTrainer {
 
   dispose(): void {
     this.#session.dispose()
+    this.#mixer?.dispose()
   }
 
   #fill(step: number): void {
@@ -184,6 +192,7 @@ export class SignalTrainer {
     if (modalityDropout !== undefined && modalityDropout.rate > 0) {
       dropModalities(this.#batch, window, widthOf(this.#dataset), modalityDropout, createRng(seed, `modality/${step}`))
     }
+    this.#mixer?.mix(this.#batch, step, () => this.#optimisation.current())
   }
 
   #validate(step: number): ValidationPoint {

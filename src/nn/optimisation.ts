@@ -100,6 +100,11 @@ export class Optimisation {
     }
   }
 
+  /** The weights the next step starts from, not copied: valid until then. */
+  current(): Weights {
+    return new Map(this.#training.parameters.map(({name}) => [name, this.#current[name]!.data as Float32Array]))
+  }
+
   /** A copy of the state, safe to write while training goes on. */
   state(): OptimiserState {
     return {step: this.#step, tensors: this.#copy(Object.keys(this.#current))}
