@@ -5,6 +5,7 @@ import type {Config} from '../config/schema.ts'
 import type {TrainProgress} from '../core/train-parts.ts'
 import type {PolicyTraining} from '../core/train-policy.ts'
 import type {TrainResult} from '../core/train-run.ts'
+import {UserError} from '../domain/errors.ts'
 
 export default class Train extends BaseCommand {
   static override summary = 'train a model on a catalog and write it with its card'
@@ -15,6 +16,9 @@ Ctrl-C ends after the current step with everything written; --resume goes on fro
 Models on bars: signal, lstm, cnn, hybrid, ensemble, linear; transformer adds quotes, books, option chains and retrieved
 patterns where the data has them (--rows multi; --period N builds bars where it has only ticks). On order books: book,
 ctabl, deeplob, mixer, logistic-ofi (give --window 32 --horizon 50 --barrier 0.5). On option chains: embedder (--folds 1 adds an ablation).
+--adversarial RATIO replaces that share of every batch by perturbed rows (noise, price jumps, missing bars, wider spreads,
+missing information, gradient-sign attacks) and, for bars, by episodes of the scenarios of gpi stress; neither ever
+enters the validation or the test part. Card and --json then hold the metrics under stress, with and without.
 policy learns weights over the five strategies by PPO: --data is a catalog or a folder of catalogs, one market each, on
 which every strategy is first back-tested alone (kept in --out, by content hash). --batch, --size, --max-steps,
 --validate-every, --patience and --folds apply.`
@@ -51,6 +55,16 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
     'modality-dropout': Flags.string({description: 'share of windows that lose each kind of information in training'}),
     memory: Flags.integer({description: 'MiB of rows held in memory; more lie in a file', default: 256, min: 1}),
     seeds: Flags.integer({description: 'further seeds to repeat the training with', default: 0, min: 0}),
+    adversarial: Flags.string({
+      description:
+        'share of each batch that is perturbed or made by the stress simulator; 0 only measures under stress',
+      helpValue: 'RATIO',
+    }),
+    'compare-clean': Flags.boolean({
+      description: 'with --adversarial, train besides without it, to compare',
+      default: true,
+      allowNo: true,
+    }),
     folds: Flags.integer({description: 'walk-forward folds to measure besides', default: 0, min: 0}),
     resume: Flags.boolean({description: 'go on from the checkpoint in --out'}),
   }
@@ -58,6 +72,11 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
   async run(): Promise<TrainResult | PolicyTraining> {
     const {args, flags} = await this.parse(Train)
     const {config} = await this.loadConfig(flags)
+    if (flags.adversarial !== undefined && ['policy', 'embedder'].includes(args.model)) {
+      throw new UserError('NOT_ADVERSARIAL', `${args.model} is not trained on adversarial rows`, {
+        hints: ['leave --adversarial out; it is for the models of bars and books'],
+      })
+    }
     if (args.model === 'policy') return this.#trainPolicy(config, flags)
     const {train} = await import('../core/train.ts')
     const {parseNumber} = await import('../core/parse-number.ts')
@@ -91,6 +110,12 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
           : {modalityDropout: parseNumber('--modality-dropout', flags['modality-dropout'], {min: 0, max: 0.9})}),
         memoryMiB: flags.memory,
         ...(flags.seeds === 0 ? {} : {seeds: flags.seeds}),
+        ...(flags.adversarial === undefined
+          ? {}
+          : {
+              adversarial: parseNumber('--adversarial', flags.adversarial, {min: 0, max: 0.9}),
+              ...(flags['compare-clean'] ? {} : {compareClean: false}),
+            }),
         resume: flags.resume,
       },
       {signal: this.stopSignal, onProgress: progress => this.#draw(progress)},

@@ -5,6 +5,7 @@ import {barSchema} from '../features/bar-features.ts'
 import {bookSchema} from '../features/book-features.ts'
 import {type Modality, type Scaler, ScalerFit, schemaKey} from '../features/features.ts'
 import {multiSchema} from '../features/multi-features.ts'
+import type {AdversarialMix} from '../models/adversarial.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
 import {type DecisionRule, fitDecision} from '../models/decision.ts'
 import type {Prediction} from '../models/inference.ts'
@@ -54,10 +55,14 @@ export interface TrainRequest {
   readonly modalityDropout?: number
   /** Further seeds to train model and linear baseline with, to tell their difference from luck. */
   readonly seeds?: number
+  /** Share of each batch that is perturbed or simulator-made, 0 to measure under stress alone; no stress where absent. */
+  readonly adversarial?: number
+  /** Train besides without any adversarial row, to compare with; yes where absent. */
+  readonly compareClean?: boolean
 }
 
 export interface TrainProgress {
-  readonly phase: 'data' | 'linear' | 'train' | 'walk-forward' | 'seeds'
+  readonly phase: 'data' | 'episodes' | 'linear' | 'train' | 'clean' | 'walk-forward' | 'seeds'
   readonly step: number
   readonly total: number
   readonly loss?: number
@@ -80,6 +85,8 @@ export interface Prepared {
   readonly presence: Readonly<Record<string, number>>
   /** Those a transformer makes tokens of: the ones the training part has often enough to learn from. */
   readonly modalities: readonly Modality[] | undefined
+  /** What a share of the training rows is replaced with. */
+  readonly adversarial?: AdversarialMix
 }
 
 /** A kind of information on fewer training windows than this is ignored: what was not learned must not be guessed at. */
@@ -159,7 +166,7 @@ export const networkOf = (
 export const trainerOptions = (
   request: TrainRequest,
   learningRate: number,
-  {scaler, dataset, modalities}: Prepared,
+  {scaler, dataset, modalities, adversarial}: Prepared,
 ): TrainerOptions => ({
   seed: request.seed,
   batch: request.batch,
@@ -174,6 +181,7 @@ export const trainerOptions = (
   // Noise would turn the flags of absent information into nonsense.
   deviation: scaler.deviation.map((value, i) => (isFlag(dataset, i) ? 0 : value)),
   ...(modalities === undefined ? {} : {modalityDropout: {modalities, rate: request.modalityDropout ?? 0.15}}),
+  ...(adversarial === undefined || adversarial.ratio === 0 ? {} : {adversarial}),
 })
 
 const isFlag = ({schema}: Dataset, column: number): boolean =>
@@ -182,7 +190,7 @@ const isFlag = ({schema}: Dataset, column: number): boolean =>
 const LINEAR_BATCH = 256
 
 const linearOptions = (request: TrainRequest, prepared: Prepared, maxSteps: number): TrainerOptions => {
-  const {modalityDropout: _none, ...options} = trainerOptions(request, 1e-3, prepared)
+  const {modalityDropout: _none, adversarial: _clean, ...options} = trainerOptions(request, 1e-3, prepared)
   return {...options, noise: 0, batch: LINEAR_BATCH, maxSteps}
 }
 

@@ -29,9 +29,11 @@ import {type Architecture, withConfidence, withTemperature} from '../models/netw
 import type {RowList} from '../models/row-runs.ts'
 import {walkForward} from '../models/splits.ts'
 import {STRATEGY_CHOICES} from '../models/strategy-labels.ts'
+import {stressVerdict} from '../models/stressed-metrics.ts'
 import {labelsOf, measureOutputs, predictRows, SignalTrainer, type ValidationPoint} from '../models/trainer.ts'
 import {exportInference, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
+import {describeMix, prepareAdversarial, stressReport} from './adversarial-training.ts'
 import {writeWhole} from './model-files.ts'
 import {
   drive,
@@ -42,6 +44,7 @@ import {
   prepare,
   spread,
   type TrainHooks,
+  type TrainProgress,
   type TrainRequest,
   testOf,
   trainerOptions,
@@ -62,6 +65,9 @@ export interface TrainResult {
   readonly decision: DecisionRule
   readonly direction: ModelCard['direction']
   readonly baselines: ModelCard['baselines']
+  readonly adversarial?: NonNullable<ModelCard['adversarial']>
+  readonly stressed?: NonNullable<ModelCard['stressed']>
+  readonly comparison?: NonNullable<ModelCard['comparison']>
   readonly verdict: readonly string[]
   readonly modelPath: string
   readonly cardPath: string
@@ -89,15 +95,21 @@ interface Made {
 export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Promise<TrainResult> => {
   const known = knownModel(request.model)
   hooks.onProgress({phase: 'data', step: 0, total: request.maxSteps})
-  const prepared = await prepare(request, request.rows ?? known.rows)
+  const rows = request.rows ?? known.rows
+  const market = await prepare(request, rows)
+  if (request.adversarial !== undefined) hooks.onProgress({phase: 'episodes', step: 0, total: request.maxSteps})
+  const stress = request.adversarial === undefined ? undefined : await prepareAdversarial(request, rows, market)
+  const prepared = stress === undefined ? market : {...market, adversarial: stress.mix}
   const linear = trainLinear(request, prepared, hooks)
   const started = performance.now()
   const {architecture} = known
-  const made =
+  const make = (asked: TrainRequest, from: Prepared, told: TrainHooks): Made =>
     architecture === 'ensemble'
-      ? trainEnsemble(request, prepared, hooks)
-      : trainSingle(request, architecture, known.learningRate, prepared, hooks)
-  const {stoppedBy, ranSteps} = made
+      ? trainEnsemble(asked, from, told)
+      : trainSingle(asked, architecture, known.learningRate, from, told)
+  const made = make(request, prepared, hooks)
+  const {ranSteps} = made
+  let {stoppedBy} = made
   const seconds = (performance.now() - started) / 1000
   const folds =
     request.folds > 0 && stoppedBy !== 'signal' && architecture !== 'ensemble'
@@ -141,6 +153,31 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     test: measureOutputs(dataset, testRows, onTest).metrics,
   }
   const markets = marketsOf(dataset, testRows, rows => measure(bytes, dataset, rows, request.window, decision))
+  const trainClean = (from: Prepared): Made => {
+    const twin = {...request, model: `${request.model}-clean`}
+    const resume = request.resume && existsSync(checkpointPath(twin))
+    const told = {...hooks, onProgress: (progress: TrainProgress) => hooks.onProgress({...progress, phase: 'clean'})}
+    return make({...twin, resume}, from, told)
+  }
+  const report =
+    stress === undefined || stoppedBy === 'signal'
+      ? undefined
+      : stressReport(
+          request,
+          prepared,
+          stress,
+          {...made, bytes, test, decision, isTrainable: architecture !== 'ensemble'},
+          request.compareClean === false ? undefined : trainClean,
+        )
+  if (report?.isStopped === true) stoppedBy = 'signal'
+  const underStress =
+    stress === undefined || report === undefined
+      ? {}
+      : {
+          adversarial: describeMix(stress),
+          stressed: report.stressed,
+          ...(report.comparison === undefined ? {} : {comparison: report.comparison}),
+        }
   const baselines = {
     majority: majorityBaseline(dataset, split.train, testRows),
     persistence: persistenceBaseline(dataset, testRows),
@@ -156,6 +193,8 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     ...(markets === undefined ? [] : marketVerdict(markets)),
     ...(seeds === undefined ? [] : [seedVerdict(seeds)]),
     ...(ensemble === undefined ? [] : [ensemble.verdict]),
+    ...(report === undefined ? [] : stressVerdict(report.stressed)),
+    ...(report?.comparison?.verdict ?? []),
   ]
   const modelPath = path.join(request.out, `${request.model}.onnx`)
   const cardPath = path.join(request.out, `${request.model}.card.json`)
@@ -205,6 +244,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     ...(folds === undefined ? {} : {walkForward: folds}),
     ...(seeds === undefined ? {} : {seeds}),
     ...(ensemble === undefined ? {} : {ensemble}),
+    ...underStress,
     verdict,
     outputs: {
       probabilities: '[batch, 3] calibrated probabilities of down, flat, up',
@@ -232,6 +272,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     decision,
     direction,
     baselines,
+    ...underStress,
     verdict,
     modelPath,
     cardPath,
@@ -246,12 +287,13 @@ const checkpointPath = ({out, model}: TrainRequest): string => path.join(out, `$
 
 const commandOf = (request: TrainRequest): string => {
   const {model, size, batch, window, maxSteps, seed, horizon, barrier, costBps, noise, folds, symbols} = request
-  const {rows, periodUs, modalityDropout, seeds} = request
+  const {rows, periodUs, modalityDropout, seeds, adversarial, compareClean} = request
   const chosen = {
     ...(rows === undefined ? {} : {rows}),
     ...(periodUs === undefined ? {} : {period: periodUs / 1e6}),
     ...(modalityDropout === undefined ? {} : {'modality-dropout': modalityDropout}),
     ...(seeds === undefined ? {} : {seeds}),
+    ...(adversarial === undefined ? {} : {adversarial}),
   }
   const flags = {
     ...chosen,
@@ -271,6 +313,7 @@ const commandOf = (request: TrainRequest): string => {
     'gpi train',
     model,
     ...text,
+    ...(compareClean === false ? ['--no-compare-clean'] : []),
     ...(symbols === undefined ? [] : [`--symbols ${symbols.join(',')}`]),
     '--data DIR',
   ].join(' ')

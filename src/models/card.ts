@@ -2,6 +2,7 @@ import type {DecisionRule} from './decision.ts'
 import type {HeadMetrics} from './head-metrics.ts'
 import type {ClusteredDirection, Metrics, ProbabilisticMetrics} from './metrics.ts'
 import type {ModelDescription} from './model-file.ts'
+import type {AdversarialComparison, StressedMetrics} from './stressed-metrics.ts'
 import type {ValidationPoint} from './trainer.ts'
 
 export interface Baselines {
@@ -93,6 +94,10 @@ export interface ModelCard {
     }
     readonly verdict: string
   }
+  /** The adversarial rows that training mixed in, the metrics under stress, and both beside training without them. */
+  readonly adversarial?: Readonly<Record<string, unknown>>
+  readonly stressed?: StressedMetrics
+  readonly comparison?: AdversarialComparison
   readonly verdict: readonly string[]
   readonly outputs: Readonly<Record<string, string>>
   readonly file: {readonly name: string; readonly bytes: number; readonly sha256: string}
