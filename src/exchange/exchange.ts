@@ -36,6 +36,8 @@ export interface ExchangeOptions {
   readonly partialFillProbability?: number
   /** Take no more than what is quoted; off by default, as on paper. */
   readonly respectSize?: boolean
+  /** Of a contract at the start, 0 when not known; rows tell later. */
+  readonly openInterest?: (instrument: number) => number
   /** Finished orders that can still be asked for, up to twice as many at times; 20,000 by default. */
   readonly keptOrders?: number
 }
@@ -160,7 +162,7 @@ export class PaperExchange {
     this.#lastEquity = this.ledger.cash
     this.#balanceDay = previousTradingDay(newYorkDay(startUs))
     this.#lastDayTicks = new Float64Array(instruments.size)
-    this.#openInterest = new Float64Array(instruments.size)
+    this.#openInterest = Float64Array.from(instruments.all(), (_, i) => options.openInterest?.(i) ?? 0)
     this.#boundary = nextBoundary(startUs)
     this.#nextMinuteUs = (Math.floor(startUs / US_PER_MINUTE) + 1) * US_PER_MINUTE
   }

@@ -16,4 +16,6 @@ export interface MarketSource {
   readonly horizonUs: () => number
   /** No row will ever come after the horizon. */
   readonly ended: () => boolean
+  /** Contracts open at the start, as published overnight, before any row tells; 0 when not known. */
+  readonly openInterest?: (instrument: number) => number
 }

@@ -87,6 +87,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
     instruments: source.instruments,
     rng,
     startUs,
+    ...(source.openInterest === undefined ? {} : {openInterest: source.openInterest}),
     ...(options.keptOrders === undefined ? {} : {keptOrders: options.keptOrders}),
     ...(options.startingCash === undefined ? {} : {startingCash: options.startingCash}),
     ...(options.partialFillProbability === undefined ? {} : {partialFillProbability: options.partialFillProbability}),

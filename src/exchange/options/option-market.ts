@@ -103,6 +103,12 @@ class OptionMarket implements MarketSource {
     this.#given < this.#pending.count ? this.#pending.tsUs[this.#given]! : Math.min(this.#source.nextUs(), this.#nextUs)
   readonly horizonUs = (): number => this.#source.horizonUs()
   readonly ended = (): boolean => this.#source.ended() && this.#given >= this.#pending.count
+  readonly openInterest = (instrument: number): number => {
+    const chain = this.#chains.find(
+      ({first, contracts}) => instrument >= first && instrument < first + contracts.length,
+    )
+    return chain === undefined ? 0 : chain.quotes.openInterest(instrument - chain.first)
+  }
 
   #observe(rows: TapeChunk): void {
     for (let row = 0; row < rows.count; row++) {

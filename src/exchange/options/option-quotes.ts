@@ -59,6 +59,10 @@ export class OptionQuotes {
     this.#openInterest = Float64Array.from(contracts, () => Math.round(Math.exp(4 + 1.6 * rng.normal())))
   }
 
+  openInterest(k: number): number {
+    return this.#openInterest[k]!
+  }
+
   /** Annual at-the-money volatility of the shortest maturity, now. */
   get volatility(): number {
     return Math.exp(this.#level)
