@@ -44,7 +44,9 @@ export const describeMix = ({mix, held}: AdversarialData): Readonly<Record<strin
   trainSeeds: mix.episodes === undefined ? [] : TRAIN_SEEDS,
   heldEpisodes: held?.dataset.sources.length ?? 0,
   heldSeeds: held === undefined ? [] : TEST_SEEDS,
-  unseenScenarios: held === undefined ? [] : UNSEEN_SCENARIOS,
+  unseenScenarios: UNSEEN_SCENARIOS.filter(name =>
+    held?.dataset.symbols.some(each => scenarioOfEpisode(each) === name),
+  ),
   ...(held === undefined
     ? {note: 'rows are books of several levels, which scenarios do not have: perturbed rows only'}
     : {}),

@@ -10,6 +10,7 @@ import {ATTACKS} from '../../src/models/adversarial.ts'
 import type {ModelCard} from '../../src/models/card.ts'
 import {leaningBars} from '../models/support.ts'
 import {writeBars} from '../support/bar-files.ts'
+import {runGpi} from '../support/run-gpi.ts'
 
 describe('gpi train --adversarial', () => {
   let folder: string
@@ -49,6 +50,8 @@ describe('gpi train --adversarial', () => {
       expect((known?.count ?? 0) + (unseen?.count ?? 0)).toBe(all?.count)
     }
     const seeds = card.adversarial as {trainSeeds: number[]; heldSeeds: number[]}
+    // The third, a depeg of coins, does nothing to stocks.
+    expect(card.adversarial?.['unseenScenarios']).toEqual(['limit-cascade', 'short-squeeze'])
     expect(seeds.trainSeeds.filter(seed => seeds.heldSeeds.includes(seed))).toEqual([])
     expect(card.stressed).toEqual(result.stressed)
     expect(result.verdict.join('\n')).toMatch(/40 % adversarial rows against none/)
@@ -71,4 +74,14 @@ describe('gpi train --adversarial', () => {
     expect(second.stressed).toEqual(result.stressed)
     expect(second.comparison).toBeUndefined()
   }, 240_000)
+
+  test.each([
+    [['policy', '--adversarial', '0.3'], 'NOT_ADVERSARIAL'],
+    [['embedder', '--adversarial', '0.3'], 'NOT_ADVERSARIAL'],
+    [['signal', '--adversarial', '2'], 'FLAG_INVALID'],
+  ])('%j is refused', async (args, code) => {
+    const {code: status, stderr} = await runGpi(['train', ...args, '--data', folder])
+    expect(status).toBe(2)
+    expect(stderr).toContain(code)
+  })
 })
