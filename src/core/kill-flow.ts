@@ -114,6 +114,8 @@ export const killAtVenue = async (venue: KillVenue, options: KillFlowOptions): P
     }
     for (const {symbol, quantity} of held) {
       if ([...closing.values()].some(order => sameSymbol(order.symbol, symbol))) continue
+      // Written contracts go first: whatever covers them is kept until the broker says they are gone.
+      if (mayCoverShort(symbol, quantity, held)) continue
       onProgress?.(`${venue.name}: closing ${quantity} ${symbol}`)
       const id = await venue.closePosition(symbol)
       if (id !== undefined) closing.set(id, {symbol, quantity, sinceMs: nowMs()})
@@ -146,3 +148,13 @@ export const killAtVenue = async (venue: KillVenue, options: KillFlowOptions): P
 
 /** Positions spell a pair `BTCUSD`, orders `BTC/USD`. */
 const sameSymbol = (a: string, b: string): boolean => a.replace('/', '') === b.replace('/', '')
+
+const CONTRACT = /^([A-Z.]{1,6}\d?)\d{6}[CP]\d{8}$/
+const underlyingOf = (symbol: string): string => CONTRACT.exec(symbol)?.[1] ?? symbol
+
+/** Whether closing this could uncover a short option on the same underlying that is still held. */
+const mayCoverShort = (symbol: string, quantity: number, held: readonly OpenPosition[]): boolean =>
+  !(quantity < 0 && CONTRACT.test(symbol)) &&
+  held.some(
+    other => other.quantity < 0 && CONTRACT.test(other.symbol) && underlyingOf(other.symbol) === underlyingOf(symbol),
+  )

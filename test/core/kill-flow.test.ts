@@ -46,6 +46,37 @@ describe('a kill at one venue', () => {
     expect(venue.held.get('AAPL')).toBe(0)
   })
 
+  test('what covers a short option is closed only after the broker says the short is gone', async () => {
+    const [long, short] = ['AAPL250613C00150000', 'AAPL250613C00155000']
+    const venue = new ScriptedVenue()
+    venue.held.set(long, 2)
+    venue.held.set('AAPL', 100)
+    venue.held.set('SPY', 1)
+    venue.held.set(short, -2)
+    venue.fillPerPoll = 1
+    const naked: string[] = []
+    venue.before = (_, what) => {
+      if ((what === `close ${long}` || what === 'close AAPL') && (venue.held.get(short) ?? 0) !== 0) naked.push(what)
+    }
+    expect(await kill(venue)).toMatchObject({state: 'confirmed', positions: []})
+    expect(naked).toEqual([])
+    const closes = venue.log.filter(entry => entry.startsWith('close '))
+    // The share of another company does not wait.
+    expect(closes.slice(0, 2).toSorted()).toEqual([`close ${short}`, 'close SPY'].toSorted())
+    expect(closes.slice(2).toSorted()).toEqual(['close AAPL', `close ${long}`])
+  })
+
+  test('a short option that cannot be closed keeps its cover, and the time out says so', async () => {
+    const venue = new ScriptedVenue()
+    venue.held.set('AAPL250613C00150000', 1)
+    venue.held.set('AAPL250613C00155000', -1)
+    venue.fillPerPoll = 0
+    const outcome = await kill(venue, {timeoutMs: 2_000})
+    expect(outcome.state).toBe('timeout')
+    expect(outcome.positions).toHaveLength(2)
+    expect(venue.log).not.toContain('close AAPL250613C00150000')
+  })
+
   test('an order that appears after the cancel is cancelled too', async () => {
     const venue = new ScriptedVenue()
     venue.before = request => {
