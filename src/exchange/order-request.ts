@@ -50,7 +50,7 @@ const record = (value: unknown): Body | undefined =>
 export const readOrderRequest = (input: unknown, context: RequestContext): OrderRequest | Refusal => {
   const body = record(input)
   if (body === undefined) return malformed('request body must be an object')
-  if (body['order_class'] === 'mleg') return notFound(`asset not found for ${legSymbol(body)}`)
+  if (body['order_class'] === 'mleg') return refuseLegs(body, context)
   if (absent(body['symbol'])) return malformed('symbol is required')
   const side = body['side']
   if (side !== 'buy' && side !== 'sell') return malformed(absent(side) ? 'side is required' : 'invalid side')
@@ -95,9 +95,18 @@ export const readOrderRequest = (input: unknown, context: RequestContext): Order
   return checkPrices(request) ?? checkKind(request) ?? checkClass(request, context) ?? request
 }
 
-const legSymbol = (body: Body): string => {
-  const legs = body['legs']
-  return Array.isArray(legs) ? String(record(legs[0])?.['symbol'] ?? '') : ''
+/** Why an order of several legs is not taken: what is wrong with it, else that this exchange fills single contracts only. */
+const refuseLegs = (body: Body, context: RequestContext): Refusal => {
+  if (!absent(body['symbol'])) return malformed('symbol is not allowed for mleg order')
+  const legs = Array.isArray(body['legs']) ? body['legs'].map(leg => record(leg) ?? {}) : []
+  if (legs.length < 2 || legs.length > 4)
+    return unprocessable('mleg orders must have at least 2 legs and at most 4 legs')
+  for (const [i, leg] of legs.entries()) {
+    if (absent(leg['position_intent'])) return unprocessable(`leg.${i} position intent is required`)
+    const symbol = String(leg['symbol'] ?? '')
+    if (context.assetOf(symbol)?.instrument.kind !== 'option') return notFound(`asset not found for ${symbol}`)
+  }
+  return unprocessable('complex orders not supported for options trading')
 }
 
 type Amounts = Pick<OrderRequest, 'qty' | 'notional' | 'limitPrice' | 'stopPrice' | 'trailPrice' | 'trailPercent'>
