@@ -15,7 +15,9 @@ for (const file of readdirSync(dist, {recursive: true})) {
 
 const plugin = new Plugin({root, type: 'core', ignoreManifest: true, errorOnManifestCreate: true})
 await plugin.load()
-writeFileSync(path.join(root, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest, undefined, 2)}\n`)
+// By name: the folder's own order differs between machines.
+const commands = Object.fromEntries(Object.entries(plugin.manifest.commands).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+writeFileSync(path.join(root, 'oclif.manifest.json'), `${JSON.stringify({...plugin.manifest, commands}, undefined, 2)}\n`)
 
 // What bin/prepare.js compares the sources with.
 writeFileSync(path.join(dist, '.built'), '')
