@@ -17,7 +17,10 @@ const plugin = new Plugin({root, type: 'core', ignoreManifest: true, errorOnMani
 await plugin.load()
 // By name: the folder's own order differs between machines.
 const commands = Object.fromEntries(Object.entries(plugin.manifest.commands).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-writeFileSync(path.join(root, 'oclif.manifest.json'), `${JSON.stringify({...plugin.manifest, commands}, undefined, 2)}\n`)
+writeFileSync(
+  path.join(root, 'oclif.manifest.json'),
+  `${JSON.stringify({...plugin.manifest, commands}, undefined, 2)}\n`,
+)
 
 // What bin/prepare.js compares the sources with.
 writeFileSync(path.join(dist, '.built'), '')
