@@ -2,8 +2,7 @@
 import type {Config} from '../config/schema.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
-import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND} from '../domain/units.ts'
-import {periodsPerYear} from '../evaluation/returns.ts'
+import {PERIODS, periodsPerYear} from '../evaluation/returns.ts'
 import type {StrategyStreams} from '../models/policy-streams.ts'
 import {type FinishedRun, runBacktest} from './backtest.ts'
 import {backtestSetup} from './backtest-setup.ts'
@@ -86,14 +85,6 @@ const tradedBy = (tsUs: Float64Array, fills: readonly Fill[], instruments: Instr
   return out
 }
 
-const PERIODS = [
-  [US_PER_DAY, '1d'],
-  [US_PER_HOUR, '1h'],
-  [5 * US_PER_MINUTE, '5m'],
-  [US_PER_MINUTE, '1m'],
-  [10 * US_PER_SECOND, '10s'],
-  [US_PER_SECOND, '1s'],
-] as const
 /** A market is cut into the longest periods that leave this many, or nearly as many as the shortest would. */
 const WANTED_PERIODS = 500
 /** What moving exposure costs where nothing was traded to measure it by, and the bounds of what is believed. */

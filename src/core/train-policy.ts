@@ -1,13 +1,7 @@
-import {Worker} from 'node:worker_threads'
 import type {TrialLog} from '../evaluation/trial-log.ts'
-import {errorOfRefusal, type Refusal} from './refusal.ts'
 import type {TrainProgress} from './train-parts.ts'
 import type {PolicyTrainRequest, PolicyTrainResult} from './train-policy-run.ts'
-
-type Message =
-  | {readonly kind: 'progress'; readonly progress: TrainProgress}
-  | {readonly kind: 'done'; readonly result: PolicyTrainResult}
-  | Refusal
+import {runTraining} from './training-thread.ts'
 
 export interface PolicyTrainOptions {
   readonly onProgress?: (progress: TrainProgress) => void
@@ -25,35 +19,10 @@ export const trainPolicyModel = async (
   {onProgress, signal, trials}: PolicyTrainOptions,
 ): Promise<PolicyTraining> => {
   const request: PolicyTrainRequest = {...given, trials: trials.trials('policy')}
-  const stop = new Int32Array(new SharedArrayBuffer(4))
-  const file = import.meta.url.endsWith('.ts') ? './train-policy-worker.ts' : './train-policy-worker.js'
-  const worker = new Worker(new URL(file, import.meta.url), {workerData: {request, stop}})
-  const ask = (): void => void Atomics.store(stop, 0, 1)
-  signal?.addEventListener('abort', ask, {once: true})
-  if (signal?.aborted) ask()
-  try {
-    const {trial, ...result} = await new Promise<PolicyTrainResult>((resolve, reject) => {
-      worker.on('message', (message: Message) => {
-        switch (message.kind) {
-          case 'progress':
-            onProgress?.(message.progress)
-            break
-          case 'done':
-            resolve(message.result)
-            break
-          case 'refused':
-            reject(errorOfRefusal(message))
-            break
-          default:
-            message satisfies never
-        }
-      })
-      worker.on('error', reject)
-      worker.on('exit', code => reject(new Error(`the training thread ended with code ${code} and no result`)))
-    })
-    trials.record(trial)
-    return result
-  } finally {
-    signal?.removeEventListener('abort', ask)
-  }
+  const {trial, ...result} = await runTraining<PolicyTrainResult>('./train-policy-worker', request, {
+    onProgress,
+    signal,
+  })
+  trials.record(trial)
+  return result
 }

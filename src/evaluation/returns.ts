@@ -15,7 +15,8 @@ export interface PeriodReturns {
   readonly periodsPerYear: number
 }
 
-const PERIODS = [
+/** Lengths of period that statistics are taken of, longest first, with their names. */
+export const PERIODS = [
   [US_PER_DAY, '1d'],
   [US_PER_HOUR, '1h'],
   [5 * US_PER_MINUTE, '5m'],
