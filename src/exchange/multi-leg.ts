@@ -1,6 +1,6 @@
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {Execution} from './execution.ts'
-import type {ShownMarket} from './shown-market.ts'
+import type {ShownLevel, ShownMarket} from './shown-market.ts'
 import type {VenueOrder} from './venue.ts'
 import {createWorkingOrder, type WorkingOrder} from './working-order.ts'
 
@@ -34,12 +34,6 @@ export const legsFault = (
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b))
 
-interface Level {
-  readonly ticks: number
-  readonly shown: number
-  available: number
-}
-
 interface Combination {
   readonly working: WorkingOrder
   /** One per leg, as a market order, to walk what is shown. */
@@ -50,7 +44,7 @@ interface Combination {
 /** Units that can be had at one set of levels. */
 interface Batch {
   readonly units: number
-  readonly levels: readonly Level[]
+  readonly levels: readonly ShownLevel[]
 }
 
 /**
@@ -79,8 +73,8 @@ export class MultiLegOrders {
   }
 
   /** Units that the markets offer within the limit now, up to what is left. */
-  takeable(working: WorkingOrder): number {
-    return this.#plan(this.#of(working)).reduce((sum, {units}) => sum + units, 0)
+  takeable(working: WorkingOrder, atUs: number): number {
+    return this.#plan(this.#of(working), atUs).reduce((sum, {units}) => sum + units, 0)
   }
   /** Takes what there is. */
   take(working: WorkingOrder, atUs: number): void {
@@ -119,10 +113,10 @@ export class MultiLegOrders {
 
   #take(combination: Combination, atUs: number): void {
     const {working, legs, ratios} = combination
-    for (const {units, levels} of this.#plan(combination)) {
+    for (const {units, levels} of this.#plan(combination, atUs)) {
       const leavesAfter = working.leavesLots - units
       for (const [k, leg] of legs.entries()) {
-        const level = levels[k] as Level
+        const level = levels[k] as ShownLevel
         const fill = {leg, lots: units * (ratios[k] as number), ticks: level.ticks, shown: level.shown}
         this.#execution.fillLeg(working, fill, k === legs.length - 1 ? leavesAfter : working.leavesLots, atUs)
       }
@@ -133,17 +127,17 @@ export class MultiLegOrders {
   }
 
   /** Batches of units, cheapest first, until the limit, the size or a leg's market ends. */
-  #plan({working, legs, ratios}: Combination): Batch[] {
-    const books = legs.map(leg => this.#levels(leg))
+  #plan({working, legs, ratios}: Combination, atUs: number): Batch[] {
+    const books = legs.map(leg => this.#shown.levels(leg, atUs))
     const at = legs.map(() => 0)
     const batches: Batch[] = []
     for (let left = working.leavesLots; left > 0; ) {
-      const levels: Level[] = []
+      const levels: ShownLevel[] = []
       let net = 0
       let units = left
       for (const [k, leg] of legs.entries()) {
         const ratio = ratios[k] as number
-        const book = books[k] as Level[]
+        const book = books[k] as ShownLevel[]
         while ((book[at[k] as number]?.available ?? Infinity) < ratio) at[k] = (at[k] as number) + 1
         const level = book[at[k] as number]
         if (level === undefined) return batches
@@ -151,21 +145,13 @@ export class MultiLegOrders {
         net += (leg.isBuy ? 1 : -1) * ratio * level.ticks
         units = Math.min(units, Math.floor(level.available / ratio))
       }
-      if (net > working.limitTicks) return batches
+      // A market order takes what there is; on which side its first leg stands says nothing of the net.
+      if (working.order.type === 'limit' && net > working.limitTicks) return batches
       for (const [k, level] of levels.entries()) level.available -= units * (ratios[k] as number)
       batches.push({units, levels})
       left -= units
     }
     return batches
-  }
-
-  #levels(leg: WorkingOrder): Level[] {
-    const levels: Level[] = []
-    this.#shown.walk(leg, (ticks, available, shown) => {
-      levels.push({ticks, available, shown})
-      return true
-    })
-    return levels
   }
 }
 

@@ -52,6 +52,16 @@ describe('an order of several legs', () => {
     const reports = r.reports.flatMap(report => (report.kind === 'fill' ? [report.leavesLots] : []))
     expect(reports).toEqual([3, 0])
   })
+  test('a market order fills whichever side its first leg is on', () => {
+    const r = contracts()
+    r.play([quote(1, 0, 50_000, 51_000), quote(1, 1, 30_000, 31_000)])
+    const closing = vertical.map(leg => ({...leg, side: leg.side === 'buy' ? ('sell' as const) : ('buy' as const)}))
+    send(r, closing, {lots: 2, side: 'sell'})
+    expect(executions(r)).toEqual([
+      [0, 'sell', 2, 50_000],
+      [1, 'buy', 2, 31_000],
+    ])
+  })
   test('waits while the sum of the touches is a tick too dear, and takes the first moment that is not', () => {
     const r = contracts()
     r.play([quote(1, 0, 50_000, 51_000), quote(1, 1, 30_000, 31_000)])
