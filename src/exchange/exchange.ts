@@ -8,14 +8,23 @@ import {type Activity, cashFeeActivity, coinFeeActivity, fillActivity} from './a
 import {type Asset, listAssets, positionSymbol, unitSize} from './assets.ts'
 import {type Decimal, fromUnits, ONE, times} from './decimal.ts'
 import {feeSchedule} from './fees.ts'
-import {dollarPair, heldForOrders, holdingKey, isCash, reservedBy, type Valuation, valuationSymbol} from './holdings.ts'
+import {
+  dollarPair,
+  heldForOrders,
+  holdingKey,
+  isCash,
+  netValue,
+  reservedBy,
+  type Valuation,
+  valuationSymbol,
+} from './holdings.ts'
 import {noLatency} from './latency.ts'
 import {Ledger, type Position} from './ledger.ts'
 import {type MarginValues, marginOf} from './margin.ts'
 import {MarketStore, type StoredBar} from './market-store.ts'
 import {createVenue} from './matching.ts'
-import {putCollateral} from './options/collateral.ts'
 import {termsOf} from './options/contract.ts'
+import {lockedCash} from './options/option-margin.ts'
 import {expireContracts} from './options/settlement.ts'
 import type {AccountConfiguration, CheckContext} from './order-checks.ts'
 import {type DeskFill, OrderDesk, type TradeUpdate} from './order-desk.ts'
@@ -271,7 +280,9 @@ export class PaperExchange {
   }
 
   margin(): MarginValues {
-    const reserved = reservedBy(this.desk.open(), this.ledger, this.valuation)
+    const open = this.desk.open()
+    const reserved = reservedBy(open, this.ledger, this.valuation)
+    const locked = lockedCash(this.ledger, open, order => netValue(order, this.valuation))
     return marginOf({
       cash: this.ledger.cash,
       positions: this.ledger.positions().map(position => ({
@@ -281,8 +292,8 @@ export class PaperExchange {
       })),
       multiplier: this.multiplier(),
       reserved: reserved.shares,
-      reservedCash: reserved.coins,
-      collateral: putCollateral(this.ledger, this.desk.open()),
+      reservedCash: reserved.coins + locked.orders,
+      collateral: locked.positions,
     })
   }
 

@@ -3,7 +3,7 @@ import type {Side} from '../domain/units.ts'
 import {type Asset, unitSize} from './assets.ts'
 import {type Decimal, fromUnits, greatest, times} from './decimal.ts'
 import type {Ledger} from './ledger.ts'
-import {lockedByCalls} from './options/collateral.ts'
+import {lockedShares} from './options/option-margin.ts'
 import {isFinal, leavesOf, type OrderRecord} from './order-record.ts'
 
 /**
@@ -50,6 +50,21 @@ export const openNotional = (order: OrderRecord, valuation: Valuation): Decimal 
     ? order.notional
     : times(times(leavesOf(order), reservePrice(order, valuation)), unitSize(order.asset))
 
+/** Dollars that the open units of an order of several legs cost, or bring when negative, at its limit or at the market. */
+export const netValue = (order: OrderRecord, valuation: Valuation): Decimal => {
+  const price = order.limitPrice ?? netFarPrice(order.legs, valuation)
+  return times(times(leavesOf(order), price), unitSize(order.asset))
+}
+/** What a unit of the legs costs at the far touches, a share. */
+export const netFarPrice = (
+  legs: readonly {readonly asset: Asset; readonly side: Side; readonly ratio?: number}[],
+  valuation: Valuation,
+): Decimal =>
+  legs.reduce((sum, {asset, side, ratio = 1}) => {
+    const price = (valuation.farPrice(asset, side) ?? 0n) * BigInt(ratio)
+    return side === 'buy' ? sum + price : sum - price
+  }, 0n)
+
 /** Members of one complex order share one holding: the largest of them is what they hold back. */
 const groupKey = (order: OrderRecord): string => (order.parent ?? order).id
 
@@ -62,14 +77,14 @@ const mayTrade = (order: OrderRecord): boolean =>
 export const heldForOrders = (
   key: string,
   ledger: Ledger,
-  open: Iterable<OrderRecord>,
+  open: readonly OrderRecord[],
   except?: OrderRecord,
 ): {readonly qty: Decimal; readonly orders: readonly OrderRecord[]} => {
   const position = ledger.qtyOf(key)
   const groups = new Map<string, Decimal>()
   const orders: OrderRecord[] = []
   for (const order of open) {
-    if (order === except || !mayTrade(order)) continue
+    if (order === except || !mayTrade(order) || order.role === 'combination') continue
     const {instrument} = order.asset
     let claim = 0n
     if (holdingKey(instrument) === key && (order.side === 'sell') === position > 0n) claim = leavesOf(order)
@@ -79,7 +94,7 @@ export const heldForOrders = (
     const group = groupKey(order)
     groups.set(group, greatest(groups.get(group) ?? 0n, claim))
   }
-  let qty = position > 0n ? lockedByCalls(key, ledger, open) : 0n
+  let qty = position > 0n ? lockedShares(key, ledger, open) : 0n
   for (const claim of groups.values()) qty += claim
   return {qty, orders}
 }
@@ -94,7 +109,8 @@ export const reservedBy = (
   let coins = 0n
   const counted = new Set<string>()
   for (const order of open) {
-    if (!mayTrade(order)) continue
+    // What several legs may cost together is counted with what options lock.
+    if (!mayTrade(order) || order.orderClass === 'mleg') continue
     const {instrument} = order.asset
     const position = ledger.qtyOf(holdingKey(instrument))
     // What is written is covered by shares or cash, which are counted where they are locked.

@@ -5,7 +5,7 @@ export interface MarginPosition {
   /** Signed. */
   readonly qty: Decimal
   readonly price: Decimal
-  /** Coins are paid in full; shares may be borrowed against. */
+  /** Coins and contracts are paid in full; shares may be borrowed against. */
   readonly marginable: boolean
 }
 
@@ -15,9 +15,9 @@ export interface MarginInput {
   readonly multiplier: 1 | 2 | 4
   /** Money that open buy orders and opening shorts of marginable assets could use. */
   readonly reserved: Decimal
-  /** Cash that written puts lock. */
+  /** What written contracts may lose at most, premiums aside. */
   readonly collateral?: Decimal
-  /** Money that open coin buys could use. */
+  /** Money that open coin buys and orders for contracts could use. */
   readonly reservedCash: Decimal
 }
 
@@ -39,7 +39,8 @@ const dollars = (cents: number): Decimal => fromUnits(cents, 2)
 export const maintenanceOf = ({qty, price, marginable}: MarginPosition): Decimal => {
   const size = absolute(qty)
   const value = times(size, price)
-  if (!marginable) return value
+  // What a written contract may lose is asked for apart.
+  if (!marginable) return qty >= 0n ? value : 0n
   if (qty >= 0n) {
     const percent = price < dollars(250) ? 100 : price <= dollars(600) ? 50 : 30
     return times(value, dollars(percent))
@@ -51,22 +52,26 @@ export const maintenanceOf = ({qty, price, marginable}: MarginPosition): Decimal
 
 /** The identities of a margin account; every one of them holds exactly for Alpaca's recorded accounts. */
 export const marginOf = (input: MarginInput): MarginValues => {
-  const {cash, positions, multiplier, reserved, collateral = 0n} = input
-  const reservedCash = input.reservedCash + collateral
+  const {cash, positions, multiplier, reserved, reservedCash, collateral = 0n} = input
   let long = 0n
   let short = 0n
-  let paidInFull = 0n
-  let maintenance = 0n
+  // The collateral of a written contract covers its price, so that what was received for it is free.
+  let paidInFull = collateral
+  let nonMarginable = 0n
+  let maintenance = collateral
   for (const position of positions) {
     const value = times(position.qty, position.price)
     if (value >= 0n) long += value
     else short += value
-    if (!position.marginable) paidInFull += absolute(value)
+    if (!position.marginable) {
+      paidInFull += value
+      nonMarginable += absolute(value)
+    }
     maintenance += maintenanceOf(position)
   }
   const equity = cash + long + short
   const gross = long - short
-  const borrowable = gross - paidInFull
+  const borrowable = gross - nonMarginable
   const initial = borrowable / 2n + paidInFull
   const floor = (value: Decimal): Decimal => greatest(value, 0n)
   const regt = floor(2n * (equity - paidInFull) - borrowable)
@@ -75,17 +80,17 @@ export const marginOf = (input: MarginInput): MarginValues => {
       ? floor(4n * (equity - paidInFull) - borrowable - reserved - reservedCash)
       : multiplier === 2
         ? floor(2n * (equity - initial) - reserved - reservedCash)
-        : floor(cash - reserved - reservedCash)
+        : floor(cash - collateral - reserved - reservedCash)
   return {
     equity,
     longMarketValue: long,
     shortMarketValue: short,
-    initialMargin: initial,
+    initialMargin: floor(initial),
     maintenanceMargin: maintenance,
     buyingPower,
     regtBuyingPower: regt,
     // Proceeds of a short sale are no money to buy coins with.
-    nonMarginableBuyingPower: floor(least(cash, equity - initial) - reservedCash),
+    nonMarginableBuyingPower: floor(least(cash - collateral, equity - initial) - reservedCash),
     optionsBuyingPower: floor(equity - initial - reserved - reservedCash),
   }
 }

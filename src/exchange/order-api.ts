@@ -1,19 +1,22 @@
-import {assetClass} from './assets.ts'
+import {assetClass, positionSymbol} from './assets.ts'
 import {type Decimal, fits, formatDecimal, ONE, parseDecimal} from './decimal.ts'
 import type {PaperExchange} from './exchange.ts'
+import {replaceMultiLeg, submitMultiLeg} from './multi-leg-api.ts'
+import {expiryOf, newOrder} from './new-order.ts'
 import {inferIntent} from './options/option-checks.ts'
 import {checkAccount} from './order-checks.ts'
 import {ratchet} from './order-desk.ts'
-import {isFinal, type OrderClass, type OrderRecord, type OrderRole, orderJson} from './order-record.ts'
+import {isFinal, type OrderRecord, type OrderRole, orderJson} from './order-record.ts'
 import {type OrderRequest, readOrderRequest} from './order-request.ts'
-import {currentOrNextSession, isTradingDay, newYorkDay, newYorkTime, nextTradingDay, sessionOf} from './sessions.ts'
-import {isUuid, uuid} from './uuid.ts'
+import {isTradingDay, newYorkDay, newYorkTime} from './sessions.ts'
+import {isUuid} from './uuid.ts'
 import {forbidden, isRefusal, malformed, notFound, type Refusal, unprocessable} from './wire-error.ts'
 
 type Json = Record<string, unknown>
 
 /** `POST /v2/orders`: the order object as it stands before the market has had its say, or the refusal. */
 export const submitOrder = (exchange: PaperExchange, body: unknown): Json | Refusal => {
+  if (isMultiLeg(body)) return submitMultiLeg(exchange, body)
   const request = readOrderRequest(body, {
     assetOf: symbol => exchange.assetOf(symbol),
     priceOf: asset => exchange.valuation.lastPrice(asset),
@@ -42,6 +45,9 @@ export const submitOrder = (exchange: PaperExchange, body: unknown): Json | Refu
   return answer
 }
 
+const isMultiLeg = (body: unknown): body is Json =>
+  typeof body === 'object' && body !== null && 'order_class' in body && body.order_class === 'mleg'
+
 /** opg is refused from 09:28 to 19:00, cls from 15:50 to 19:00, New York. */
 const auctionWindow = (exchange: PaperExchange, {timeInForce}: OrderRequest): Refusal | undefined => {
   if (timeInForce !== 'opg' && timeInForce !== 'cls') return undefined
@@ -60,20 +66,6 @@ const auctionWindow = (exchange: PaperExchange, {timeInForce}: OrderRequest): Re
 const mayWork = (exchange: PaperExchange, order: OrderRecord): boolean =>
   order.timeInForce !== 'opg' && order.timeInForce !== 'cls' && exchange.isOpen(order.asset, order.extendedHours)
 
-/** Day orders last to the end of the session they work in, gtc to 16:15 New York 90 days on. */
-const expiry = (exchange: PaperExchange, {asset, timeInForce, extendedHours}: OrderRequest): number | undefined => {
-  if (timeInForce === 'ioc' || timeInForce === 'fok') return undefined
-  if (timeInForce === 'gtc') return newYorkTime(newYorkDay(exchange.nowUs) + 90, 975)
-  if (asset.instrument.kind === 'crypto') return undefined
-  const session = currentOrNextSession(exchange.nowUs)
-  if (!extendedHours) {
-    // An order for the open that comes after it is one for the next day.
-    if (timeInForce !== 'opg' || exchange.nowUs < session.openUs) return session.closeUs
-    return sessionOf(nextTradingDay(session.day))?.closeUs
-  }
-  return session.postCloseUs
-}
-
 const openOrder = (exchange: PaperExchange, request: OrderRequest): OrderRecord => {
   const {orderClass, takeProfit, stopLoss, qty} = request
   const inMarket =
@@ -81,10 +73,10 @@ const openOrder = (exchange: PaperExchange, request: OrderRequest): OrderRecord 
     request.timeInForce !== 'cls' &&
     exchange.isOpen(request.asset, request.extendedHours)
   const role: OrderRole = orderClass === 'oco' ? 'takeProfit' : 'entry'
-  const entry = record(
+  const entry = newOrder(
     exchange,
     {...request, role, status: inMarket ? 'pending_new' : 'accepted'},
-    expiry(exchange, request),
+    expiryOf(exchange, request),
   )
   if (entry.type === 'trailing_stop') {
     const price = exchange.valuation.lastPrice(request.asset)
@@ -92,7 +84,7 @@ const openOrder = (exchange: PaperExchange, request: OrderRequest): OrderRecord 
   }
   const exitSide = orderClass === 'oco' ? request.side : request.side === 'buy' ? 'sell' : 'buy'
   const exit = (part: Pick<OrderRequest, 'type' | 'limitPrice' | 'stopPrice'>, exitRole: OrderRole): void => {
-    const leg = record(
+    const leg = newOrder(
       exchange,
       {...request, ...part, side: exitSide, qty, clientOrderId: undefined, role: exitRole, status: 'held'},
       entry.expiresUs,
@@ -112,52 +104,6 @@ const openOrder = (exchange: PaperExchange, request: OrderRequest): OrderRecord 
       'stopLoss',
     )
   return entry
-}
-
-type Draft = Omit<OrderRequest, 'takeProfit' | 'stopLoss' | 'orderClass'> & {
-  readonly orderClass: OrderClass
-  readonly role: OrderRole
-  readonly status: OrderRecord['status']
-}
-
-const record = (exchange: PaperExchange, draft: Draft, expiresUs: number | undefined): OrderRecord => {
-  const now = exchange.nowUs
-  return {
-    id: uuid(exchange.rng),
-    sequence: exchange.nextSequence(),
-    clientOrderId: draft.clientOrderId ?? uuid(exchange.rng),
-    asset: draft.asset,
-    side: draft.side,
-    type: draft.type,
-    orderClass: draft.orderClass,
-    role: draft.role,
-    extendedHours: draft.extendedHours,
-    createdUs: now,
-    submittedUs: now,
-    replaces: null,
-    timeInForce: draft.timeInForce,
-    qty: draft.qty,
-    notional: draft.notional,
-    limitPrice: draft.limitPrice,
-    stopPrice: draft.stopPrice,
-    trailPrice: draft.trailPrice,
-    trailPercent: draft.trailPercent,
-    highWater: undefined,
-    status: draft.status,
-    updatedUs: now,
-    filledQty: 0n,
-    filledValue: 0n,
-    filledUs: undefined,
-    expiredUs: undefined,
-    expiresUs,
-    canceledUs: undefined,
-    failedUs: undefined,
-    replacedUs: undefined,
-    replacedBy: null,
-    parent: undefined,
-    legs: [],
-    ...(draft.positionIntent === undefined ? {} : {positionIntent: draft.positionIntent}),
-  }
 }
 
 const findOrder = (exchange: PaperExchange, id: string): OrderRecord | Refusal => {
@@ -213,7 +159,7 @@ export const listOrders = (exchange: PaperExchange, query: OrderQuery): Json[] =
     id === undefined ? undefined : exchange.desk.get(id)?.sequence
   const before = bound(query.beforeOrderId)
   const after = bound(query.afterOrderId)
-  const symbols = new Set(query.symbols.map(symbol => exchange.assetOf(symbol)))
+  const symbols = new Set(query.symbols)
   const candidates = query.status === 'open' ? [...exchange.desk.open()] : exchange.desk.all()
   const found = candidates.filter(
     order =>
@@ -221,14 +167,21 @@ export const listOrders = (exchange: PaperExchange, query: OrderQuery): Json[] =
       (!query.nested || !isShownByParent(order, query.status)) &&
       (query.afterUs === undefined || order.submittedUs > query.afterUs) &&
       (query.untilUs === undefined || order.submittedUs < query.untilUs) &&
-      (symbols.size === 0 || symbols.has(order.asset)) &&
-      (query.side === undefined || order.side === query.side) &&
+      (symbols.size === 0 || namesOf(order).some(name => symbols.has(name))) &&
+      (query.side === undefined || (order.role !== 'combination' && order.side === query.side)) &&
       (query.assetClasses.length === 0 || query.assetClasses.includes(assetClass(order.asset))) &&
       (before === undefined || order.sequence < before) &&
       (after === undefined || order.sequence > after),
   )
   found.sort((a, b) => (query.direction === 'asc' ? a.sequence - b.sequence : b.sequence - a.sequence))
   return found.slice(0, query.limit).map(order => orderJson(order, query.nested))
+}
+
+/** By which an order can be asked for: its symbol in both spellings, its asset's id, a contract's underlying; those of all legs. */
+const namesOf = ({asset, legs, role}: OrderRecord): string[] => {
+  const {symbol, option} = asset.instrument
+  const own = [symbol, positionSymbol(symbol), asset.id, ...(option === undefined ? [] : [option.underlying])]
+  return role === 'combination' ? legs.flatMap(namesOf) : own
 }
 
 /** Exits go under their entry, unless the entry itself is not part of the answer. */
@@ -247,6 +200,8 @@ export const replaceOrder = (exchange: PaperExchange, id: string, body: unknown)
   if (isFinal(order.status)) return malformed('only open orders can be replaced')
   const queued = order.status === 'accepted' && !exchange.desk.isWorking(order)
   if (!REPLACEABLE.has(order.status) && !queued) return unprocessable(`cannot replace order in ${order.status} status`)
+  if (order.role === 'leg') return unprocessable('legs of a mleg order cannot be replaced')
+  if (order.role === 'combination') return replaceMultiLeg(exchange, order, fields)
   const change = readChange(exchange, order, fields)
   return isRefusal(change) ? change : applyChange(exchange, order, change)
 }
@@ -338,7 +293,7 @@ const applyChange = (exchange: PaperExchange, order: OrderRecord, change: Change
     if (refused !== undefined) return refused
   }
   const next: OrderRecord = {
-    ...record(
+    ...newOrder(
       exchange,
       {...request, clientOrderId: change.clientOrderId, role: order.role, status: 'accepted'},
       order.expiresUs,

@@ -1,4 +1,4 @@
-import type {ExecutionReport, Fill} from '../domain/order.ts'
+import type {ExecutionReport, Fill, OrderLeg} from '../domain/order.ts'
 import type {Rng} from '../domain/rng.ts'
 import {type Ticks, lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
 import type {Asset} from './assets.ts'
@@ -94,11 +94,14 @@ export class OrderDesk {
   }
 
   add(order: OrderRecord): void {
+    this.#take(order)
+    for (const leg of order.legs) this.add(leg)
+  }
+  #take(order: OrderRecord): void {
     this.#byId.set(order.id, order)
     this.#byClientId.set(order.clientOrderId, order)
     this.#open.add(order)
     this.#count++
-    for (const leg of order.legs) this.add(leg)
   }
 
   announce(order: OrderRecord, event: string, executionId: string | null = uuid(this.#options.rng)): void {
@@ -106,13 +109,14 @@ export class OrderDesk {
       event,
       execution_id: executionId,
       timestamp: isoUtc(order.updatedUs),
-      order: orderJson(order),
+      order: updateJson(order),
     })
   }
 
   /** Lets the order into the market: itself, and the stop of an OCO beside it. */
   release(order: OrderRecord): void {
-    if (isFinal(order.status) || this.isWorking(order)) return
+    // Legs are released with the order they are part of.
+    if (isFinal(order.status) || this.isWorking(order) || order.role === 'leg') return
     if (order.type === 'trailing_stop') {
       this.#trailing.add(order)
       this.#confirm(order)
@@ -129,14 +133,12 @@ export class OrderDesk {
   }
 
   cancel(order: OrderRecord): void {
-    const root = order.parent ?? order
-    for (const member of [root, ...root.legs]) this.#end(member, 'canceled')
+    for (const member of membersOf(order)) this.#end(member, 'canceled')
     this.settle()
   }
 
   expire(order: OrderRecord): void {
-    const root = order.parent ?? order
-    for (const member of [root, ...root.legs]) this.#end(member, 'expired')
+    for (const member of membersOf(order)) this.#end(member, 'expired')
     this.settle()
   }
 
@@ -155,18 +157,29 @@ export class OrderDesk {
       order.parent.legs.splice(order.parent.legs.indexOf(order), 1, next)
       next.parent = order.parent
     }
-    for (const leg of order.legs) {
-      leg.parent = next
-      next.legs.push(leg)
-    }
-    this.#byId.set(next.id, next)
-    this.#byClientId.set(next.clientOrderId, next)
-    this.#open.add(next)
-    this.#count++
+    if (order.role === 'combination') this.#replaceLegs(order, next)
+    else
+      for (const leg of order.legs) {
+        leg.parent = next
+        next.legs.push(leg)
+      }
+    this.#take(next)
+    if (next.role === 'combination') for (const leg of next.legs) this.#take(leg)
     this.announce(order, 'replaced')
     if (working) this.release(next)
     else if (next.status === 'new') this.announce(next, 'new')
     this.settle()
+  }
+
+  /** Each new leg stands for an old one; nothing is said of them but in their order. */
+  #replaceLegs(order: OrderRecord, next: OrderRecord): void {
+    for (const [k, leg] of order.legs.entries()) {
+      if (!isFinal(leg.status)) this.#close(leg)
+      leg.status = 'replaced'
+      leg.replacedUs = order.replacedUs
+      leg.replacedBy = next.legs[k]?.id ?? null
+      leg.updatedUs = order.updatedUs
+    }
   }
 
   /** Trailing stops follow the trades; they become market orders when touched. */
@@ -223,40 +236,83 @@ export class OrderDesk {
 
   #confirm(order: OrderRecord): void {
     if (order.status !== 'accepted' && order.status !== 'pending_new') return
-    order.status = order.filledQty > 0n ? 'partially_filled' : 'new'
-    order.updatedUs = this.#options.nowUs()
+    for (const member of order.role === 'combination' ? [order, ...order.legs] : [order]) {
+      member.status = member.filledQty > 0n ? 'partially_filled' : 'new'
+      member.updatedUs = this.#options.nowUs()
+    }
     this.announce(order, 'new')
   }
 
   #onFill(order: OrderRecord, fill: Fill): void {
-    const {instrument} = order.asset
-    const qty = fromUnits(fill.lots, instrument.sizeDecimals)
-    const price = fromUnits(fill.priceTicks, instrument.priceDecimals)
-    const now = this.#options.nowUs()
-    order.filledQty += qty
-    order.filledValue += times(qty, price)
-    order.updatedUs = now
-    const done = leavesOf(order) <= 0n
-    order.status = done ? 'filled' : 'partially_filled'
-    if (done) {
-      order.filledUs = now
-      this.#close(order)
-      this.#detach(order, this.#keys.get(order) ?? '')
+    if (order.role === 'combination') {
+      this.#onLegFill(order, fill)
+      return
     }
-    const executionId = uuid(this.#options.rng)
-    this.#options.onFill({order, executionId, qty, price, fill})
-    this.#options.onUpdate({
-      event: done ? 'fill' : 'partial_fill',
-      execution_id: executionId,
-      timestamp: isoUtc(now),
-      order: orderJson(order),
-      price: formatDecimal(price),
-      qty: formatDecimal(qty),
-      position_qty: formatDecimal(this.#options.positionQty(holdingKey(instrument))),
-    })
+    const {qty, price, executionId, done} = this.#execute(order, fill)
+    const position = this.#options.positionQty(holdingKey(order.asset.instrument))
+    this.#tellFill(order, executionId, {qty, price, position})
     if (order.role === 'entry') {
       if (done) for (const leg of order.legs) this.#activate(leg)
     } else this.#shrinkSiblings(order, qty, done)
+  }
+
+  /** Books an execution of a plain order or of a leg. */
+  #execute(order: OrderRecord, fill: Fill): {qty: Decimal; price: Decimal; executionId: string; done: boolean} {
+    const {instrument} = order.asset
+    const qty = fromUnits(fill.lots, instrument.sizeDecimals)
+    const price = fromUnits(fill.priceTicks, instrument.priceDecimals)
+    const done = this.#progress(order, qty, times(qty, price))
+    const executionId = uuid(this.#options.rng)
+    this.#options.onFill({order, executionId, qty, price, fill})
+    return {qty, price, executionId, done}
+  }
+
+  /** So much more of the order is done; whether that is all of it. */
+  #progress(order: OrderRecord, qty: Decimal, value: Decimal): boolean {
+    const now = this.#options.nowUs()
+    order.filledQty += qty
+    order.filledValue += value
+    order.updatedUs = now
+    const done = leavesOf(order) <= 0n
+    order.status = done ? 'filled' : 'partially_filled'
+    if (!done) return false
+    order.filledUs = now
+    this.#close(order)
+    this.#detach(order, this.#keys.get(order) ?? '')
+    return true
+  }
+
+  #tellFill(
+    order: OrderRecord,
+    executionId: string,
+    {qty, price, position}: {readonly qty: Decimal; readonly price: Decimal; readonly position: Decimal},
+  ): void {
+    this.#options.onUpdate({
+      event: order.status === 'filled' ? 'fill' : 'partial_fill',
+      execution_id: executionId,
+      timestamp: isoUtc(order.updatedUs),
+      order: updateJson(order),
+      price: formatDecimal(price),
+      qty: formatDecimal(qty),
+      position_qty: formatDecimal(position),
+    })
+  }
+
+  /** The legs of some units fill at one instant, in their order; the last of them is when the units are told. */
+  #onLegFill(order: OrderRecord, fill: Fill): void {
+    const leg = order.legs.find(({asset}) => this.#options.instrumentIndex(asset) === fill.instrument)
+    if (leg === undefined) return
+    const {executionId} = this.#execute(leg, fill)
+    if (leg !== order.legs.at(-1)) return
+    const qty = leg.filledQty / BigInt(leg.ratio ?? 1) - order.filledQty
+    const value = order.legs.reduce(
+      (sum, {side, filledValue}) => sum + (side === 'buy' ? filledValue : -filledValue),
+      0n,
+    )
+    const price = quotient(value - order.filledValue, qty)
+    this.#progress(order, qty, value - order.filledValue)
+    // It has no position of its own: those are of its legs.
+    this.#tellFill(order, executionId, {qty, price, position: 0n})
   }
 
   /** A filled entry frees its exits. */
@@ -293,6 +349,14 @@ export class OrderDesk {
 
   #finish(order: OrderRecord, status: WireStatus): void {
     if (isFinal(order.status)) return
+    const ended = order.role === 'combination' ? [...order.legs, order] : [order]
+    for (const member of ended) if (!isFinal(member.status)) this.#stamp(member, status)
+    this.announce(order, status)
+    // Exits whose entry is gone have nothing to protect; an exit that dies takes its sibling along.
+    for (const leg of order.legs) if (leg.status === 'held') this.#end(leg, 'canceled')
+  }
+
+  #stamp(order: OrderRecord, status: WireStatus): void {
     const now = this.#options.nowUs()
     order.status = status
     order.updatedUs = now
@@ -300,9 +364,6 @@ export class OrderDesk {
     if (status === 'expired') order.expiredUs = now
     if (status === 'rejected') order.failedUs = now
     this.#close(order)
-    this.announce(order, status)
-    // Exits whose entry is gone have nothing to protect; an exit that dies takes its sibling along.
-    for (const leg of order.legs) if (leg.status === 'held') this.#end(leg, 'canceled')
   }
 
   #close(order: OrderRecord): void {
@@ -348,12 +409,21 @@ export class OrderDesk {
       clientOrderId: order.id,
       instrument: this.#options.instrumentIndex(order.asset),
       side: order.side,
+      ...(order.role === 'combination' ? {legs: this.#legs(order)} : {}),
       type: order.type,
       // Days, auctions and sessions are kept by the exchange; the core only knows now or until cancelled.
       timeInForce: order.timeInForce === 'ioc' || order.timeInForce === 'fok' ? order.timeInForce : 'gtc',
       lots: toLots(Number(toUnits(this.#sized(order), sizeDecimals))),
       decidedUs: toTsUs(order.submittedUs),
     } as VenueOrder
+  }
+
+  #legs(order: OrderRecord): OrderLeg[] {
+    return order.legs.map(({asset, side, ratio = 1}) => ({
+      instrument: this.#options.instrumentIndex(asset),
+      side,
+      ratio,
+    }))
   }
 
   /** Fixes the quantity of a notional order at the price of this moment. */
@@ -385,6 +455,16 @@ export class OrderDesk {
     }
   }
 }
+
+/** The group that ends together; the legs of one order end with it. */
+const membersOf = (order: OrderRecord): readonly OrderRecord[] => {
+  const root = order.parent ?? order
+  return root.role === 'combination' ? [root] : [root, ...root.legs]
+}
+
+/** The order as the stream shows it: there one of several legs has an intent, an empty one. */
+const updateJson = (order: OrderRecord): Record<string, unknown> =>
+  order.role === 'combination' ? {...orderJson(order), position_intent: ''} : orderJson(order)
 
 /** Moves the high-water mark (low for a buy) and the stop behind it; the stop is never rounded. */
 export const ratchet = (order: OrderRecord, price: Decimal): void => {

@@ -21,9 +21,12 @@ export type WireStatus =
 const FINAL: ReadonlySet<WireStatus> = new Set(['filled', 'canceled', 'expired', 'replaced', 'rejected'])
 export const isFinal = (status: WireStatus): boolean => FINAL.has(status)
 
-export type OrderClass = '' | 'bracket' | 'oco' | 'oto'
-/** Which part of a complex order this is; a plain order is its own entry. */
-export type OrderRole = 'entry' | 'takeProfit' | 'stopLoss'
+export type OrderClass = '' | 'bracket' | 'oco' | 'oto' | 'mleg'
+/**
+ * Which part of a complex order this is; a plain order is its own entry. An order of several legs is a `combination`: its
+ * `asset` and `side` are the first leg's, its quantity counts units, and its legs trade with it, never alone.
+ */
+export type OrderRole = 'entry' | 'takeProfit' | 'stopLoss' | 'combination' | 'leg'
 
 /** One order of the account: the truth behind every JSON view of it. */
 export interface OrderRecord {
@@ -63,6 +66,8 @@ export interface OrderRecord {
   readonly legs: OrderRecord[]
   /** Of option orders. */
   readonly positionIntent?: PositionIntent
+  /** Contracts of a leg in one unit of its order. */
+  readonly ratio?: number
 }
 
 const price = (value: Decimal | undefined): string | null => (value === undefined ? null : formatDecimal(value))
@@ -73,6 +78,16 @@ export const leavesOf = (order: OrderRecord): Decimal => (order.qty === undefine
 
 /** The order object of the wire. `nested` puts the children under the parent's `legs`. */
 export const orderJson = (order: OrderRecord, nested = true): Record<string, unknown> => ({
+  ...plainJson(order, nested),
+  ...(order.role === 'combination' ? COMBINATION : {}),
+  ...(order.role === 'leg' ? {...LEG, ratio_qty: String(order.ratio)} : {}),
+})
+
+/** An order of several legs has no instrument of its own, and its legs have neither type nor price. */
+const COMBINATION = {asset_id: '', symbol: '', asset_class: '', side: '', order_class: 'mleg'}
+const LEG = {order_class: 'mleg', order_type: '', type: '', limit_price: null}
+
+const plainJson = (order: OrderRecord, nested: boolean): Record<string, unknown> => ({
   id: order.id,
   client_order_id: order.clientOrderId,
   created_at: isoUtc(order.createdUs),

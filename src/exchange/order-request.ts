@@ -4,7 +4,7 @@ import type {Asset} from './assets.ts'
 import {type Decimal, fits, formatDecimal, fromUnits, ONE, parseDecimal, roundTo, toUnits} from './decimal.ts'
 import {checkOptionRequest} from './options/option-checks.ts'
 import type {OrderClass} from './order-record.ts'
-import {isRefusal, malformed, notFound, type Refusal, unprocessable} from './wire-error.ts'
+import {isRefusal, malformed, type Refusal, unprocessable} from './wire-error.ts'
 
 /** A well-formed order that the instrument and its class allow; the account has not been asked yet. */
 export interface OrderRequest {
@@ -50,7 +50,6 @@ const record = (value: unknown): Body | undefined =>
 export const readOrderRequest = (input: unknown, context: RequestContext): OrderRequest | Refusal => {
   const body = record(input)
   if (body === undefined) return malformed('request body must be an object')
-  if (body['order_class'] === 'mleg') return refuseLegs(body, context)
   if (absent(body['symbol'])) return malformed('symbol is required')
   const side = body['side']
   if (side !== 'buy' && side !== 'sell') return malformed(absent(side) ? 'side is required' : 'invalid side')
@@ -93,20 +92,6 @@ export const readOrderRequest = (input: unknown, context: RequestContext): Order
       amounts.limitPrice ?? (orderClass === 'oco' && type === 'limit' ? exits.takeProfit?.limitPrice : undefined),
   }
   return checkPrices(request) ?? checkKind(request) ?? checkClass(request, context) ?? request
-}
-
-/** Why an order of several legs is not taken: what is wrong with it, else that this exchange fills single contracts only. */
-const refuseLegs = (body: Body, context: RequestContext): Refusal => {
-  if (!absent(body['symbol'])) return malformed('symbol is not allowed for mleg order')
-  const legs = Array.isArray(body['legs']) ? body['legs'].map(leg => record(leg) ?? {}) : []
-  if (legs.length < 2 || legs.length > 4)
-    return unprocessable('mleg orders must have at least 2 legs and at most 4 legs')
-  for (const [i, leg] of legs.entries()) {
-    if (absent(leg['position_intent'])) return unprocessable(`leg.${i} position intent is required`)
-    const symbol = String(leg['symbol'] ?? '')
-    if (context.assetOf(symbol)?.instrument.kind !== 'option') return notFound(`asset not found for ${symbol}`)
-  }
-  return unprocessable('complex orders not supported for options trading')
 }
 
 type Amounts = Pick<OrderRequest, 'qty' | 'notional' | 'limitPrice' | 'stopPrice' | 'trailPrice' | 'trailPercent'>

@@ -77,7 +77,10 @@ export const closeAllPositions = (exchange: PaperExchange, cancelOrders: boolean
       const order = exchange.desk.get(String(id))
       if (order !== undefined) answers.push({symbol: order.id, status: 200, body: orderJson(order)})
     }
-  for (const position of exchange.ledger.positions()) {
+  // What was written is bought back before what covers it is sold.
+  const isWritten = ({asset, qty}: Position): boolean => asset.instrument.kind === 'option' && qty < 0n
+  const held = exchange.ledger.positions()
+  for (const position of [...held.filter(isWritten), ...held.filter(other => !isWritten(other))]) {
     const {symbol} = position.asset.instrument
     const outcome = closePosition(exchange, symbol)
     answers.push(

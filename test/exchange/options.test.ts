@@ -46,34 +46,6 @@ describe('option orders', () => {
     expect(rig.get('/v2/positions')).toEqual([])
   })
 
-  const leg = (symbol: string, side: string) => ({symbol, side, ratio_qty: '1', position_intent: `${side}_to_open`})
-  const spread = [leg(CALL, 'buy'), leg(PUT, 'sell')]
-  test.each([
-    [{symbol: CALL}, 422, 40010001, 'symbol is not allowed for mleg order'],
-    [{legs: undefined}, 422, 42210000, 'mleg orders must have at least 2 legs and at most 4 legs'],
-    [{legs: [leg(CALL, 'buy')]}, 422, 42210000, 'mleg orders must have at least 2 legs and at most 4 legs'],
-    [
-      {legs: [leg(CALL, 'buy'), {...leg(PUT, 'sell'), position_intent: undefined}]},
-      422,
-      42210000,
-      'leg.1 position intent is required',
-    ],
-    [{legs: [leg(CALL, 'buy'), leg('AAPL', 'sell')]}, 404, 40410000, 'asset not found for AAPL'],
-    [{}, 422, 42210000, 'complex orders not supported for options trading'],
-  ])('an order of several legs %j is refused whole', (body, status, code, message) => {
-    const rig = optionRig()
-    const answer = rig.request('POST', '/v2/orders', {
-      order_class: 'mleg',
-      qty: '1',
-      type: 'market',
-      time_in_force: 'day',
-      legs: spread,
-      ...body,
-    })
-    expect(answer).toEqual({status, body: {code, message}})
-    expect([rig.get('/v2/orders?status=all'), rig.get('/v2/positions')]).toEqual([[], []])
-  })
-
   test.each([
     [{qty: '1.5'}, 422, 'qty must be integer for options trading'],
     [{qty: undefined, notional: '100'}, 422, 'notional orders are not supported for options trading'],

@@ -5,11 +5,12 @@ import type {OrderRequest, PositionIntent} from '../order-request.ts'
 import {washTrade} from '../wash-trade.ts'
 import {forbidden, type Refusal, unprocessable} from '../wire-error.ts'
 import {type ContractTerms, termsOf} from './contract.ts'
+import {legsCost} from './option-margin.ts'
 
 const MINUTE_US = 60_000_000
 /** From this long before the close of its last day a contract opens no positions. */
 const CLOSING_ONLY_US = 30 * MINUTE_US
-const MOST_CONTRACTS = fromUnits(1_000, 0)
+export const MOST_CONTRACTS = fromUnits(1_000, 0)
 
 /** What the venue allows an option order to be, before anyone's account is looked at. */
 export const checkOptionRequest = (request: OrderRequest): Refusal | undefined => {
@@ -23,6 +24,9 @@ export const checkOptionRequest = (request: OrderRequest): Refusal | undefined =
   if (type === 'trailing_stop') return unprocessable('invalid option(s) order_type')
   return qty > MOST_CONTRACTS ? unprocessable('options order qty must be <= 1000') : undefined
 }
+
+/** Whether the contract only takes orders that close. */
+export const opensTooLate = ({lastUs}: ContractTerms, nowUs: number): boolean => nowUs >= lastUs - CLOSING_ONLY_US
 
 /** The intent that a side and a position mean: what is held is closed first. */
 export const inferIntent = (side: 'buy' | 'sell', held: Decimal): PositionIntent =>
@@ -60,9 +64,9 @@ export const checkOptionAccount = (request: OrderRequest, context: CheckContext)
           symbol,
         },
       )
-    return washed
+    return washed ?? (side === 'sell' ? checkCover(request, terms, context) : undefined)
   }
-  if (context.nowUs >= terms.lastUs - CLOSING_ONLY_US)
+  if (opensTooLate(terms, context.nowUs))
     return unprocessable(`contract "${symbol}" expires soon, unable to open new positions`)
   const level = context.configuration.max_options_trading_level ?? 3
   if (inferred === 'buy_to_open' && level < 2) return forbidden('account not eligible for level2 options trading')
@@ -86,23 +90,32 @@ const checkPremium = (request: OrderRequest, {valuation, margin}: CheckContext):
     : undefined
 }
 
-/** A call is covered by shares, a put by cash; nothing is written naked. */
-const checkCollateral = (
-  request: OrderRequest,
-  {right, underlying, strike}: ContractTerms,
-  {ledger, open, margin}: CheckContext,
-): Refusal | undefined => {
-  const units = times(request.qty ?? 0n, contractSize(request))
-  if (right === 'call') {
-    const available = greatest(ledger.qtyOf(underlying) - heldForOrders(underlying, ledger, open).qty, 0n)
-    return units > available
-      ? forbidden(
-          `insufficient underlying qty available for covered call (required: ${formatDecimal(units)}, available: ${formatDecimal(available)})`,
-          {available_qty: formatDecimal(available), required_qty: formatDecimal(units), symbol: underlying},
-        )
-      : undefined
-  }
-  const required = times(units, strike)
+/** What selling the contracts locks beyond what is locked: shares for calls, cash for puts. */
+const lockedBySale = (request: OrderRequest, terms: ContractTerms, {ledger, open}: CheckContext) =>
+  legsCost([{terms, units: -times(request.qty ?? 0n, contractSize(request))}], 0n, {ledger, open})
+
+const sharesLeft = (underlying: string, {ledger, open}: CheckContext): Decimal =>
+  greatest(ledger.qtyOf(underlying) - heldForOrders(underlying, ledger, open).qty, 0n)
+
+/** A contract that covers a written one is not sold before it. */
+const checkCover = (request: OrderRequest, terms: ContractTerms, context: CheckContext): Refusal | undefined => {
+  const {shares, cash} = lockedBySale(request, terms, context)
+  const isCovered = shares <= sharesLeft(terms.underlying, context) && cash <= context.margin.optionsBuyingPower
+  return (shares > 0n || cash > 0n) && !isCovered
+    ? forbidden('account not eligible to trade uncovered option contracts')
+    : undefined
+}
+
+/** A call is covered by shares or by another call, a put by cash or by another put; nothing is written naked. */
+const checkCollateral = (request: OrderRequest, terms: ContractTerms, context: CheckContext): Refusal | undefined => {
+  const {margin} = context
+  const {shares, cash: required} = lockedBySale(request, terms, context)
+  const available = sharesLeft(terms.underlying, context)
+  if (shares > available)
+    return forbidden(
+      `insufficient underlying qty available for covered call (required: ${formatDecimal(shares)}, available: ${formatDecimal(available)})`,
+      {available_qty: formatDecimal(available), required_qty: formatDecimal(shares), symbol: terms.underlying},
+    )
   return required > margin.optionsBuyingPower
     ? forbidden(
         `insufficient options buying power for cash-secured put (required: ${formatDecimal(required)}, available: ${formatDecimal(margin.optionsBuyingPower)})`,
