@@ -87,7 +87,7 @@ describe('msgpack', () => {
     any: fc.oneof(
       fc.string(),
       fc.integer(),
-      fc.double({noNaN: true}),
+      fc.double({noNaN: true, noDefaultInfinity: true}),
       fc.boolean(),
       fc.constant(null),
       fc.array(tie('any'), {maxLength: 20}),
