@@ -29,7 +29,8 @@ const BAR_TOUCH_SHARE = 0.05
 
 /**
  * A tape as a market of the exchange, in the exchange's scale. Quotes, trades and minute bars pass; depth and order rows
- * become the best quote they lead to, and executions become trades. An instrument that has only bars trades at each close
+ * become the best quote they lead to, and executions become trades. Depth of coins also passes as it is, for those who
+ * follow the book. An instrument that has only bars trades at each close
  * with a narrow quote around it, which is an assumption and says so here.
  */
 export const createReplayMarket = async (source: ReplaySource): Promise<ReplayMarket> => {
@@ -213,6 +214,9 @@ class ReplayReader {
         return
       case EventKind.depth:
         applyRow(this.#market, chunk, row)
+        // The venue publishes books of coins alone.
+        if (this.instruments.at(to).kind === 'crypto')
+          this.#put(atUs, EventKind.depth, to, chunk.flags[row]!, [chunk.v0[row]!, chunk.v1[row]! * factor])
         if ((chunk.flags[row]! & Depth.last) !== 0) this.#putTouch(atUs, from, to, factor)
         return
       case EventKind.order: {

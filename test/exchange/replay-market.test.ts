@@ -63,11 +63,11 @@ describe('a replayed tape', () => {
     expect([market.ended(), market.horizonUs(), market.nextUs()]).toEqual([true, 10, Infinity])
   })
 
-  test('depth becomes the best quote, at the end of each update and only when it changed', async () => {
-    const d = (atUs: number, flags: number, ticks: number, lots: number): Row => [
+  test('depth becomes the best quote, at the end of each update and only when it changed; of coins it also passes', async () => {
+    const d = (atUs: number, flags: number, ticks: number, lots: number, instrument = 1): Row => [
       atUs,
       EventKind.depth,
-      1,
+      instrument,
       flags,
       ticks,
       lots,
@@ -78,11 +78,17 @@ describe('a replayed tape', () => {
         d(1, Depth.ask | Depth.last, 110, 6),
         d(2, Depth.last, 90, 9),
         d(3, Depth.last, 100, 0),
+        d(4, Depth.clear | Depth.last, 700_000, 8, 0),
       ]),
     )
     expect(all(market)).toEqual([
+      [1, EventKind.depth, 1, Depth.clear, 100, 5, 0, 0],
+      [1, EventKind.depth, 1, Depth.ask | Depth.last, 110, 6, 0, 0],
       [1, EventKind.quote, 1, 0, 100, 110, 5, 6],
+      [2, EventKind.depth, 1, Depth.last, 90, 9, 0, 0],
+      [3, EventKind.depth, 1, Depth.last, 100, 0, 0, 0],
       [3, EventKind.quote, 1, 0, 90, 110, 9, 6],
+      [4, EventKind.quote, 0, 0, 700_000, 0, 8 * SHARE, 0],
     ])
   })
 

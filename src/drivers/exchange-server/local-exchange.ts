@@ -114,6 +114,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
     scheduler,
     startUs,
     speed,
+    onDepth: (chunk, row) => streams.hub.onDepth(chunk, row),
     flush: () => streams.hub.flush(),
     buffered: () => streams.buffered(),
     onEnd: () => reportEnd(),

@@ -1,3 +1,4 @@
+import {EventKind, type TapeChunk} from '../../data/tape.ts'
 import type {Clock, Scheduler} from '../../domain/time.ts'
 import {US_PER_MS, US_PER_SECOND} from '../../domain/units.ts'
 import type {PaperExchange} from '../../exchange/exchange.ts'
@@ -19,6 +20,8 @@ export interface PumpOptions {
   readonly startUs: number
   /** Market microseconds a wall microsecond. */
   readonly speed: number
+  /** Depth is published, not traded on: as at Alpaca's paper exchange, orders meet the quotes. */
+  readonly onDepth: (chunk: TapeChunk, row: number) => void
   readonly flush: () => void
   readonly buffered: () => number
   readonly onEnd: () => void
@@ -61,7 +64,7 @@ export class MarketPump {
 
   /** Brings the market to the present, within one slice of work. Returns whether it got there. */
   catchUp(): boolean {
-    const {exchange, source, clock, flush} = this.#options
+    const {exchange, source, clock, flush, onDepth} = this.#options
     const began = clock.nowUs()
     const target = Math.min(this.targetUs(), source.horizonUs())
     let arrived = false
@@ -71,7 +74,9 @@ export class MarketPump {
         arrived = true
         break
       }
-      for (let row = 0; row < chunk.count; row++) exchange.onRow(chunk, row)
+      for (let row = 0; row < chunk.count; row++)
+        if (chunk.kind[row] === EventKind.depth) onDepth(chunk, row)
+        else exchange.onRow(chunk, row)
       this.rows += chunk.count
       if (clock.nowUs() - began > SLICE_US) break
     }

@@ -1,4 +1,5 @@
-import {EventKind, Notice, type TapeChunk} from '../../data/tape.ts'
+import {OrderBook} from '../../data/order-book.ts'
+import {Depth, EventKind, Notice, type TapeChunk} from '../../data/tape.ts'
 import type {Asset} from '../assets.ts'
 import type {PaperExchange} from '../exchange.ts'
 import type {StoredBar} from '../market-store.ts'
@@ -23,12 +24,15 @@ export class DataHub {
   readonly #sessions = new Set<DataStreamSession>()
   readonly #shown: Level[]
   readonly #isHalted: Uint8Array
+  /** Of instruments whose market gives its depth; the others show their touch. */
+  readonly #books: (DeepBook | undefined)[]
 
   constructor(exchange: PaperExchange) {
     this.#exchange = exchange
     this.#ticks = exchange.assets.map(asset => new TickEncoder(asset, this.writer))
     this.#shown = exchange.assets.map(() => NO_LEVEL)
     this.#isHalted = new Uint8Array(exchange.assets.length)
+    this.#books = exchange.assets.map(() => undefined)
   }
 
   add(session: DataStreamSession): void {
@@ -61,7 +65,11 @@ export class DataHub {
         )
         session.push(message)
       }
-      if (kind === EventKind.quote && session.wants('orderbooks', instrument)) {
+      if (
+        kind === EventKind.quote &&
+        this.#books[instrument] === undefined &&
+        session.wants('orderbooks', instrument)
+      ) {
         book ??= this.#bookDelta(instrument, chunk, row)
         session.push(book)
       }
@@ -70,6 +78,34 @@ export class DataHub {
     const level = levelOf(chunk, row)
     this.#shown[instrument] = level
     this.#watchHalt(instrument, level)
+  }
+
+  /** A depth row of the market: told with the others of its update, whole after a `clear`, else what changed. */
+  onDepth(chunk: TapeChunk, row: number): void {
+    const instrument = chunk.instrument[row] as number
+    const flags = chunk.flags[row] as number
+    this.#books[instrument] ??= {book: new OrderBook(), bids: [], asks: [], isWhole: true}
+    const deep = this.#books[instrument] as DeepBook
+    deep.book.applyDepth(chunk, row)
+    if ((flags & Depth.clear) !== 0) {
+      deep.isWhole = true
+      deep.bids = []
+      deep.asks = []
+    }
+    const lots = chunk.v1[row] as number
+    // A whole book names no level that is not there.
+    if (lots > 0 || !deep.isWhole)
+      ((flags & Depth.ask) !== 0 ? deep.asks : deep.bids).push([chunk.v0[row] as number, lots])
+    if ((flags & Depth.last) === 0) return
+    let message: MarketMessage | undefined
+    for (const session of this.#sessions) {
+      if (!session.wants('orderbooks', instrument)) continue
+      message ??= this.#book(instrument, deep.bids, deep.asks, deep.isWhole, chunk.tsUs[row] as number)
+      session.push(message)
+    }
+    deep.isWhole = false
+    deep.bids = []
+    deep.asks = []
   }
 
   onMinute(instrument: number, minute: StoredBar, day: StoredBar): void {
@@ -142,9 +178,11 @@ export class DataHub {
   sendBooks(session: DataStreamSession, instruments: readonly number[]): void {
     for (const instrument of instruments) {
       const level = this.#shown[instrument] as Level
-      session.push(
-        this.#book(instrument, bookSide(level.bidTicks, level.bidLots), bookSide(level.askTicks, level.askLots), true),
-      )
+      const [bids, asks] = bookSides(this.#books[instrument]?.book) ?? [
+        bookSide(level.bidTicks, level.bidLots),
+        bookSide(level.askTicks, level.askLots),
+      ]
+      session.push(this.#book(instrument, bids, asks, true))
     }
     session.flush()
   }
@@ -176,6 +214,7 @@ export class DataHub {
     bids: readonly [number, number][],
     asks: readonly [number, number][],
     full: boolean,
+    atUs = this.#exchange.nowUs,
   ): MarketMessage {
     const asset = this.#asset(instrument)
     const level = ([ticks, lots]: readonly [number, number]) => ({
@@ -186,7 +225,7 @@ export class DataHub {
       {
         T: 'o',
         S: asset.instrument.symbol,
-        t: new Timestamp(this.#exchange.nowUs),
+        t: new Timestamp(atUs),
         b: bids.map(level),
         a: asks.map(level),
         ...(full ? {r: true} : {}),
@@ -200,6 +239,21 @@ export class DataHub {
   }
 }
 
+/** A book and what has changed in it since it was last told. */
+interface DeepBook {
+  readonly book: OrderBook
+  bids: [number, number][]
+  asks: [number, number][]
+  isWhole: boolean
+}
+
+const bookSides = (book: OrderBook | undefined): [[number, number][], [number, number][]] | undefined =>
+  book === undefined
+    ? undefined
+    : [
+        Array.from({length: book.bidLevels()}, (_, level) => [book.bidTicks(level), book.bidLots(level)]),
+        Array.from({length: book.askLevels()}, (_, level) => [book.askTicks(level), book.askLots(level)]),
+      ]
 const bookSide = (ticks: number, lots: number): [number, number][] => (lots > 0 ? [[ticks, lots]] : [])
 const levelOf = (chunk: TapeChunk, row: number): Level => ({
   bidTicks: chunk.v0[row] as number,
