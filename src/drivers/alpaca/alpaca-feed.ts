@@ -1,11 +1,13 @@
 import type {streaming} from '@alpacahq/alpaca-trade-api'
 import {Aggressor, EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
 import {ExitCode, UserError} from '../../domain/errors.ts'
-import {type Instrument, type InstrumentTable, priceToTicks, sizeToLots} from '../../domain/instrument.ts'
+import {type Instrument, type InstrumentTable, priceToTicks} from '../../domain/instrument.ts'
 import type {Clock, Scheduler} from '../../domain/time.ts'
 import {US_PER_MINUTE, US_PER_SECOND} from '../../domain/units.ts'
 import type {Feed} from '../../feed/feed.ts'
+import {BookFeed} from './book-feed.ts'
 import type {AlpacaClient, StreamTuning} from './client.ts'
+import {lotsAtLeastOne as lotsOf} from './wire-numbers.ts'
 
 /** A stretch in which a stream was down: rows of its instruments are missing. */
 export interface FeedGap {
@@ -22,6 +24,8 @@ export interface AlpacaFeedOptions {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly stream?: StreamTuning
+  /** Whether books of coins are asked for as well; true by default. */
+  readonly depth?: boolean
   /** Wall time without a row of an instrument after which it counts as stale; 15 s by default. */
   readonly staleAfterUs?: number
   readonly onStale?: (stale: {readonly instrument: number; readonly sinceUs: number}) => void
@@ -44,7 +48,7 @@ const FIRST_CAPACITY = 256
 /** A reader that is this far behind is not reading: better to stop than to trade on old prices. */
 const MOST_ROWS = 1 << 20
 
-/** Subscribes to quotes, trades and minute bars of all instruments and returns once every stream is authenticated. */
+/** Subscribes to quotes, trades and minute bars of all instruments, to books of coins, and returns once every stream is authenticated. */
 export const createAlpacaFeed = async (options: AlpacaFeedOptions): Promise<AlpacaFeed> => {
   const core = new AlpacaFeedCore(options)
   await core.connect()
@@ -198,9 +202,25 @@ class AlpacaFeedCore {
       entry.lostUs = clock.nowUs()
       this.#options.onConnection?.(name, false)
     })
+    if (name === 'crypto' && this.#options.depth !== false) this.#followBooks(stream, symbols)
     stream.subscribeForQuotes(symbols)
     stream.subscribeForTrades(symbols)
     if (name !== 'options') stream.subscribeForBars(symbols)
+  }
+
+  #followBooks(stream: DataStream, symbols: string[]): void {
+    let atUs = 0
+    const values = [0, 0]
+    const books = new BookFeed(this.#options.instruments, (instrument, flags, ticks, lots) => {
+      values[0] = ticks
+      values[1] = lots
+      this.#row(atUs, EventKind.depth, instrument, flags, values)
+    })
+    stream.onOrderbook(book => {
+      atUs = timeOf(book.timestamp, book.timestampRaw)
+      books.onBook(book)
+    })
+    stream.subscribeForOrderbooks(symbols)
   }
 
   async #connectOne(name: string, stream: DataStream): Promise<void> {
@@ -332,7 +352,3 @@ const timeOf = (date: Date, raw: string | undefined): number => {
   const micros = raw !== undefined && raw.length >= 26 ? Number(raw.slice(23, 26)) : 0
   return date.getTime() * 1_000 + (Number.isNaN(micros) ? 0 : micros)
 }
-
-/** A side that nobody quotes has size 0; a size below one lot is still a size. */
-const lotsOf = (instrument: Instrument, size: number): number =>
-  size > 0 ? Math.max(1, sizeToLots(instrument, size)) : 0

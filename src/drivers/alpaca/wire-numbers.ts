@@ -1,4 +1,4 @@
-import type {Instrument} from '../../domain/instrument.ts'
+import {type Instrument, sizeToLots} from '../../domain/instrument.ts'
 import {type Lots, type Micros, micros, type Ticks, lots as toLots, ticks as toTicks} from '../../domain/units.ts'
 import {formatDecimal, fromUnits, parseDecimal, roundTo, toUnits} from '../../exchange/decimal.ts'
 
@@ -20,6 +20,10 @@ export const signedLotsOf = (instrument: Instrument, text: string): number =>
 export const ticksOf = (instrument: Instrument, text: string): Ticks =>
   toTicks(Number(toUnits(roundTo(decimal(text), instrument.priceDecimals), instrument.priceDecimals)))
 export const microsOf = (text: string): Micros => micros(Number(toUnits(roundTo(decimal(text), 6), 6)))
+
+/** Of the market's data: a side that nobody quotes has size 0; a size below one lot is still a size. */
+export const lotsAtLeastOne = (instrument: Instrument, size: number): number =>
+  size > 0 ? Math.max(1, sizeToLots(instrument, size)) : 0
 
 export const qtyText = (instrument: Instrument, lots: number): string =>
   formatDecimal(fromUnits(lots, instrument.sizeDecimals))

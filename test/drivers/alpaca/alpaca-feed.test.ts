@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {EventKind, type TapeChunk} from '../../../src/data/tape.ts'
+import {Depth, EventKind, type TapeChunk} from '../../../src/data/tape.ts'
 import {createAlpacaFeed, type FeedGap} from '../../../src/drivers/alpaca/alpaca-feed.ts'
 import {clock, localRig, scheduler, until} from './local-rig.ts'
 
@@ -37,6 +37,35 @@ test('rows of both streams arrive in the columns of the tape, in time order', as
   expect(times).toEqual([...times].sort((a, b) => a - b))
   await feed[Symbol.asyncDispose]()
   await reading
+})
+
+test('books of coins arrive as depth rows, unless they are not asked for', async () => {
+  for (const depth of [true, false]) {
+    await using rig = await localRig()
+    await using feed = await createAlpacaFeed({
+      client: rig.client,
+      instruments: rig.instruments,
+      clock,
+      scheduler,
+      depth,
+    })
+    const rows: number[][] = []
+    feed.listen(chunk => rows.push(...rowsOf(chunk).map((row, k) => [...row.slice(0, 4), chunk.flags[k]!])))
+    rig.market.depth('BTC/USD', Depth.clear, 100_000, 0.5)
+    rig.market.depth('BTC/USD', 0, 99_999, 2)
+    rig.market.depth('BTC/USD', Depth.ask | Depth.last, 100_001, 1)
+    rig.market.quote('BTC/USD', 100_000, 100_001, 1)
+    await until('the quote', () => rows.some(([kind]) => kind === EventKind.quote))
+    expect(rows.filter(([kind]) => kind === EventKind.depth)).toEqual(
+      depth
+        ? [
+            [EventKind.depth, 2, 1_000_000_000, 50_000_000, Depth.clear],
+            [EventKind.depth, 2, 999_990_000, 200_000_000, 0],
+            [EventKind.depth, 2, 1_000_010_000, 100_000_000, Depth.ask | Depth.last],
+          ]
+        : [],
+    )
+  }
 })
 
 test('a minute bar is known at its close', async () => {

@@ -55,6 +55,16 @@ export class ScriptedMarket implements MarketSource {
       values: [priceToTicks(of, price), sizeToLots(of, size)],
     })
   }
+  /** One depth row; `flags` are those of the tape. */
+  depth(symbol: string, flags: number, price: number, size: number): void {
+    const [i, of] = this.#find(symbol)
+    this.#rows.push({
+      kind: EventKind.depth,
+      instrument: i,
+      flags,
+      values: [priceToTicks(of, price), sizeToLots(of, size)],
+    })
+  }
   readonly advanceTo = (nowUs: number): TapeChunk => {
     const row = nowUs > this.#lastUs ? this.#rows.shift() : undefined
     const chunk = this.#chunk
