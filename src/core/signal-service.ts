@@ -30,16 +30,19 @@ export const signalModelOf = (served: ServedModel, request: SignalModelRequest):
 
 /**
  * When the model's training and selection ended, by symbol. A symbol it never saw counts from the latest end of all groups:
- * markets move together. 0 without a card: nothing is known.
+ * markets move together. A coin against the dollar and against its stand-ins is one market. 0 without a card: nothing is
+ * known.
  */
 export const seenUntil = (card: Pick<ModelCard, 'data'> | undefined): ((symbol: string) => number) => {
   const groups = (card?.data.split.boundaries ?? []).map(({symbols, test}) => ({
-    symbols: new Set(symbols),
+    symbols: new Set(symbols.map(inDollars)),
     untilUs: Date.parse(test) * 1000,
   }))
   const latest = groups.reduce((most, {untilUs}) => Math.max(most, untilUs), 0)
-  return symbol => groups.find(({symbols}) => symbols.has(symbol))?.untilUs ?? latest
+  return symbol => groups.find(({symbols}) => symbols.has(inDollars(symbol)))?.untilUs ?? latest
 }
+
+const inDollars = (symbol: string): string => symbol.replace(/\/USD[TC]\b/, '/USD')
 
 interface Stream<F> {
   readonly features: F

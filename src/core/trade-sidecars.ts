@@ -25,6 +25,8 @@ export interface SidecarOptions {
   readonly strategies?: readonly string[]
   /** The market is made up as it goes: nobody's past, so no model's training can have seen it. */
   readonly isSimulated?: boolean
+  /** The feed brings books of coins. */
+  readonly hasDepth?: boolean
   readonly latch: FileLatch
   readonly onEvent: (event: TradeEvent) => void
   readonly nowUs: () => number
@@ -76,17 +78,17 @@ export const openTradeSidecars = async (options: SidecarOptions): Promise<TradeS
   }
 }
 
-/** Only what the run's strategies can put a question to: the feed has quotes, trades and bars, and chains where it lists them. */
+/** Only what the run's strategies can put a question to: a model of books needs a feed with depth, the heads need chains. */
 const openModels = async (
-  {config, instruments, strategies = [], isSimulated = false}: SidecarOptions,
+  {config, instruments, strategies = [], isSimulated = false, hasDepth = false}: SidecarOptions,
   stack: AsyncDisposableStack,
   onFailure: (message: string) => void,
 ): Promise<Pick<StrategyServices, 'heads' | 'model'>> => {
   const listed = listedStrategies(config, strategies)
   const wantsHeads = listed.includes('option-sentiment') && instruments.all().some(({kind}) => kind === 'option')
-  const names = listed.includes('model-signal')
-    ? modelsAskedFor('model-signal', config.strategies.parameters['model-signal'] ?? {})
-    : []
+  const names = listed
+    .flatMap(name => modelsAskedFor(name, config.strategies.parameters[name] ?? {}))
+    .filter(name => hasDepth || !readsBooks(name, config.model.directory))
   if (!wantsHeads && names.length === 0) return {}
   const {openTradeHeads, openTradeModels} = await import('./trade-services.ts')
   const options = {config, onFailure, isSimulated}
@@ -95,6 +97,9 @@ const openModels = async (
     ...(names.length > 0 ? {model: await openTradeModels(options, names, stack)} : {}),
   }
 }
+
+const readsBooks = (name: string, directory: string): boolean =>
+  loadModel(name, directory).description.features.startsWith('book@')
 
 /** Chains can be read without their embedding: a node that trades does not stop for it. */
 const headsOrNone = async (

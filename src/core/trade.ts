@@ -301,7 +301,8 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
       runId: run.runId,
       instruments,
       strategies: options.strategies,
-      isSimulated: site.exchange !== undefined && options.data === undefined,
+      isSimulated: isSimulated(options, site),
+      hasDepth: hasDepth(options, site),
       latch,
       onEvent: events.publish,
       nowUs: () => (site.feedClock ?? wall.clock).nowUs(),
@@ -348,12 +349,18 @@ const openFeed = async (options: TradeOptions, site: Site, {monitor, sidecars}: 
     if (chunk.count > 0) site.feedClock?.observe(chunk.tsUs[chunk.count - 1] as number)
     sidecars.signals?.onChunk(chunk)
   }
-  const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall}))
+  const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall, depth: hasDepth(options, site)}))
   return {
     feed: observedFeed(feed, feedName(options, site, feed.name), observe, () => monitor.onTaken()),
     memory: sidecars.tradeMemory(window),
   }
 }
+
+const isSimulated = ({data}: TradeOptions, {exchange}: Site): boolean => exchange !== undefined && data === undefined
+
+/** Books of coins come with any feed but the simulated market's, which quotes no further levels. */
+const hasDepth = (options: TradeOptions, site: Site): boolean =>
+  !isSimulated(options, site) && site.instruments.all().some(({kind}) => kind === 'crypto')
 
 /** What the rows are, where the node knows it; else whose stream they come from. */
 const feedName = ({data}: TradeOptions, {exchange}: Site, stream: string): string =>
