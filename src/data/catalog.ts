@@ -6,7 +6,9 @@ import type {Instrument} from '../domain/instrument.ts'
  *
  *     DIR/ingest=KEY/manifest.json
  *     DIR/ingest=KEY/kind=quote/symbol=BTC%2FUSDT/date=2024-08-08/part.parquet
+ *     DIR/ingest=KEY/kind=bar/many-symbols.parquet
  *
+ * A table of few bars each of many symbols shares one file, in which columns name the symbol and the period.
  * Prices in parts are integer ticks and sizes integer lots of the unit's instrument; a reader that joins units of
  * different scales takes the finest.
  */
@@ -50,10 +52,15 @@ export interface CatalogPart {
   readonly toUs: number
   /** Bars only. */
   readonly periodUs?: number
+  /** The file also holds other symbols' rows: this part is those of its `symbol` and `period_us`. */
+  readonly isShared?: true
 }
 
+/** The newest form of a manifest that this code reads; 2 added shared parts. */
+export const UNIT_VERSION = 2
+
 export interface CatalogUnit {
-  readonly version: 1
+  readonly version: 1 | 2
   /** Content hash of the normalised input and the options that shaped it; the folder's name. */
   readonly key: string
   readonly source: string

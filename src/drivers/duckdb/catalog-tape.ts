@@ -7,6 +7,7 @@ import {UserError} from '../../domain/errors.ts'
 import {type Instrument, InstrumentTable, optionFromOcc} from '../../domain/instrument.ts'
 import {Database, identifier, quoted} from './database.ts'
 import {instrumentsOf, type LocatedPart} from './located-part.ts'
+import {isTickKind} from './normalise.ts'
 
 /** Rows of a delivered chunk. */
 export const CHUNK_ROWS = 65_536
@@ -114,10 +115,10 @@ async function* readChunks(
   query: CatalogQuery,
 ): AsyncGenerator<TapeChunk> {
   // Two engines take turns: while one window is replayed, the next is read and sorted.
-  await using first = await openReader(parts, instruments)
-  await using second = await openReader(parts, instruments)
-  const readers = [first, second] as const
   const windows = windowsOf(parts, query)
+  await using first = await openReader(parts, instruments)
+  await using second = windows.length > 1 ? await openReader(parts, instruments) : undefined
+  const readers = [first, second ?? first] as const
   const begin = (n: number): WindowRows | undefined => {
     const window = windows[n]
     return window === undefined ? undefined : beginWindow(readers[(n % 2) as 0 | 1], window, instruments, scales)
@@ -228,10 +229,19 @@ const windowSql = (
   instruments: InstrumentTable,
   scales: Scales,
 ): string => {
-  const selects = parts.map((part, i) => partSql(part, i, {instruments, scales, fromUs, toUs, valueCount}))
+  const context = {instruments, scales, fromUs, toUs, valueCount}
+  const shared = new Map<string, NumberedPart[]>()
+  const selects: string[] = []
+  for (const [nth, part] of parts.entries()) {
+    const together = shared.get(part.file)
+    if (part.isShared !== true) selects.push(partSql(part, nth, context))
+    else if (together === undefined) shared.set(part.file, [{part, nth}])
+    else together.push({part, nth})
+  }
+  for (const [file, together] of shared) selects.push(sharedSql(file, together, context))
   const columns = ['ts_us', 'packed', ...VALUE_COLUMNS.slice(0, valueCount)].join(', ')
-  if (selects.length === 1 && parts[0]?.kind !== 'option' && parts[0]?.kind !== 'bar')
-    return `SELECT ${columns} FROM (${selects[0]})`
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined && isTickKind(only.kind)) return `SELECT ${columns} FROM (${selects[0]})`
   // Bars of the same close in two files are one bar; the earlier unit's stands.
   const once = overlappingBars(parts)
     ? `QUALIFY kind != ${EventKind.bar} OR row_number() OVER (PARTITION BY ts_us, instrument, kind, v5 ORDER BY part) = 1`
@@ -258,6 +268,52 @@ interface PartContext {
   readonly toUs: number
 }
 
+interface NumberedPart {
+  readonly part: LocatedPart
+  readonly nth: number
+}
+
+/** The rows of bar parts that share a file, by one scan of it. */
+const sharedSql = (
+  file: string,
+  parts: readonly NumberedPart[],
+  {instruments, scales, valueCount, fromUs, toUs}: PartContext,
+): string => {
+  const rows = parts.map(({part, nth}) => {
+    const times = timesOf(part, scales)
+    return `(${quoted(part.symbol)}, ${part.periodUs}::BIGINT, ${instruments.indexOf(part.symbol)}::USMALLINT, ${times.P}::BIGINT, ${times.S}::BIGINT, ${nth})`
+  })
+  const values = valueColumns('bar', valueCount, {P: 'wanted.price_times', S: 'wanted.size_times'})
+  const [{part: only}] = parts as [NumberedPart]
+  const one = parts.length === 1 ? ` AND rows.symbol = ${quoted(only.symbol)}` : ''
+  return `SELECT ts_us::DOUBLE AS ts_us, (${EventKind.bar << 24} + wanted.instrument::INTEGER) AS packed, wanted.instrument AS instrument,
+    ${EventKind.bar}::UTINYINT AS kind, ${values}, seq, wanted.nth AS part FROM read_parquet(${quoted(file)}, hive_partitioning = false) AS rows
+    JOIN (VALUES ${rows}) AS wanted(symbol, period_us, instrument, price_times, size_times, nth)
+      ON wanted.symbol = rows.symbol AND wanted.period_us = rows.period_us
+    WHERE ts_us >= ${fromUs} AND ts_us < ${toUs}${one}`
+}
+
+const timesOf = (part: LocatedPart, scales: Scales): {readonly P: number; readonly S: number} => {
+  const scale = scales.get(part.symbol) ?? part.instrument
+  return {
+    P: 10 ** (scale.priceDecimals - part.instrument.priceDecimals),
+    S: 10 ** (scale.sizeDecimals - part.instrument.sizeDecimals),
+  }
+}
+
+/** SQL of v0…, with prices and sizes multiplied by what brings them to the common scale. */
+const valueColumns = (
+  kind: CatalogKind,
+  count: number,
+  times: {readonly P: number | string; readonly S: number | string},
+): string[] =>
+  Array.from({length: count}, (_, i) => {
+    const [first = '', second] = (TAPE_SQL[kind]?.values[i] ?? '0').split(' ')
+    const factor = second === undefined ? 1 : times[first as 'P' | 'S']
+    const name = second ?? (first === 'period_us' && kind === 'bar' ? 'rows.period_us' : first)
+    return `(${factor === 1 ? name : `${name} * ${factor}`})::DOUBLE AS v${i}`
+  })
+
 const partSql = (
   part: LocatedPart,
   nth: number,
@@ -266,24 +322,14 @@ const partSql = (
   const tape = TAPE_SQL[part.kind]
   if (tape === undefined) throw new Error(`rows of kind ${part.kind} are not on a tape`)
   const isOption = part.kind === 'option'
-  const scale = scales.get(part.symbol) ?? part.instrument
-  const times = {
-    P: 10 ** (scale.priceDecimals - part.instrument.priceDecimals),
-    S: 10 ** (scale.sizeDecimals - part.instrument.sizeDecimals),
-  }
-  const values = Array.from({length: valueCount}, (_, i) => {
-    const [first = '', second] = (tape.values[i] ?? '0').split(' ')
-    const factor = second === undefined ? 1 : times[first as 'P' | 'S']
-    const name = second ?? first
-    return `(${factor === 1 ? name : `${name} * ${factor}`})::DOUBLE AS v${i}`
-  })
+  const values = valueColumns(part.kind, valueCount, timesOf(part, scales))
   const inside = [
     ...(part.fromUs < fromUs ? [`ts_us >= ${fromUs}`] : []),
     ...(part.toUs >= toUs ? [`ts_us < ${toUs}`] : []),
   ]
   const where = inside.length === 0 ? '' : ` WHERE ${inside.join(' AND ')}`
   const instrument = isOption ? 'contracts.instrument' : `${instruments.indexOf(part.symbol)}::USMALLINT`
-  const from = `read_parquet(${quoted(part.file)}, hive_partitioning = false)${isOption ? ` AS rows JOIN contracts ON contracts.contract = rows.${identifier('contract')}` : ''}`
+  const from = `read_parquet(${quoted(part.file)}, hive_partitioning = false) AS rows${isOption ? ` JOIN contracts ON contracts.contract = rows.${identifier('contract')}` : ''}`
   return `SELECT ts_us::DOUBLE AS ts_us, (${tape.kind << 24} + coalesce(${tape.flags}, 0)::INTEGER * 65536 + (${instrument})::INTEGER) AS packed,
     ${instrument} AS instrument, ${tape.kind}::UTINYINT AS kind, ${values}, seq, ${nth} AS part FROM ${from}${where}`
 }

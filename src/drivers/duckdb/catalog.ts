@@ -7,6 +7,7 @@ import {
   type CatalogUnit,
   DEFAULT_TAPE_KINDS,
   inventory,
+  UNIT_VERSION,
 } from '../../data/catalog.ts'
 import type {TapeSource} from '../../data/tape-source.ts'
 import {nearest, UserError} from '../../domain/errors.ts'
@@ -59,7 +60,13 @@ export const readUnits = async (dir: string): Promise<CatalogUnit[]> => {
   const units: CatalogUnit[] = []
   for (const name of names.filter(n => n.startsWith('ingest=')).sort()) {
     const text = await readFile(path.join(dir, name, 'manifest.json'), 'utf8')
-    units.push(JSON.parse(text) as CatalogUnit)
+    const unit = JSON.parse(text) as CatalogUnit
+    if (unit.version > UNIT_VERSION) {
+      throw new UserError('NEWER_CATALOG', `${dir} was written by a newer gpi (${name} has version ${unit.version})`, {
+        hints: ['update gpi, or ingest the data into another folder'],
+      })
+    }
+    units.push(unit)
   }
   const replaced = new Set(units.flatMap(unit => unit.replaces))
   return units.filter(unit => !replaced.has(unit.key)).sort((a, b) => a.fromUs - b.fromUs || (a.key < b.key ? -1 : 1))

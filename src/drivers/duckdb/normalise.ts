@@ -10,6 +10,8 @@ export interface NormalisedOutput {
   readonly kind: CatalogKind
   readonly table: string
   readonly groups: readonly RowGroup[]
+  /** Each group's rows lie together in the table, in order of time. */
+  readonly isInFileOrder: boolean
   readonly defects: Readonly<Record<string, number>>
   readonly invalid: readonly InvalidRow[]
   readonly invalidCount: number
@@ -42,43 +44,64 @@ export const normaliseOutput = async (
   options: IngestOptions,
 ): Promise<NormalisedOutput> => {
   const kind = KIND_TABLES[output.kind]
-  await database.run(`CREATE TEMP TABLE ${table} AS ${checkedSelect(output, kind, options)}`)
+  // Not a temporary table: the parts are written through several connections.
+  await database.run(`CREATE TABLE ${table} AS ${await checkedSelect(database, output, kind, options)}`)
+  const keys = output.kind === 'bar' ? ['symbol', 'period_us'] : ['symbol']
+  const measured = await measure(database, kind, table, keys)
   const defects: Record<string, number> = {}
   let invalidCount = 0
-  const verdicts = await database.rows<{defect: string; count: number}>(
-    `SELECT defect, count(*) AS count FROM ${table} WHERE defect IS NOT NULL GROUP BY defect ORDER BY defect`,
-  )
-  for (const {defect, count} of verdicts) {
-    if (defect.startsWith('!')) invalidCount += count
-    else if (defect !== '-') defects[defect] = count
+  for (const {defect, rows} of measured) {
+    if (defect === null || defect === '-') continue
+    if (defect.startsWith('!')) invalidCount += rows
+    else defects[defect] = (defects[defect] ?? 0) + rows
   }
-  const invalid = await database.rows<InvalidRow>(
-    `SELECT line AS row, substr(defect, 2) AS reason FROM ${table} WHERE defect LIKE '!%' ORDER BY line LIMIT ${INVALID_SAMPLE}`,
-  )
-  if (kind.noted.length > 0) {
-    const counts = kind.noted.map(([condition, name]) => `count_if(${condition}) AS ${identifier(name)}`)
-    Object.assign(
-      defects,
-      await database.one<Record<string, number>>(`SELECT ${counts} FROM ${table} WHERE defect IS NULL`),
-    )
+  const invalid =
+    invalidCount === 0
+      ? []
+      : await database.rows<InvalidRow>(
+          `SELECT line AS row, substr(defect, 2) AS reason FROM ${table} WHERE defect LIKE '!%' ORDER BY line LIMIT ${INVALID_SAMPLE}`,
+        )
+  const good = measured.filter(({defect}) => defect === null)
+  for (const [i, [, name]] of kind.noted.entries()) {
+    defects[name] = good.reduce((sum, row) => sum + (row[`noted${i}`] as number), 0)
   }
   for (const [name, sql] of Object.entries(output.counts ?? {})) {
     defects[name] = (await database.one<{n: number}>(`SELECT (${sql}) AS n`)).n
   }
-  const groups = await groupsOf(database, output, kind, table, defects)
+  const {groups, isInFileOrder} = await groupsOf(database, output, kind, table, keys, good, defects)
   return {
     kind: output.kind,
     table,
     groups,
+    isInFileOrder,
     defects: Object.fromEntries(Object.entries(defects).filter(([, count]) => count > 0)),
     invalid,
     invalidCount,
   }
 }
 
-const checkedSelect = (output: LayoutOutput, kind: KindTable, {fromUs, toUs}: IngestOptions): string => {
-  // NULLs of the optional columns come first, so that a layout's own column of the name wins.
-  const fill = Object.entries(kind.defaults)
+/** One pass over the table: rows by symbol, period and verdict, with all that is to be known of each group. */
+const measure = (
+  database: Database,
+  kind: KindTable,
+  table: string,
+  keys: readonly string[],
+): Promise<readonly GroupRow[]> => {
+  const noted = kind.noted.map(([condition], i) => `count_if(${condition}) AS noted${i}`)
+  return database.rows<GroupRow>(
+    `SELECT ${keys}, defect, count(*) AS rows, min(ts_us) AS from_us, max(ts_us) AS to_us,
+       ${needs(kind.prices, '1e4')} AS price4, ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0
+       ${noted.map(sql => `, ${sql}`).join('')}
+     FROM ${table} GROUP BY ${keys}, defect ORDER BY ${keys}`,
+  )
+}
+
+const checkedSelect = async (
+  database: Database,
+  output: LayoutOutput,
+  kind: KindTable,
+  {fromUs, toUs}: IngestOptions,
+): Promise<string> => {
   const range = [
     ...(fromUs === undefined ? [] : [`ts_us < ${fromUs}`]),
     ...(toUs === undefined ? [] : [`ts_us >= ${toUs}`]),
@@ -90,46 +113,41 @@ const checkedSelect = (output: LayoutOutput, kind: KindTable, {fromUs, toUs}: In
     ...kind.dropped.map(([condition, name]) => `WHEN ${condition} THEN ${quoted(name)}`),
     ...range.map(condition => `WHEN ${condition} THEN '-'`),
   ]
-  const filled = fill.map(([name, sql]) => `${sql} AS ${identifier(name)}`)
-  const select =
-    filled.length === 0
-      ? output.select
-      : `SELECT * FROM (${output.select}) UNION ALL BY NAME SELECT ${filled} WHERE false`
+  const described = await database.rows<{column_name: string}>(`DESCRIBE ${output.select}`)
+  const names = new Set(described.map(row => row.column_name))
+  const missing = Object.entries({dropped: 'NULL::VARCHAR', ...kind.defaults}).filter(([name]) => !names.has(name))
+  const filled = missing.map(([name, sql]) => `, ${sql} AS ${identifier(name)}`).join('')
   return `SELECT *, CASE WHEN dropped IS NOT NULL THEN dropped ${rules.join(' ')} END AS defect
-    FROM (${select} UNION ALL BY NAME SELECT NULL::VARCHAR AS dropped WHERE false)`
+    FROM (SELECT *${filled} FROM (${output.select}))`
 }
 
-/** Removes repeats, then measures each symbol's rows: count, range, order, and the decimals its numbers need. */
+/** Removes repeats, then says of each symbol's rows: count, range, order, and the decimals its numbers need. */
 const groupsOf = async (
   database: Database,
   output: LayoutOutput,
   kind: KindTable,
   table: string,
+  keys: readonly string[],
+  measured: readonly GroupRow[],
   defects: Record<string, number>,
-): Promise<RowGroup[]> => {
-  const keys = output.kind === 'bar' ? ['symbol', 'period_us'] : ['symbol']
-  const order = await fileOrderOf(database, table, keys, kind)
+): Promise<{readonly groups: RowGroup[]; readonly isInFileOrder: boolean}> => {
+  const isBar = output.kind === 'bar'
+  const order = await fileOrderOf(database, table, keys, kind, measured.length, isBar)
   // Rising stamps cannot repeat; contracts and names share theirs.
   const isRising = order.isGrouped && order.late === 0 && order.repeats === 0
-  if (kind.unique.length > 0 && !(output.kind === 'bar' && isRising))
-    await dropDuplicates(database, kind, table, defects)
+  let rows = measured
+  if (kind.unique.length > 0 && !(isBar && isRising) && (await dropDuplicates(database, kind, table, defects))) {
+    rows = (await measure(database, kind, table, keys)).filter(({defect}) => defect === null)
+  }
   if (order.late > 0) defects['outOfOrder'] = order.late
-  if (output.kind === 'bar') {
-    const {gaps} = await database.one<{gaps: number}>(
-      gapsSql(table, isRising ? previousInFile('ts_us', keys) : undefined),
-    )
+  if (isBar) {
+    const gaps = isRising ? order.gaps : (await database.one<{gaps: number}>(gapsSql(table))).gaps
     if (gaps > 0) defects['gaps'] = gaps
   }
-  const rows = await database.rows<GroupRow>(
-    `SELECT ${keys}, count(*) AS rows, min(ts_us) AS from_us, max(ts_us) AS to_us,
-       ${needs(kind.prices, '1e4')} AS price4,
-       ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0
-     FROM ${table} WHERE defect IS NULL GROUP BY ${keys} ORDER BY ${keys}`,
-  )
   const isCoarse = rows.every(row => !row.price4 && !row.size0)
   const decimals = isCoarse ? new Map<string, Decimals>() : await decimalsOf(database, table, kind, keys)
   const isOrdered = TICKS.has(output.kind) && order.isGrouped && order.late === 0 && order.unsorted === 0
-  return rows.map(row => {
+  const groups = rows.map(row => {
     const base = output.instrument?.(row.symbol) ?? instrumentOf(row.symbol)
     const needed = decimals.get(groupKey(row))
     // Four decimals hold most prices and none most sizes; only where they do not is a finer scale looked for.
@@ -145,26 +163,31 @@ const groupsOf = async (
       instrument: finest(base, {...base, priceDecimals, sizeDecimals}),
     }
   })
+  return {groups, isInFileOrder: isRising}
 }
 
 interface GroupRow {
   readonly symbol: string
   readonly period_us?: number
+  /** NULL for rows that are kept. */
+  readonly defect: string | null
   readonly rows: number
   readonly from_us: number
   readonly to_us: number
   readonly price4: boolean
   readonly size0: boolean
+  /** Counts of the kind's noted conditions, by number. */
+  readonly [noted: `noted${number}`]: number
 }
 
 const groupKey = (row: {readonly symbol: string; readonly period_us?: number}): string =>
   `${row.symbol}\0${row.period_us ?? ''}`
 
-/** SQL of whether any of the columns has more decimals than the scale holds. */
+/** SQL of whether any of the columns has more decimals than the scale holds; NULLs need none. */
 const needs = (columns: readonly string[], scale: string, only = ''): string => {
-  const unfit = (x: string) =>
-    `coalesce(abs(${x} * ${scale} - round(${x} * ${scale})) > 0.001 + abs(${x} * ${scale}) * 4e-16, false)`
-  return columns.length === 0 ? 'false' : `bool_or(${only}(${columns.map(unfit).join(' OR ')}))`
+  const unfit = (x: string) => `abs(${x} * ${scale} - round(${x} * ${scale})) > 0.001 + abs(${x} * ${scale}) * 4e-16`
+  if (columns.length === 0) return 'false'
+  return `coalesce(bool_or(${only}(${columns.map(unfit).join(' OR ')})), false)`
 }
 
 interface FileOrder {
@@ -176,6 +199,8 @@ interface FileOrder {
   readonly repeats: number
   /** Rows of one stamp whose sequence goes back. */
   readonly unsorted: number
+  /** Bars missing before a row; meaningful where stamps rise. */
+  readonly gaps: number
 }
 
 /** The value of the row before, if it is of the same group. A window without an order streams over the table as it lies. */
@@ -187,6 +212,8 @@ const fileOrderOf = async (
   table: string,
   keys: readonly string[],
   kind: KindTable,
+  groups: number,
+  isBar: boolean,
 ): Promise<FileOrder> => {
   const streamed = await database.one<{
     backwards: number
@@ -194,14 +221,13 @@ const fileOrderOf = async (
     late: number
     repeats: number
     unsorted: number
+    gaps: number
   }>(
     `SELECT count_if(line < previous_line) AS backwards, count_if(previous IS NULL) AS starts, count_if(ts_us < previous) AS late,
-       count_if(ts_us = previous) AS repeats, count_if(ts_us = previous AND seq < previous_seq) AS unsorted
-     FROM (SELECT line, ts_us, seq, lag(line) OVER () AS previous_line, ${previousInFile('ts_us', keys)} AS previous,
+       count_if(ts_us = previous) AS repeats, count_if(ts_us = previous AND seq < previous_seq) AS unsorted,
+       ${isBar ? `count_if(${IS_GAP})` : '0'} AS gaps
+     FROM (SELECT ${keys}, line, ts_us, seq, lag(line) OVER () AS previous_line, ${previousInFile('ts_us', keys)} AS previous,
        ${previousInFile('seq', keys)} AS previous_seq FROM ${table} WHERE defect IS NULL)`,
-  )
-  const {groups} = await database.one<{groups: number}>(
-    `SELECT count(*) AS groups FROM (SELECT DISTINCT ${keys} FROM ${table} WHERE defect IS NULL)`,
   )
   // Contracts and names of one symbol take turns in a file: each has an order of its own.
   const series = [...keys, ...kind.unique.filter(name => name !== 'ts_us' && !keys.includes(name))]
@@ -211,47 +237,50 @@ const fileOrderOf = async (
     `SELECT count_if(ts_us < previous) AS late FROM
        (SELECT ts_us, lag(ts_us) OVER (PARTITION BY ${series} ORDER BY line, seq) AS previous FROM ${table} WHERE defect IS NULL)`,
   )
-  return {isGrouped: false, late, repeats: 0, unsorted: 0}
+  return {isGrouped: false, late, repeats: 0, unsorted: 0, gaps: 0}
 }
 
 /**
- * Places where bars are missing: intraday within one New York day (coins trade through), daily where more than the
- * longest weekend lies between. Ticks have no gaps that could be told from silence.
+ * Where bars are missing: intraday within one New York day (coins trade through), daily where more than the longest
+ * weekend lies between. Ticks have no gaps that could be told from silence.
  */
-const gapsSql = (table: string, previous?: string): string => `SELECT count(*) AS gaps FROM (
-  SELECT symbol, ts_us, period_us,
-    ${previous ?? 'lag(ts_us) OVER (PARTITION BY symbol, period_us ORDER BY ts_us, seq)'} AS previous
-  FROM ${table} WHERE defect IS NULL
-) WHERE CASE
+const IS_GAP = `CASE
     WHEN contains(symbol, '/') THEN ts_us - previous > period_us
     WHEN period_us >= ${US_PER_DAY} THEN ts_us - previous > greatest(period_us, 5 * ${US_PER_DAY}) + ${US_PER_HOUR}
     WHEN period_us < ${US_PER_MINUTE} THEN false
     ELSE ts_us - previous > period_us AND (ts_us - 5 * ${US_PER_HOUR}) // ${US_PER_DAY} = (previous - 5 * ${US_PER_HOUR}) // ${US_PER_DAY}
   END`
 
+/** Gaps of bars that do not lie in order. */
+const gapsSql = (table: string): string => `SELECT count_if(${IS_GAP}) AS gaps FROM (
+  SELECT symbol, ts_us, period_us, lag(ts_us) OVER (PARTITION BY symbol, period_us ORDER BY ts_us, seq) AS previous
+  FROM ${table} WHERE defect IS NULL)`
+
 /** Kinds whose rows come in such numbers that they are kept in file order where that is time order. */
 const TICKS: ReadonlySet<CatalogKind> = new Set(['quote', 'trade', 'depth', 'order'])
 
 export const isTickKind = (kind: CatalogKind): boolean => TICKS.has(kind)
 
+/** Marks all but the first of equal rows; tells whether there were any. */
 const dropDuplicates = async (
   database: Database,
   kind: KindTable,
   table: string,
   defects: Record<string, number>,
-): Promise<void> => {
+): Promise<boolean> => {
   const keys = ['symbol', ...kind.unique]
   const {duplicates} = await database.one<{duplicates: number}>(
     `SELECT coalesce(sum(n - 1), 0)::BIGINT AS duplicates FROM
        (SELECT count(*) AS n FROM ${table} WHERE defect IS NULL GROUP BY ${keys} HAVING count(*) > 1)`,
   )
-  if (duplicates === 0) return
+  if (duplicates === 0) return false
   defects['duplicates'] = duplicates
   await database.run(
     `UPDATE ${table} SET defect = 'duplicates' WHERE rowid IN (
        SELECT id FROM (SELECT rowid AS id, row_number() OVER (PARTITION BY ${keys} ORDER BY seq) AS nth FROM ${table} WHERE defect IS NULL)
        WHERE nth > 1)`,
   )
+  return true
 }
 
 interface Decimals {
@@ -292,7 +321,8 @@ export const scaledColumns = (kind: CatalogKind, priceScale: string, sizeScale: 
 export const storedSelect = (kind: CatalogKind, table: string, group: RowGroup, range = ''): string => {
   const {priceDecimals, sizeDecimals} = group.instrument
   const period = group.periodUs === undefined ? '' : ` AND period_us = ${group.periodUs}`
-  const order = group.isOrdered ? '' : ' ORDER BY ts_us, seq'
+  // Ticks are read as they lie; the others are sorted where they are read.
+  const order = group.isOrdered || !isTickKind(kind) ? '' : ' ORDER BY ts_us, seq'
   return `SELECT ts_us, seq::BIGINT AS seq, ${scaledColumns(kind, `1e${priceDecimals}`, `1e${sizeDecimals}`)} FROM ${table}
     WHERE defect IS NULL AND symbol = ${quoted(group.symbol)}${period}${range}${order}`
 }

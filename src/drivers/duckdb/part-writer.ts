@@ -1,34 +1,113 @@
 import {mkdir, rename, rm} from 'node:fs/promises'
 import path from 'node:path'
+import type {DuckDBConnection} from '@duckdb/node-api'
 import type {CatalogPart} from '../../data/catalog.ts'
 import {civilOf, dayOf, formatDay, utcDayOf} from '../../domain/calendar.ts'
 import {US_PER_DAY} from '../../domain/units.ts'
 import {type Database, quoted} from './database.ts'
 import {isTickKind, type NormalisedOutput, type RowGroup, scaledColumns, storedSelect} from './normalise.ts'
 
-/** Writes an output's parts under `folder`, one Parquet file a kind, symbol and date. */
+/** Writes an output's parts under `folder`: one Parquet file a kind, symbol and date, or one for many sparse symbols. */
 export const writeParts = async (
   database: Database,
   folder: string,
   output: NormalisedOutput,
   signal: AbortSignal | undefined,
 ): Promise<CatalogPart[]> => {
-  const slices = output.groups.flatMap(group => slicesOf(group).map(slice => ({group, ...slice})))
+  const sparse = output.kind === 'bar' ? output.groups.filter(isSparse) : []
+  const isShared = sparse.length >= SYMBOLS_WORTH_SHARING
+  const shared = isShared ? await writeShared(database, folder, output, sparse) : []
+  const groups = isShared ? output.groups.filter(group => !isSparse(group)) : output.groups
+  const slices = groups.flatMap(group => slicesOf(group).map(slice => ({group, ...slice})))
   // One statement for many parts does not keep the rows' order, which readers of ticks rely on.
-  if (slices.length > 4 && !isTickKind(output.kind)) return writeAtOnce(database, folder, output, signal)
-  const parts: CatalogPart[] = []
-  for (const {group, date, range} of slices) {
+  const alone =
+    slices.length > MOST_STATEMENTS && !isTickKind(output.kind)
+      ? await writeAtOnce(database, folder, {...output, groups}, signal)
+      : await writeSlices(database, folder, output, slices, signal)
+  return [...shared, ...alone]
+}
+
+const SYMBOLS_WORTH_SHARING = 9
+const MOST_STATEMENTS = 40
+
+const isSparse = (group: RowGroup): boolean => group.rows < ROWS_WORTH_A_PART || stepOf(group) === 'all'
+
+interface GroupSlice extends Slice {
+  readonly group: RowGroup
+}
+
+const writeSlices = async (
+  database: Database,
+  folder: string,
+  output: NormalisedOutput,
+  slices: readonly GroupSlice[],
+  signal: AbortSignal | undefined,
+): Promise<CatalogPart[]> => {
+  const parts = await database.inParallel(slices, async (connection, {group, date, range}) => {
     signal?.throwIfAborted()
     const relative = partPath(output, group, date)
     const file = path.join(folder, relative)
     await mkdir(path.dirname(file), {recursive: true})
     const where = range === undefined ? '' : ` AND ts_us >= ${range[0]} AND ts_us < ${range[1]}`
     const select = storedSelect(output.kind, output.table, group, where)
-    const [written] = await copy(database, `COPY (${select}) TO ${quoted(file)} (FORMAT parquet, RETURN_STATS true)`)
-    if (written === undefined || written.rows === 0) await rm(path.dirname(file), {recursive: true})
-    else parts.push(partOf(output, group, date, relative, written))
-  }
-  return parts
+    const [written] = await copy(connection, `COPY (${select}) TO ${quoted(file)} (FORMAT parquet, RETURN_STATS true)`)
+    if (written !== undefined && written.rows > 0) return partOf(output, group, date, relative, written)
+    await rm(path.dirname(file), {recursive: true})
+    return undefined
+  })
+  return parts.filter(part => part !== undefined)
+}
+
+/** Bars of many symbols that would each make a file of hardly more than its own header: one file, sorted by symbol. */
+const writeShared = async (
+  database: Database,
+  folder: string,
+  output: NormalisedOutput,
+  groups: readonly RowGroup[],
+): Promise<CatalogPart[]> => {
+  const {kind, table} = output
+  const relative = path.join(`kind=${kind}`, 'many-symbols.parquet')
+  const file = path.join(folder, relative)
+  await mkdir(path.dirname(file), {recursive: true})
+  const [{instrument}] = groups as [RowGroup]
+  const isUniform =
+    groups.length === output.groups.length &&
+    groups.every(
+      group =>
+        group.instrument.priceDecimals === instrument.priceDecimals &&
+        group.instrument.sizeDecimals === instrument.sizeDecimals,
+    )
+  const columns = (price: string, size: string) =>
+    `rows.symbol, ts_us, seq::BIGINT AS seq, ${scaledColumns(kind, price, size)}`
+  const order = output.isInFileOrder && isUniform ? '' : ' ORDER BY rows.symbol, rows.period_us, ts_us, seq'
+  if (!isUniform) await createGroups(database, groups)
+  const select = isUniform
+    ? `SELECT ${columns(`1e${instrument.priceDecimals}`, `1e${instrument.sizeDecimals}`)} FROM ${table} AS rows WHERE defect IS NULL${order}`
+    : `SELECT ${columns('price_scale', 'size_scale')} FROM (SELECT rows.*, price_scale, size_scale FROM ${table} AS rows
+         JOIN part_groups ON part_groups.symbol = rows.symbol AND part_groups.period_us = rows.period_us) AS rows WHERE defect IS NULL${order}`
+  await database.run(`COPY (${select}) TO ${quoted(file)} (FORMAT parquet)`)
+  return groups.map(({symbol, periodUs, rows, fromUs, toUs}) => ({
+    path: relative,
+    kind,
+    symbol,
+    date: 'all',
+    rows,
+    fromUs,
+    toUs,
+    ...(periodUs === undefined ? {} : {periodUs}),
+    isShared: true,
+  }))
+}
+
+/** The groups as a table to join with: their number, keys, step and scales. */
+const createGroups = async (database: Database, groups: readonly RowGroup[]): Promise<void> => {
+  const rows = groups.map(
+    ({symbol, periodUs, instrument, ...group}, g) =>
+      `(${g}, ${quoted(symbol)}, ${periodUs ?? 'NULL'}, ${quoted(stepOf(group))}, 1e${instrument.priceDecimals}, 1e${instrument.sizeDecimals})`,
+  )
+  await database.run(
+    `CREATE OR REPLACE TEMP TABLE part_groups AS SELECT * FROM (VALUES ${rows.join(',')}) AS t(g, symbol, period_us, step, price_scale, size_scale)`,
+  )
 }
 
 /** The parts of many symbols or days by one partitioned COPY, then moved to their places. */
@@ -39,13 +118,7 @@ const writeAtOnce = async (
   signal: AbortSignal | undefined,
 ): Promise<CatalogPart[]> => {
   const {kind, table, groups} = output
-  const rows = groups.map(
-    ({symbol, periodUs, instrument, ...group}, g) =>
-      `(${g}, ${quoted(symbol)}, ${periodUs ?? 'NULL'}, ${quoted(stepOf(group))}, 1e${instrument.priceDecimals}, 1e${instrument.sizeDecimals})`,
-  )
-  await database.run(
-    `CREATE OR REPLACE TEMP TABLE part_groups AS SELECT * FROM (VALUES ${rows.join(',')}) AS t(g, symbol, period_us, step, price_scale, size_scale)`,
-  )
+  await createGroups(database, groups)
   const date = `CASE step WHEN 'all' THEN 'all' ELSE left(strftime(make_timestamp(ts_us), '%Y-%m-%d'),
     CASE step WHEN 'day' THEN 10 WHEN 'month' THEN 7 ELSE 4 END) END`
   const period = kind === 'bar' ? 'AND part_groups.period_us = rows.period_us' : ''
@@ -56,7 +129,7 @@ const writeAtOnce = async (
   try {
     await database.run('SET partitioned_write_max_open_files = 4096')
     const written = await copy(
-      database,
+      database.connection,
       `COPY (SELECT g, ${date} AS part_date, ts_us, seq::BIGINT AS seq, ${scaledColumns(kind, 'price_scale', 'size_scale')}
          FROM (SELECT rows.* EXCLUDE (symbol), part_groups.* EXCLUDE (symbol, period_us) FROM ${table} AS rows
                JOIN part_groups ON part_groups.symbol = rows.symbol ${period} WHERE rows.defect IS NULL))
@@ -122,8 +195,8 @@ interface Entry<T> {
 }
 
 /** Runs a COPY with RETURN_STATS: what it wrote, with the range of `ts_us`. */
-const copy = async (database: Database, sql: string): Promise<WrittenFile[]> => {
-  const result = await database.connection.runAndReadAll(sql)
+const copy = async (connection: DuckDBConnection, sql: string): Promise<WrittenFile[]> => {
+  const result = await connection.runAndReadAll(sql)
   return result.getRowObjectsJS().map(row => {
     const statistics = row['column_statistics'] as unknown as readonly Entry<readonly Entry<string>[]>[]
     const times = statistics.find(({key}) => key === '"ts_us"')?.value ?? []
@@ -151,8 +224,13 @@ const stepOf = ({rows, fromUs, toUs}: Pick<RowGroup, 'rows' | 'fromUs' | 'toUs'>
   return perDay * 365 >= ROWS_WORTH_A_PART ? 'year' : 'all'
 }
 
+interface Slice {
+  readonly date: string
+  readonly range?: readonly [number, number]
+}
+
 /** Time slices of about a part's worth of rows: days, months, years or everything, UTC. */
-const slicesOf = (group: RowGroup): {readonly date: string; readonly range?: readonly [number, number]}[] => {
+const slicesOf = (group: RowGroup): Slice[] => {
   const first = utcDayOf(group.fromUs)
   const last = utcDayOf(group.toUs)
   const step = stepOf(group)

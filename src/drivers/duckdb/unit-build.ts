@@ -1,5 +1,5 @@
 import type {CatalogPart, CatalogUnit} from '../../data/catalog.ts'
-import {finest} from '../../data/catalog.ts'
+import {finest, UNIT_VERSION} from '../../data/catalog.ts'
 import {ExitCode, UserError} from '../../domain/errors.ts'
 import type {Instrument} from '../../domain/instrument.ts'
 import type {Database} from './database.ts'
@@ -44,7 +44,7 @@ export const buildUnit = async (request: UnitRequest): Promise<CatalogUnit> => {
     })
   }
   const unit: CatalogUnit = {
-    version: 1,
+    version: UNIT_VERSION,
     ...request.about,
     rows,
     rejected: invalid,

@@ -9,7 +9,6 @@ import {
 import {UserError} from '../../../domain/errors.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
 import {type Database, identifier} from '../database.ts'
-import {TableWriter} from '../table-writer.ts'
 import {type LayoutContext, NEW_YORK, RAW} from './layout.ts'
 import {parsePeriod} from './symbols.ts'
 
@@ -43,14 +42,15 @@ export const barTime = async (context: LayoutContext, input: BarTimeInput): Prom
   }
   const periodUs = input.namedPeriodUs ?? (await modalPeriodUs(context, input))
   if (time.date !== undefined && periodUs === US_PER_DAY) {
-    await createSessions(context.database)
+    await createSessions(context.database, time.date)
     const isPair = `contains(${symbol}, '/')`
     return {
       closeUs: `CASE WHEN ${isPair} THEN ${time.utcUs} + ${US_PER_DAY} ELSE ${dayCloseSql(time.date)} END`,
       periodUs: String(US_PER_DAY),
       counts: {
-        notATradingDay: `SELECT count(*) FROM ${RAW}
-          WHERE ${sessionCloseSql(time.date)} IS NULL AND NOT ${isPair} AND ${time.date} IS NOT NULL`,
+        notATradingDay: `SELECT coalesce(sum(n), 0)::BIGINT FROM
+          (SELECT ${time.date} AS day, count(*) AS n FROM ${RAW} WHERE NOT ${isPair} GROUP BY day)
+          WHERE ${sessionCloseSql('day')} IS NULL AND day IS NOT NULL`,
       },
     }
   }
@@ -59,27 +59,30 @@ export const barTime = async (context: LayoutContext, input: BarTimeInput): Prom
   return {closeUs, periodUs: String(periodUs), counts: {}}
 }
 
-const VARIABLE = 'session_closes'
+const CLOSES = 'session_closes'
+const FIRST = 'session_first'
 const FIRST_DAY = dayOf(CALENDAR_FIRST_YEAR, 1, 1)
 const LAST_DAY = dayOf(CALENDAR_LAST_YEAR, 12, 31)
 
-/** Makes `sessionCloseUs` work: the close of every day of the calendar as one list, NULL where there is no session. */
-export const createSessions = async (database: Database): Promise<void> => {
-  const {isThere} = await database.one<{isThere: boolean}>(`SELECT getvariable('${VARIABLE}') IS NOT NULL AS "isThere"`)
-  if (isThere) return
-  const days = await TableWriter.create(database, 'session_days', ['day_number', 'close_us'])
-  for (let day = FIRST_DAY; day <= LAST_DAY; day++)
-    days.write(day, isTradingDay(day) ? sessionCloseUs(day) : Number.NaN)
-  days.close()
-  await database.run(
-    `SET VARIABLE ${VARIABLE} = (SELECT list(CASE WHEN isnan(close_us) THEN NULL ELSE close_us::BIGINT END ORDER BY day_number) FROM session_days)`,
+/**
+ * Makes `sessionCloseSql` work for the days of a raw column: their closes as one list, NULL where there is no session. The
+ * list covers those days only, for DuckDB copies it for every vector of rows.
+ */
+export const createSessions = async (database: Database, date: string): Promise<void> => {
+  const days = await database.one<{first: number | null; last: number | null}>(
+    `SELECT min(${date}) - DATE '1970-01-01' AS first, max(${date}) - DATE '1970-01-01' AS last FROM ${RAW}`,
   )
+  const first = Math.max(days.first ?? FIRST_DAY, FIRST_DAY)
+  const last = Math.min(days.last ?? FIRST_DAY, LAST_DAY)
+  const closes: string[] = []
+  for (let day = first; day <= last; day++) closes.push(isTradingDay(day) ? String(sessionCloseUs(day)) : 'NULL')
+  await database.run(`SET VARIABLE ${CLOSES} = [${closes}]::BIGINT[]`)
+  await database.run(`SET VARIABLE ${FIRST} = DATE '${formatDay(first)}'`)
 }
 
 /** UTC of the session's close on a day, NULL on other days. A look-up, not a join: a join does not keep the rows' order. */
 export const sessionCloseSql = (date: string): string =>
-  `CASE WHEN ${date} BETWEEN DATE '${formatDay(FIRST_DAY)}' AND DATE '${formatDay(LAST_DAY)}'
-    THEN getvariable('${VARIABLE}')[(${date} - DATE '${formatDay(FIRST_DAY)}') + 1] END`
+  `CASE WHEN ${date} >= getvariable('${FIRST}') THEN getvariable('${CLOSES}')[(${date} - getvariable('${FIRST}')) + 1] END`
 
 /** The same, with 16:00 in New York on days without a session. */
 export const dayCloseSql = (date: string): string =>

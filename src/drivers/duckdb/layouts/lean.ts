@@ -3,10 +3,12 @@ import {US_PER_MINUTE, US_PER_SECOND} from '../../../domain/units.ts'
 import {quoted} from '../database.ts'
 import {consolidateQuotes} from './consolidate.ts'
 import {hasColumns, type Layout, type LayoutContext, NEW_YORK, RAW, toUtcUs} from './layout.ts'
+import {localToUtcUs} from './local-time.ts'
 import {periodFromName, symbolFromName} from './symbols.ts'
 
 const zone = ({options}: LayoutContext): string => options.timeZone ?? NEW_YORK
-const stampUs = (context: LayoutContext): string => toUtcUs('("date" + "time")', zone(context))
+const stampUs = (context: LayoutContext): Promise<string> =>
+  localToUtcUs(context.database, '("date" + "time")', zone(context))
 
 export const symbolSql = ({fileName, options, header}: LayoutContext): string => {
   if (options.symbol !== undefined) return quoted(options.symbol)
@@ -44,10 +46,10 @@ export const leanQuoteBars: Layout = {
   source: 'lean',
   matches: header => hasColumns('date', 'time', ...QUOTE_BAR)(header) && !header.includes('strike'),
   types: ({header}) => doubles(header),
-  outputs: context => [
+  outputs: async context => [
     {
       kind: 'quote',
-      select: `SELECT rowid AS line, rowid AS seq, ${symbolSql(context)} AS symbol, ${stampUs(context)} + ${periodUsOf(context)} AS ts_us,
+      select: `SELECT rowid AS line, rowid AS seq, ${symbolSql(context)} AS symbol, ${await stampUs(context)} + ${periodUsOf(context)} AS ts_us,
         bid_close AS bid, ask_close AS ask, bid_size, ask_size FROM ${RAW}`,
     },
   ],
@@ -65,7 +67,7 @@ export const leanTickQuotes: Layout = {
   types: ({header}) => doubles(header),
   outputs: async context => [
     await consolidateQuotes(context.database, {
-      tsUs: stampUs(context),
+      tsUs: await stampUs(context),
       symbol: symbolSql(context),
       venue: "'national'",
       bid: 'bid',
@@ -83,10 +85,10 @@ export const leanTickTrades: Layout = {
   source: 'lean',
   matches: hasColumns('date', 'time', 'price', 'size', 'exchange', 'suspicious'),
   types: ({header}) => doubles(header),
-  outputs: context => [
+  outputs: async context => [
     {
       kind: 'trade',
-      select: `SELECT rowid AS line, rowid AS seq, ${symbolSql(context)} AS symbol, ${stampUs(context)} AS ts_us, price, size,
+      select: `SELECT rowid AS line, rowid AS seq, ${symbolSql(context)} AS symbol, ${await stampUs(context)} AS ts_us, price, size,
         CASE WHEN suspicious = '1' THEN 'suspiciousTrades' END AS dropped FROM ${RAW}`,
     },
   ],
@@ -98,12 +100,12 @@ export const leanOptionQuotes: Layout = {
   source: 'lean',
   matches: hasColumns('date', 'time', 'right', 'strike', 'expiration', ...QUOTE_BAR),
   types: ({header}) => ({...doubles(header), expiration: 'DATE'}),
-  outputs: context => {
+  outputs: async context => {
     const symbol = symbolSql(context)
     return [
       {
         kind: 'option',
-        select: `SELECT rowid AS line, rowid AS seq, CASE ${symbol} WHEN 'SPXW' THEN 'SPX' ELSE ${symbol} END AS symbol, ${stampUs(context)} + ${periodUsOf(context)} AS ts_us,
+        select: `SELECT rowid AS line, rowid AS seq, CASE ${symbol} WHEN 'SPXW' THEN 'SPX' ELSE ${symbol} END AS symbol, ${await stampUs(context)} + ${periodUsOf(context)} AS ts_us,
           ${occSql(symbol, 'expiration', '"right"', 'strike')} AS contract, "right", strike, expiration AS expiry,
           bid_close AS bid, ask_close AS ask, bid_size, ask_size FROM ${RAW}`,
       },

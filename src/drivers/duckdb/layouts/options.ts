@@ -4,9 +4,9 @@ import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, NEW_YORK
 import {occSql} from './lean.ts'
 
 const afterSessions =
-  (outputs: (context: LayoutContext) => readonly LayoutOutput[]) =>
+  (date: string, outputs: (context: LayoutContext) => readonly LayoutOutput[]) =>
   async (context: LayoutContext): Promise<readonly LayoutOutput[]> => {
-    await createSessions(context.database)
+    await createSessions(context.database, date)
     return outputs(context)
   }
 
@@ -35,7 +35,7 @@ export const cboeChain: Layout = {
     right: 'VARCHAR',
     expiration: 'DATE',
   }),
-  outputs: afterSessions(() => [
+  outputs: afterSessions('trade_date', () => [
     {
       kind: 'option',
       select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, symbol, ${snapshotSql('snapshot_time_text', 'trade_date')} AS ts_us, contract, "right", strike,
@@ -69,7 +69,7 @@ export const spxChain: Layout = {
     type: 'VARCHAR',
     expiration: 'DATE',
   }),
-  outputs: afterSessions(({options}) => [
+  outputs: afterSessions('quote_date', ({options}) => [
     {
       kind: 'option',
       select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq,
@@ -95,7 +95,7 @@ export const cboeEndOfDay: Layout = {
     option_type: 'VARCHAR',
     delivery_code: 'VARCHAR',
   }),
-  outputs: afterSessions(() => {
+  outputs: afterSessions('quote_date', () => {
     const right = "CASE option_type WHEN 'C' THEN 'call' WHEN 'P' THEN 'put' END"
     const snapshot = (suffix: string, tsUs: string, nth: number) =>
       `SELECT ${RAW}.rowid AS line, ${RAW}.rowid * 2 + ${nth} AS seq, ltrim(underlying_symbol, '^') AS symbol, ${tsUs} AS ts_us,

@@ -12,7 +12,7 @@ export const fredSeries: Layout = {
   matches: header => header.length === 2 && header[0] === 'date' && /^[A-Z0-9]+CLS$/.test(header[1] ?? ''),
   types: ({header}) => ({date: 'DATE', [header[1] ?? '']: 'DOUBLE'}),
   outputs: async ({database, header, options}) => {
-    await createSessions(database)
+    await createSessions(database, '"date"')
     const series = header[1] ?? ''
     return [
       {
@@ -31,7 +31,7 @@ export const realisedMeasures: Layout = {
   matches: hasColumns('date', 'RV1', 'RV5', 'BPV5', 'RK5', 'CLOSE'),
   types: ({header}) => ({...Object.fromEntries(header.map(name => [name, 'DOUBLE'])), date: 'DATE'}),
   outputs: async context => {
-    await createSessions(context.database)
+    await createSessions(context.database, '"date"')
     const names = context.header.filter(name => name !== 'date')
     return [
       {

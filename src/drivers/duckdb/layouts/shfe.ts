@@ -2,7 +2,8 @@ import {LevelDiffer} from '../../../data/level-differ.ts'
 import type {Instrument} from '../../../domain/instrument.ts'
 import {identifier, quoted} from '../database.ts'
 import {doubleColumns, TableWriter} from '../table-writer.ts'
-import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, RAW, SHANGHAI, toUtcUs} from './layout.ts'
+import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, RAW, SHANGHAI} from './layout.ts'
+import {localToUtcUs} from './local-time.ts'
 
 const LEVELS = 5
 const SEQ_STEP = 64
@@ -39,6 +40,7 @@ const convert = async ({database, options}: LayoutContext): Promise<LayoutOutput
   const trades = await TableWriter.create(database, 'kernel_trade', [...common, 'price', 'size'])
   const depth = await TableWriter.create(database, 'kernel_depth', [...common, 'price', 'size', 'flags'])
   const side = (name: string) => Array.from({length: LEVELS}, (_, i) => identifier(`${name}${i + 1}`))
+  const tsUs = await localToUtcUs(database, 'timestamp', options.timeZone ?? SHANGHAI)
   for (const [index, {symbol}] of symbols.entries()) {
     const differ = new LevelDiffer(LEVELS)
     const [bidPrices, bidSizes, askPrices, askSizes] = Array.from({length: 4}, () => new Float64Array(LEVELS)) as [
@@ -49,7 +51,7 @@ const convert = async ({database, options}: LayoutContext): Promise<LayoutOutput
     ]
     const top = [Number.NaN, 0, 0, 0]
     let volume = Number.NaN
-    const expressions = ['rowid', toUtcUs('timestamp', options.timeZone ?? SHANGHAI), 'last', 'volume']
+    const expressions = ['rowid', tsUs, 'last', 'volume']
     expressions.push(...side('bid'), ...side('bidSize'), ...side('ask'), ...side('askSize'))
     const from = `${RAW} WHERE instrumentID = ${quoted(symbol)} AND timestamp IS NOT NULL`
     for await (const {rows, columns} of doubleColumns(database, expressions, from)) {

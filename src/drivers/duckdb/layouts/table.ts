@@ -3,7 +3,8 @@ import {US_PER_DAY} from '../../../domain/units.ts'
 import {identifier, quoted} from '../database.ts'
 import {adjustment} from './adjustment.ts'
 import {barTime} from './bar-time.ts'
-import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, toUtcUs, wrongColumns} from './layout.ts'
+import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, wrongColumns} from './layout.ts'
+import {localToUtcUs} from './local-time.ts'
 import {periodFromName, symbolFromName} from './symbols.ts'
 
 /** Fields a plain table may have, and the names people give them (compared in lower case without punctuation). */
@@ -154,7 +155,11 @@ const zoneOf = (context: LayoutContext, column: string, fallback: string): strin
   return fallback
 }
 
-const timeSql = (context: LayoutContext, fields: ReadonlyMap<string, string>, fallbackZone: string): TimeSql => {
+const timeSql = async (
+  context: LayoutContext,
+  fields: ReadonlyMap<string, string>,
+  fallbackZone: string,
+): Promise<TimeSql> => {
   const dateColumn = fields.get('date')
   const clockColumn = fields.get('clock')
   const timeColumn = fields.get('time') ?? (clockColumn === undefined ? dateColumn : undefined)
@@ -174,12 +179,12 @@ const timeSql = (context: LayoutContext, fields: ReadonlyMap<string, string>, fa
       case 'zoned':
         return {utcUs: `epoch_us(${name})`}
       case 'naive':
-        return {utcUs: toUtcUs(name, zoneOf(context, timeColumn, fallbackZone))}
+        return {utcUs: await localToUtcUs(context.database, name, zoneOf(context, timeColumn, fallbackZone))}
     }
   }
   if (dateColumn !== undefined && clockColumn !== undefined) {
     const stamp = `(${identifier(dateColumn)} + ${identifier(clockColumn)})`
-    return {utcUs: toUtcUs(stamp, zoneOf(context, dateColumn, fallbackZone))}
+    return {utcUs: await localToUtcUs(context.database, stamp, zoneOf(context, dateColumn, fallbackZone))}
   }
   throw wrongColumns(context.fileName, context.header, 'time')
 }
@@ -201,7 +206,7 @@ const tableOutputs =
   (fallbackZone: string) =>
   async (context: LayoutContext): Promise<readonly LayoutOutput[]> => {
     const fields = fieldsOf(context.header, context.options.map)
-    const time = timeSql(context, fields, fallbackZone)
+    const time = await timeSql(context, fields, fallbackZone)
     const symbol = symbolSql(context, fields)
     const column = (field: string, absent = 'NULL::DOUBLE'): string => {
       const name = fields.get(field)

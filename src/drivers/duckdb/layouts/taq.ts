@@ -1,7 +1,9 @@
 import {consolidateQuotes} from './consolidate.ts'
-import {hasColumns, type Layout, type LayoutContext, NEW_YORK, RAW, toUtcUs} from './layout.ts'
+import {hasColumns, type Layout, type LayoutContext, NEW_YORK, RAW} from './layout.ts'
+import {localToUtcUs} from './local-time.ts'
 
-const stampUs = ({options}: LayoutContext): string => toUtcUs('DT', options.timeZone ?? NEW_YORK)
+const stampUs = ({database, options}: LayoutContext): Promise<string> =>
+  localToUtcUs(database, 'DT', options.timeZone ?? NEW_YORK)
 
 /** TAQ quotes of single exchanges, sizes in round lots of 100 shares. */
 export const taqQuotes: Layout = {
@@ -11,7 +13,7 @@ export const taqQuotes: Layout = {
   types: () => ({DT: 'TIMESTAMP', BID: 'DOUBLE', BIDSIZ: 'DOUBLE', OFR: 'DOUBLE', OFRSIZ: 'DOUBLE'}),
   outputs: async context => [
     await consolidateQuotes(context.database, {
-      tsUs: stampUs(context),
+      tsUs: await stampUs(context),
       symbol: 'SYMBOL',
       venue: 'EX',
       bid: 'BID',
@@ -30,13 +32,13 @@ export const taqTrades: Layout = {
   source: 'taq',
   matches: hasColumns('DT', 'SYMBOL', 'PRICE', 'SIZE'),
   types: () => ({DT: 'TIMESTAMP', PRICE: 'DOUBLE', SIZE: 'DOUBLE', CORR: 'INTEGER'}),
-  outputs: context => {
+  outputs: async context => {
     const isDetailed = context.header.includes('CORR')
     return [
       {
         kind: 'trade',
         ...(isDetailed ? {counts: {lateReports: `SELECT count_if(regexp_matches(COND, '[ZLUT]')) FROM ${RAW}`}} : {}),
-        select: `SELECT rowid AS line, rowid AS seq, SYMBOL AS symbol, ${stampUs(context)} AS ts_us, PRICE AS price, SIZE AS size,
+        select: `SELECT rowid AS line, rowid AS seq, SYMBOL AS symbol, ${await stampUs(context)} AS ts_us, PRICE AS price, SIZE AS size,
           ${isDetailed ? "CASE WHEN CORR > 1 THEN 'correctedTrades' END" : 'NULL::VARCHAR'} AS dropped FROM ${RAW}`,
       },
     ]
