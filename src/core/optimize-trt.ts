@@ -10,6 +10,7 @@ import {allocateBatch, fillBatch} from '../models/dataset.ts'
 import {decideOne} from '../models/decision.ts'
 import {type ModelDescription, metadataOf, readModel, sha256} from '../models/model-file.ts'
 import type {GraphSession} from '../nn/execution.ts'
+import {type Fusions, fuseEncoder} from '../nn/fuse.ts'
 import {storeAsHalf} from '../nn/half.ts'
 import type {OnnxModel} from '../nn/onnx-model.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
@@ -60,6 +61,8 @@ export interface OptimizeResult {
   readonly quantisedProducts: number
   /** Products left in float because converting them moved the answers most. */
   readonly keptFloat: readonly string[]
+  /** What the graph was put together to; int8 only. */
+  readonly fused: Fusions | undefined
   readonly accepted: boolean
   readonly reasons: readonly string[]
   /** Null when the result was refused: nothing is written then. */
@@ -125,7 +128,7 @@ export const optimise = (model: Optimisable, probe: Probe, request: OptimizeRequ
   const changed = {...description, precision: request.precision}
   const {device, skipped} = chooseDevice(model.bytes, request.devices)
   const before = openOrtSession(model.bytes, {threads: 1, device})
-  const {bytes, quantised, keptFloat} = convert(model, changed, before, probe, request)
+  const {bytes, quantised, keptFloat, fused} = convert(model, changed, before, probe, request)
   const after = openOrtSession(bytes, {threads: 1, device})
   const timings = time(before, after, probe, request.runs)
   const drift = driftOf(before, after, probe)
@@ -159,6 +162,7 @@ export const optimise = (model: Optimisable, probe: Probe, request: OptimizeRequ
     drift: {...drift, inputs: probe.inputs},
     quantisedProducts: quantised,
     keptFloat,
+    fused,
     accepted: reasons.length === 0,
     reasons,
   }
@@ -170,10 +174,11 @@ interface Converted {
   readonly quantised: number
   /** Products left in float because converting them moved the answers most. */
   readonly keptFloat: readonly string[]
+  readonly fused: Fusions | undefined
 }
 
 /**
- * int8 for all products; where that drifts too far, the ones whose conversion alone moves the answers most go back to
+ * The encoder put together, then int8 for all products; where that drifts too far, the ones whose conversion alone moves the answers most go back to
  * float, a few more each time, until the rest holds or half of them are back.
  */
 const convert = (
@@ -187,11 +192,12 @@ const convert = (
     writeOnnx({...model, metadata: {...model.metadata, ...metadataOf(description)}})
   if (precision === 'float16') {
     const model = storeAsHalf(onnx)
-    return {bytes: bytesOf(model), quantised: model.nodes.length - onnx.nodes.length, keptFloat: []}
+    return {bytes: bytesOf(model), quantised: model.nodes.length - onnx.nodes.length, keptFloat: [], fused: undefined}
   }
-  const all = quantiseInt8(onnx)
+  const {model: whole, ...fused} = fuseEncoder(onnx)
+  const all = quantiseInt8(whole)
   const driftWith = (keep: ReadonlySet<string>, cases: Probe) => {
-    const session = openOrtSession(bytesOf(quantiseInt8(onnx, {keep}).model), {threads: 1})
+    const session = openOrtSession(bytesOf(quantiseInt8(whole, {keep}).model), {threads: 1})
     const drift = driftOf(before, session, cases)
     session.dispose()
     return drift
@@ -213,8 +219,8 @@ const convert = (
       if (holds(new Set(kept))) break
     }
   }
-  const {model, quantised} = quantiseInt8(onnx, {keep: new Set(kept)})
-  return {bytes: bytesOf(model), quantised, keptFloat: kept}
+  const {model, quantised} = quantiseInt8(whole, {keep: new Set(kept)})
+  return {bytes: bytesOf(model), quantised, keptFloat: kept, fused}
 }
 
 const SENSITIVITY_CASES = 100

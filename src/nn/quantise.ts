@@ -20,8 +20,8 @@ export interface Quantised {
 
 /**
  * Post-training int8 for every product with a constant right side: weights symmetric per column, activations quantised
- * as they come (`DynamicQuantizeMatMul` of com.microsoft, one scale a tensor). Nothing else changes. A pure function of
- * the model.
+ * as they come (`DynamicQuantizeMatMul` of com.microsoft, one scale a tensor), the bias with the product. Nothing else
+ * changes. A pure function of the model.
  */
 export const quantiseInt8 = (
   model: OnnxModel,
@@ -32,6 +32,8 @@ export const quantiseInt8 = (
   const removed = new Set<string>()
   let quantised = 0
   const uses = countUses(model.nodes)
+  const shifts = shiftsOf(model, weights, uses)
+  const done = new Set<OnnxNode>()
   const nodes = model.nodes.map(node => {
     const weight = weights.get(node.inputs[1] ?? '')
     if (!isPlainProduct(node) || weight?.type !== 'float32' || weight.dims.length !== 2) return node
@@ -40,17 +42,26 @@ export const quantiseInt8 = (
     added.push(parts.values, parts.scales, parts.zeros)
     removed.add(weight.name)
     quantised++
+    // The operator adds the bias as it turns integers into floats: one pass over the result instead of two.
+    const shift = shifts.get(node.outputs[0] ?? '')
+    if (shift !== undefined) done.add(shift.node)
     return {
       op: 'DynamicQuantizeMatMul',
       domain: MICROSOFT_DOMAIN,
-      inputs: [node.inputs[0]!, parts.values.name, parts.scales.name, parts.zeros.name],
-      outputs: node.outputs,
+      inputs: [
+        node.inputs[0]!,
+        parts.values.name,
+        parts.scales.name,
+        parts.zeros.name,
+        ...(shift === undefined ? [] : [shift.bias]),
+      ],
+      outputs: shift === undefined ? node.outputs : shift.node.outputs,
       attributes: {},
     } satisfies OnnxNode
   })
   const kept = model.initializers.filter(tensor => !removed.has(tensor.name))
   return {
-    model: {...model, nodes, initializers: [...kept, ...added]},
+    model: {...model, nodes: nodes.filter(node => !done.has(node)), initializers: [...kept, ...added]},
     quantised,
     names: [...removed],
     kept: kept.filter(({type}) => type === 'float32').reduce((sum, tensor) => sum + sizeOfTensor(tensor), 0),
@@ -63,6 +74,22 @@ const isPlainProduct = (node: OnnxNode): boolean => {
   if (node.op === 'MatMul') return true
   const {transA, alpha} = node.attributes
   return node.op === 'FusedMatMul' && (transA?.value ?? 0) === 0 && (alpha?.value ?? 1) === 1
+}
+
+/** Additions of one constant a column that alone use a value: the bias of the product that makes it, by that value. */
+const shiftsOf = (
+  {nodes, outputs}: OnnxModel,
+  weights: ReadonlyMap<string, OnnxTensor>,
+  uses: ReadonlyMap<string, number>,
+): ReadonlyMap<string, {readonly node: OnnxNode; readonly bias: string}> => {
+  const shown = new Set(outputs.map(({name}) => name))
+  return new Map(
+    nodes.flatMap(node => {
+      const [value = '', bias = ''] = node.inputs
+      const isShift = node.op === 'Add' && uses.get(value) === 1 && weights.get(bias)?.dims.length === 1
+      return isShift && !shown.has(value) ? [[value, {node, bias}] as const] : []
+    }),
+  )
 }
 
 const sizeOfTensor = ({dims}: OnnxTensor): number => dims.reduce((product, d) => product * d, 1)

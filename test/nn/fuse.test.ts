@@ -1,0 +1,74 @@
+import {describe, expect, test} from 'vitest'
+import {createRng} from '../../src/domain/rng.ts'
+import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
+import {fuseEncoder} from '../../src/nn/fuse.ts'
+import type {Tensor} from '../../src/nn/graph.ts'
+import {causalMask, paddingMask, transformerEncoder} from '../../src/nn/layers/attention.ts'
+import {linear} from '../../src/nn/layers/basic.ts'
+import {buildInference, exportInference, initialWeights, type Network} from '../../src/nn/nn.ts'
+import type {OnnxModel} from '../../src/nn/onnx-model.ts'
+import {writeOnnx} from '../../src/nn/onnx-writer.ts'
+import {quantiseInt8} from '../../src/nn/quantise.ts'
+
+const [TIME, WIDTH, BATCH] = [6, 32, 3]
+const exported = (network: Network): OnnxModel =>
+  exportInference(network, initialWeights(buildInference(network).scope.parameters, createRng(3)))
+const encoder = (maskOf?: 'padding' | 'causal'): OnnxModel =>
+  exported({
+    inputs: [
+      {name: 'x', shape: [TIME, WIDTH]},
+      {name: 'present', shape: [TIME]},
+    ],
+    forward: (scope, inputs) => {
+      const {x, present} = inputs as Record<'x' | 'present', Tensor>
+      const mask =
+        maskOf === 'padding' ? paddingMask(present) : maskOf === 'causal' ? causalMask(scope, TIME) : undefined
+      const options = {heads: 4, layers: 2, ...(mask === undefined ? {} : {mask})}
+      return {y: linear(scope, 'head', transformerEncoder(scope, 'e', x, options), 3)}
+    },
+  })
+const x = Float32Array.from({length: BATCH * TIME * WIDTH}, (_, i) => Math.sin(i * 1.7))
+const present = Float32Array.from({length: BATCH * TIME}, (_, i) => (i % TIME > 3 + Math.floor(i / TIME) ? 0 : 1))
+const run = (onnx: OnnxModel): Float32Array => {
+  const session = openOrtSession(writeOnnx(onnx), {threads: 1})
+  const given = {
+    x: {type: 'float32' as const, dims: [BATCH, TIME, WIDTH], data: x},
+    present: {type: 'float32' as const, dims: [BATCH, TIME], data: present},
+  }
+  const y = session.run(given)['y']?.data as Float32Array
+  session.dispose()
+  return y.slice()
+}
+const farthest = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0)
+
+describe('an encoder put together', () => {
+  test.each([['no mask', undefined] as const, ['a padding mask', 'padding'] as const])(
+    'says the same with %s',
+    (_, mask) => {
+      const model = encoder(mask)
+      const {model: fused, attentions, reshapes, absent} = fuseEncoder(model)
+      expect({attentions, reshapes, absent}).toEqual({attentions: 2, reshapes: 9, absent: 0})
+      expect(fused.nodes.filter(({op}) => op === 'Softmax')).toEqual([])
+      expect(fused.nodes.length).toBeLessThan(0.6 * model.nodes.length)
+      const before = run(model)
+      expect(farthest(before, run(fused))).toBeLessThan(1e-5)
+      expect(before.some(value => Math.abs(value) > 0.1)).toBe(true)
+    },
+  )
+
+  test('keeps attentions whose mask is not one of keys', () => {
+    const model = encoder('causal')
+    const {model: fused, attentions} = fuseEncoder(model)
+    expect(attentions).toBe(0)
+    expect(farthest(run(model), run(fused))).toBeLessThan(1e-5)
+  })
+
+  test('carries its biases into int8 products', () => {
+    const {model: small, quantised} = quantiseInt8(fuseEncoder(encoder('padding')).model)
+    const products = small.nodes.filter(({op}) => op === 'DynamicQuantizeMatMul')
+    expect(products).toHaveLength(quantised)
+    expect(products.every(({inputs}) => inputs.length === 5)).toBe(true)
+    expect(farthest(run(encoder('padding')), run(small))).toBeLessThan(0.05)
+  })
+})
