@@ -1,4 +1,4 @@
-import type {streaming} from '@alpacahq/alpaca-trade-api'
+import type {streaming, trading} from '@alpacahq/alpaca-trade-api'
 import type {
   ApprovedOrder,
   Broker,
@@ -15,6 +15,14 @@ import {type TsUs, tsUs, US_PER_MS, US_PER_SECOND} from '../../domain/units.ts'
 import {feeSchedule} from '../../exchange/fees.ts'
 import {isApiFailure, isNotFound, isRateLimited, isRefusal, unclear} from './alpaca-errors.ts'
 import type {AlpacaClient, StreamTuning} from './client.ts'
+import {
+  isCombination,
+  isLoneLeg,
+  type LegExecution,
+  LegProgressBook,
+  legFactsOf,
+  multiLegBody,
+} from './multi-leg-wire.ts'
 import {
   brokerOrder,
   factsOf,
@@ -53,6 +61,8 @@ const CONNECT_TIMEOUT_US = 15 * US_PER_SECOND
 /** Fills are asked for again from a little before the last known one. */
 const OVERLAP_US = 2 * US_PER_SECOND
 const CANCEL_ATTEMPTS = 3
+/** The account's history may lag behind the stream. */
+const HISTORY_ATTEMPTS = 6
 const PAGE = 100
 /** The venue counts by the minute, so its own word for longer is a clock that differs from ours. */
 const LONGEST_BLOCK_US = 60 * US_PER_SECOND
@@ -60,6 +70,8 @@ const LONGEST_BLOCK_US = 60 * US_PER_SECOND
 const ALLOWED_PER_MINUTE = 200
 /** An opening order that has waited longer was decided on another market. */
 const OPENING_PATIENCE_US = 250 * US_PER_MS
+/** An order and its legs are stamped together. */
+const PARENT_WITHIN_MS = 1_000
 /** Fills and orders remembered, so that neither is asked for twice; the oldest are forgotten. */
 const REMEMBERED = 5_000
 
@@ -67,6 +79,11 @@ const REMEMBERED = 5_000
 interface Tracked {
   venueOrderId: string | undefined
   accepted: boolean
+}
+
+/** Something that an order needs first went wrong: the order itself never left. */
+class NotSent extends Error {
+  override readonly name = 'NotSent'
 }
 
 /** Connects to the trading stream and returns once the venue has confirmed that it will tell us everything. */
@@ -101,6 +118,7 @@ class AlpacaBrokerCore {
   readonly #listeners: ((report: ExecutionReport) => void)[] = []
   readonly #tracked = new Map<string, Tracked>()
   readonly #seenFills = new Set<string>()
+  readonly #legs = new LegProgressBook()
   /** By the venue's id. */
   readonly #facts = new Map<string, OrderFacts>()
   /** Updates that came while missed ones were being fetched. */
@@ -170,20 +188,15 @@ class AlpacaBrokerCore {
   }
 
   async submit(order: ApprovedOrder): Promise<void> {
-    const {client, instruments} = this.#options
-    if (order.legs !== undefined) {
-      // Its executions come back under orders of their own, which nothing here follows yet.
-      this.#refuseOrder(order, 'unsupported', 'multi-leg orders are back-tested only')
-      return
-    }
-    const instrument = instruments.at(order.instrument)
+    const {client} = this.#options
     const tracked: Tracked = {venueOrderId: undefined, accepted: false}
     this.#tracked.set(order.clientOrderId, tracked)
     try {
       const reduces = order.reduceOnly === true
       const priority = reduces ? Priority.reduce : Priority.submit
       if (!this.#budget.tryTake(priority)) await this.#budget.take(priority, reduces ? Infinity : OPENING_PATIENCE_US)
-      const post = client.alpaca.trading.orders.postOrder({postOrderRequest: orderBody(order, instrument)})
+      const postOrderRequest = await this.#bodyOf(order)
+      const post = client.alpaca.trading.orders.postOrder({postOrderRequest})
       this.#inFlight.add(post)
       try {
         tracked.venueOrderId ??= (await post).id
@@ -192,11 +205,24 @@ class AlpacaBrokerCore {
       }
     } catch (error) {
       if (error instanceof BudgetClosed) this.#refuseOrder(order, 'not_sent', error.message)
+      else if (error instanceof NotSent) this.#refuseOrder(order, 'not_sent', error.message)
       else if (error instanceof BudgetExhausted) this.#refuseOrder(order, 'request-budget', error.message)
       else if (isRefusal(error)) {
         if (isRateLimited(error)) this.#slowDown(error.retryAfterMs)
         this.#refuseOrder(order, String(error.code ?? error.status), error.message)
       } else throw unclear(`the order ${order.clientOrderId} may have been placed`, error)
+    }
+  }
+
+  async #bodyOf(order: ApprovedOrder): Promise<trading.PostOrderRequest> {
+    const {instruments} = this.#options
+    const {legs} = order
+    if (legs === undefined) return orderBody(order, instruments.at(order.instrument))
+    try {
+      return multiLegBody(order, legs, instruments, await this.positions())
+    } catch (error) {
+      if (error instanceof BudgetClosed) throw error
+      throw new NotSent(`what is held could not be asked for: ${(error as Error).message}`, {cause: error})
     }
   }
 
@@ -286,15 +312,10 @@ class AlpacaBrokerCore {
         if (atUs < sinceUs) continue
         const order = await this.#factsOf(String(activity['order_id']))
         if (order === undefined) continue
-        fills.push(
-          this.#mapper.fill({
-            order,
-            qty: String(activity['qty']),
-            price: String(activity['price']),
-            cumulative: String(activity['cum_qty']),
-            atUs,
-          }),
-        )
+        const [qty, price] = [String(activity['qty']), String(activity['price'])]
+        const cumulative = String(activity['cum_qty'])
+        if (order.parent !== undefined) fills.push(this.#legFill({facts: order, qty, price, cumulative}, atUs))
+        else fills.push(this.#mapper.fill({order, qty, price, cumulative, atUs}))
       }
       if (page.length < PAGE) return fills
       pageToken = String(page.at(-1)?.['id'])
@@ -320,6 +341,8 @@ class AlpacaBrokerCore {
     // The order's own time has the microseconds that the SDK's date of the event has lost.
     const whenUs = timeOf(order['updated_at'], update.timestamp)
     this.#lastUpdateUs = Math.max(this.#lastUpdateUs, whenUs)
+    // What a leg does is told with the order that it is part of.
+    if (isLoneLeg(order)) return
     const clientOrderId = order.clientOrderId ?? ''
     const tracked = this.#track(clientOrderId, order)
     const facts = this.#remember(order)
@@ -331,15 +354,17 @@ class AlpacaBrokerCore {
       case 'fill':
       case 'partial_fill':
         this.#accept(tracked, order, facts.submittedUs)
-        this.#emitFill(
-          this.#mapper.fill({
-            order: facts,
-            qty: update.qty ?? '0',
-            price: update.price ?? '0',
-            cumulative: order.filledQty ?? '0',
-            atUs: whenUs,
-          }),
-        )
+        if (isCombination(order)) this.#fillLegs(order, update.qty ?? '0', whenUs)
+        else
+          this.#emitFill(
+            this.#mapper.fill({
+              order: facts,
+              qty: update.qty ?? '0',
+              price: update.price ?? '0',
+              cumulative: order.filledQty ?? '0',
+              atUs: whenUs,
+            }),
+          )
         if (update.event === 'fill') this.#tracked.delete(clientOrderId)
         return
       case 'canceled':
@@ -360,6 +385,18 @@ class AlpacaBrokerCore {
       default:
         return
     }
+  }
+
+  /** The executions of an order of several legs; where one was missed, the account's history tells them apart. */
+  #fillLegs(order: WireOrder, units: string, atUs: TsUs): void {
+    const executions = this.#legs.executions(order, legFactsOf(order), units)
+    if (executions === undefined) void this.#recover(order)
+    else for (const execution of executions) this.#emitFill(this.#legFill(execution, atUs))
+  }
+  #legFill(execution: LegExecution, atUs: TsUs): FillReport {
+    this.#legs.note(execution)
+    const {facts: order, qty, price, cumulative} = execution
+    return this.#mapper.fill({order, qty, price, cumulative, atUs})
   }
 
   #track(clientOrderId: string, order: WireOrder): Tracked {
@@ -385,14 +422,18 @@ class AlpacaBrokerCore {
     this.#emit(report)
   }
 
-  /** After a reconnect: what happened meanwhile, in order, before anything newer. Tried until it works or the stream is lost again. */
-  async #recover(): Promise<void> {
+  /**
+   * After a reconnect: what happened meanwhile, in order, before anything newer. Tried until it works or the stream is lost
+   * again, and until the fills of `expected` are in the account's history.
+   */
+  async #recover(expected?: WireOrder): Promise<void> {
     if (this.#held !== undefined) return
     this.#held = []
     for (let attempt = 0; !this.#disposed; attempt++) {
       try {
         await this.#tellMissed()
-        break
+        if (expected === undefined || this.#legs.isCurrent(expected) || attempt === HISTORY_ATTEMPTS) break
+        await this.#sleep(50 * US_PER_MS * 2 ** attempt)
       } catch (error) {
         if (isApiFailure(error) && error.status < 500 && !isRateLimited(error)) {
           this.#report(error)
@@ -456,6 +497,8 @@ class AlpacaBrokerCore {
         status: 'open',
         limit: 500,
         direction: 'asc',
+        // Exits and legs come with the order that they are part of.
+        nested: true,
         ...(last?.id === undefined ? {} : {afterOrderId: last.id}),
       })) as WireOrder[]
       found.push(...page)
@@ -465,8 +508,10 @@ class AlpacaBrokerCore {
 
   #remember(order: WireOrder): OrderFacts {
     const facts = factsOf(order)
-    this.#facts.set(facts.id, facts)
-    if (this.#facts.size > REMEMBERED) forgetFirst(this.#facts)
+    for (const known of isCombination(order) ? [facts, ...legFactsOf(order)] : [facts]) {
+      this.#facts.set(known.id, known)
+      if (this.#facts.size > REMEMBERED) forgetFirst(this.#facts)
+    }
     return facts
   }
 
@@ -476,11 +521,29 @@ class AlpacaBrokerCore {
     await this.#budget.take(Priority.query)
     const {orders} = this.#options.client.alpaca.trading
     try {
-      return this.#remember((await orders.getOrderByOrderID({orderId: venueOrderId})) as WireOrder)
+      const order = (await orders.getOrderByOrderID({orderId: venueOrderId})) as WireOrder
+      if (!isLoneLeg(order)) return this.#remember(order)
+      await this.#rememberParents(factsOf(order).submittedUs)
+      return this.#facts.get(venueOrderId)
     } catch (error) {
       if (isNotFound(error)) return undefined
       throw error
     }
+  }
+
+  /** A leg does not name its parent, but was submitted with it. */
+  async #rememberParents(submittedUs: TsUs): Promise<void> {
+    await this.#budget.take(Priority.query)
+    const submittedMs = Math.floor(submittedUs / US_PER_MS)
+    const orders = (await this.#options.client.alpaca.trading.orders.getAllOrders({
+      status: 'all',
+      nested: true,
+      limit: 500,
+      direction: 'asc',
+      after: new Date(submittedMs - PARENT_WITHIN_MS).toISOString(),
+      until: new Date(submittedMs + PARENT_WITHIN_MS).toISOString(),
+    })) as WireOrder[]
+    for (const order of orders) if (isCombination(order)) this.#remember(order)
   }
 
   #refuseCancel(clientOrderId: string, reason: string): void {

@@ -19,6 +19,15 @@ export interface OrderFacts {
   readonly type: string
   readonly qty: string | undefined
   readonly submittedUs: TsUs
+  /** Of a leg: the order that it is part of, whose fills its own are. */
+  readonly parent?: {
+    readonly id: string
+    readonly clientOrderId: string
+    /** Units of the parent, and contracts of the leg in each. */
+    readonly units: string
+    readonly ratio: number
+    readonly isLast: boolean
+  }
 }
 export const factsOf = (order: WireOrder): OrderFacts => ({
   id: order.id ?? '',
@@ -95,13 +104,15 @@ export const orderBody = (order: ApprovedOrder, instrument: Instrument): trading
   ...(order.extendedHours === true ? {extendedHours: true} : {}),
 })
 
+/** An order of several legs goes by the instrument and side of its first, and counts units. */
 export const brokerOrder = (order: WireOrder, find: ReturnType<typeof instrumentFinder>): BrokerOrder => {
-  const instrument = find(order.symbol ?? '', order.assetClass)
+  const named = order.symbol ? order : (order.legs?.[0] ?? order)
+  const instrument = find(named.symbol ?? '', named.assetClass)
   return {
     clientOrderId: order.clientOrderId ?? '',
     venueOrderId: order.id ?? '',
     symbol: instrument.symbol,
-    side: order.side as Side,
+    side: named.side as Side,
     lots: lotsOf(instrument, order.qty ?? '0'),
     filledLots: lotsOf(instrument, order.filledQty ?? '0'),
     ...(order.limitPrice == null ? {} : {limitTicks: ticksOf(instrument, order.limitPrice)}),

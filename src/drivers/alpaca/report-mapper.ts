@@ -1,6 +1,5 @@
 import type {trading} from '@alpacahq/alpaca-trade-api'
-import type {InstrumentTable} from '../../domain/instrument.ts'
-import {notionalMicros} from '../../domain/instrument.ts'
+import {type Instrument, type InstrumentTable, notionalMicros} from '../../domain/instrument.ts'
 import type {ExecutionReport} from '../../domain/order.ts'
 import {type Lots, micros, type Ticks, type TsUs, lots as toLots} from '../../domain/units.ts'
 import type {FeeModel} from '../../exchange/venue.ts'
@@ -28,7 +27,8 @@ interface Execution {
 
 /**
  * Turns what the wire says into execution reports. A fill's id is the venue's order id and the quantity filled so far:
- * the stream and the account's activities both know those, so a fill seen on both is one fill.
+ * the stream and the account's activities both know those, so a fill seen on both is one fill. A leg's fill bears the id
+ * of the leg's own order and is its parent's fill.
  */
 export class ReportMapper {
   readonly #options: ReportMapperOptions
@@ -54,15 +54,15 @@ export class ReportMapper {
       liquidity,
       tsUs: atUs,
     })
-    const total = order.qty === undefined ? 0 : lotsOf(instrument, order.qty)
+    const {parent} = order
     return {
       kind: 'fill',
-      venueOrderId: order.id,
-      leavesLots: Math.max(0, total - lotsOf(instrument, cumulative)),
+      venueOrderId: parent?.id ?? order.id,
+      leavesLots: leavesAfter(order, Number(lotsOf(instrument, cumulative)), lots, instrument),
       tsUs: atUs,
       fill: {
         fillId: `${order.id}#${cumulative}`,
-        clientOrderId: order.clientOrderId,
+        clientOrderId: parent?.clientOrderId ?? order.clientOrderId,
         instrument: index,
         side,
         lots,
@@ -98,4 +98,11 @@ export class ReportMapper {
     if (order.type !== 'limit') return 'taker'
     return atUs - order.submittedUs <= this.#options.takerWindowUs ? 'taker' : 'maker'
   }
+}
+
+/** Lots left of an order, units of one of several legs: those count as done with the last leg. */
+const leavesAfter = ({qty, parent}: OrderFacts, filled: number, lots: number, instrument: Instrument): number => {
+  if (parent === undefined) return Math.max(0, (qty === undefined ? 0 : lotsOf(instrument, qty)) - filled)
+  const told = parent.isLast ? filled : filled - lots
+  return Math.max(0, Number(parent.units) - Math.floor(told / parent.ratio))
 }

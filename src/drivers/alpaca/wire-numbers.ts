@@ -4,7 +4,7 @@ import {formatDecimal, fromUnits, parseDecimal, roundTo, toUnits} from '../../ex
 
 /** Decimals of the wire to integers of the instrument and back, without a double in between. */
 
-const decimal = (text: string): bigint => {
+export const decimalOf = (text: string): bigint => {
   const value = parseDecimal(text)
   if (value === undefined) throw new RangeError(`the broker sent ${JSON.stringify(text)} where a decimal belongs`)
   return value
@@ -12,14 +12,14 @@ const decimal = (text: string): bigint => {
 
 /** Whole lots; a remainder finer than a lot is cut. */
 export const lotsOf = (instrument: Instrument, text: string): Lots =>
-  toLots(Number(toUnits(decimal(text), instrument.sizeDecimals)))
+  toLots(Number(toUnits(decimalOf(text), instrument.sizeDecimals)))
 /** Signed lots. */
 export const signedLotsOf = (instrument: Instrument, text: string): number =>
-  Number(toUnits(decimal(text), instrument.sizeDecimals))
+  Number(toUnits(decimalOf(text), instrument.sizeDecimals))
 /** Nearest tick: an average or an improved price may be finer than one. */
 export const ticksOf = (instrument: Instrument, text: string): Ticks =>
-  toTicks(Number(toUnits(roundTo(decimal(text), instrument.priceDecimals), instrument.priceDecimals)))
-export const microsOf = (text: string): Micros => micros(Number(toUnits(roundTo(decimal(text), 6), 6)))
+  toTicks(Number(toUnits(roundTo(decimalOf(text), instrument.priceDecimals), instrument.priceDecimals)))
+export const microsOf = (text: string): Micros => micros(Number(toUnits(roundTo(decimalOf(text), 6), 6)))
 
 /** Of the market's data: a side that nobody quotes has size 0; a size below one lot is still a size. */
 export const lotsAtLeastOne = (instrument: Instrument, size: number): number =>

@@ -93,8 +93,13 @@ export class ScriptedMarket implements MarketSource {
 const SYMBOLS = ['AAPL', 'SPY', 'BTC/USD', 'ETH/USD', 'ETH/BTC']
 
 /** A real exchange on a real port with a scripted market, and the official SDK pointed at it. */
-export const localRig = async (options: Partial<LocalExchangeOptions> = {}, settings: AlpacaClientSettings = {}) => {
-  const market = new ScriptedMarket(SYMBOLS)
+export const localRig = async (
+  options: Partial<LocalExchangeOptions> = {},
+  settings: AlpacaClientSettings = {},
+  more: readonly string[] = [],
+) => {
+  const symbols = [...SYMBOLS, ...more]
+  const market = new ScriptedMarket(symbols)
   const bugs: unknown[] = []
   const server = await startLocalExchange({
     seed: 1,
@@ -127,7 +132,7 @@ export const localRig = async (options: Partial<LocalExchangeOptions> = {}, sett
     bugs,
     alpaca: client.alpaca,
     /** The tables a node would use: whole shares. */
-    instruments: InstrumentTable.of(SYMBOLS),
+    instruments: InstrumentTable.of(symbols),
     [Symbol.asyncDispose]: () => server.stop(),
   }
 }
