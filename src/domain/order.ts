@@ -69,6 +69,8 @@ export interface Fill {
   readonly feeMicros: Micros
   /** Crypto venues take the fee of a buy from the coin received: lots that never arrive. */
   readonly feeLots?: Lots
+  /** How many ticks worse the price was because our own orders move the market; a mean, so possibly a fraction. */
+  readonly impactTicks?: number
   readonly liquidity: 'maker' | 'taker'
   readonly tsUs: TsUs
   /** Of what an option's end brought; executions have none. */

@@ -78,6 +78,8 @@ export class FillBooking {
     if (mid <= 0) return
     const perTick = (fill.side === 'buy' ? 1 : -1) * fill.lots * risk.snapshot.microsPerTickLot[fill.instrument]!
     record.spreadMicros += (hoped - mid) * perTick
-    record.slippageMicros += (fill.priceTicks - hoped) * perTick
+    const impactMicros = (fill.impactTicks ?? 0) * Math.abs(perTick)
+    record.slippageMicros += (fill.priceTicks - hoped) * perTick - impactMicros
+    record.impactMicros += impactMicros
   }
 }

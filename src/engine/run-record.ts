@@ -72,6 +72,8 @@ export class RunRecord {
   /** Cost of the distance between mid and hoped price, and between hoped and real price, in micros; negative is earned. */
   spreadMicros = 0
   slippageMicros = 0
+  /** Cost of moving the market ourselves, in micros; no part of the slippage. */
+  impactMicros = 0
   readonly #episodes = new Map<number, Episode>()
   readonly #instruments: number
   readonly #maxTrades: number

@@ -1,7 +1,7 @@
 import {type Instrument, notionalMicros} from '../domain/instrument.ts'
 import type {ExecutionReport} from '../domain/order.ts'
 import {lots as toLots, micros as toMicros, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
-import type {ShownMarket} from './shown-market.ts'
+import type {ShownLevel, ShownMarket} from './shown-market.ts'
 import type {VenueOptions} from './venue.ts'
 import type {WorkingOrder} from './working-order.ts'
 
@@ -41,23 +41,45 @@ export class Execution {
   /** Takes what the market shows within the limit, level by level. */
   take(working: WorkingOrder, atUs: number): void {
     let wanted = this.#firstPart(working)
-    this.#shown.walk(working, (ticks, available, shown) => {
-      const taken = this.fill(
-        working,
-        Math.min(available, wanted),
-        this.#withImpact(working, ticks, shown, wanted),
-        'taker',
-        atUs,
-      )
-      if (taken > 0 && this.#options.respectSize) this.#consume(working, ticks, shown, taken)
-      wanted -= taken
-      return taken > 0 && wanted > 0 && working.state === 'live'
+    const missing = this.#shown.missingLots(working, atUs)
+    const untouched = missing > 0 ? this.#shown.levels(working, atUs, 0) : undefined
+    this.#shown.walk(
+      working,
+      atUs,
+      (ticks, available, shown) => {
+        const lots = Math.min(available, wanted)
+        const taken = this.fillTaker(working, lots, ticks, atUs, {shown, ...(untouched && {untouched})})
+        if (taken > 0 && this.#options.respectSize) this.#consume(working, ticks, shown, taken)
+        wanted -= taken
+        return taken > 0 && wanted > 0 && working.state === 'live'
+      },
+      missing,
+    )
+  }
+
+  /** Fills a taker at a displayed price, made worse by our own weight; returns the lots filled. */
+  fillTaker(
+    working: WorkingOrder,
+    lots: number,
+    ticks: number,
+    atUs: number,
+    {shown = 0, untouched}: {readonly shown?: number; readonly untouched?: ShownLevel[]} = {},
+  ): number {
+    const {impact} = this.#options
+    if (impact === undefined || !(lots > 0)) return this.fill(working, lots, ticks, 'taker', atUs)
+    const {instrument: i, isBuy} = working
+    const paid = this.#withImpact(working, ticks, shown, lots, atUs)
+    const taken = this.fill(working, lots, paid, 'taker', atUs, filled => {
+      const undisturbed = untouched === undefined ? ticks : meanTicks(untouched, filled)
+      return (isBuy ? 1 : -1) * (paid - undisturbed)
     })
+    if (taken > 0) impact.onTaken?.(i, isBuy, taken, atUs)
+    return taken
   }
 
   /** The market came to a resting order: it is filled as the maker, at its own price. */
   meetCrossing(working: WorkingOrder, atUs: number): void {
-    this.#shown.walk(working, (ticks, available, shown) => {
+    this.#shown.walk(working, atUs, (ticks, available, shown) => {
       const taken = this.fill(working, Math.min(available, working.leavesLots), working.limitTicks, 'maker', atUs)
       if (taken > 0 && this.#options.respectSize) this.#consume(working, ticks, shown, taken)
       return taken > 0 && working.state === 'live'
@@ -75,15 +97,17 @@ export class Execution {
     return 1 + rng.below(working.leavesLots - 1)
   }
 
-  #withImpact(working: WorkingOrder, ticks: number, shownLots: number, lots: number): number {
-    const impact =
-      this.#options.impact?.ticks({instrument: working.instrument, lots, shownLots, priceTicks: ticks}) ?? 0
+  #withImpact(working: WorkingOrder, ticks: number, shownLots: number, lots: number, atUs: number): number {
+    const {instrument, isBuy, limitTicks} = working
+    const impact = Math.round(
+      this.#options.impact?.ticks({instrument, isBuy, lots, shownLots, priceTicks: ticks, atUs}) ?? 0,
+    )
     // Our own weight moves the price to its limit up or down, not past it.
     const {lowerTicks, upperTicks} = this.#options.market
-    const upper = upperTicks[working.instrument]! || Infinity
-    return working.isBuy
-      ? Math.min(ticks + impact, working.limitTicks, Math.max(ticks, upper))
-      : Math.max(ticks - impact, working.limitTicks, Math.min(ticks, Math.max(1, lowerTicks[working.instrument]!)))
+    const upper = upperTicks[instrument]! || Infinity
+    return isBuy
+      ? Math.min(ticks + impact, limitTicks, Math.max(ticks, upper))
+      : Math.max(ticks - impact, limitTicks, Math.min(ticks, Math.max(1, lowerTicks[instrument]!)))
   }
 
   /** One leg's part of a fill of a multi-leg order; `leavesLots` are the units open after it. */
@@ -101,6 +125,7 @@ export class Execution {
     const {instrument: i, isBuy} = leg
     this.#held[i]! += isBuy ? lots : -lots
     if (this.#options.respectSize) this.#consume(leg, ticks, shown, lots)
+    this.#options.impact?.onTaken?.(i, isBuy, lots, atUs)
     const {feeMicros} = this.#feeOf(leg, this.#options.instruments.at(i), lots, ticks, 'taker', atUs)
     const tsUs = toTsUs(atUs)
     const fill = {
@@ -122,7 +147,14 @@ export class Execution {
   }
 
   /** Returns the lots filled: fewer than asked for when reduce-only shrinks the order. */
-  fill(working: WorkingOrder, wantedLots: number, ticks: number, liquidity: 'maker' | 'taker', atUs: number): number {
+  fill(
+    working: WorkingOrder,
+    wantedLots: number,
+    ticks: number,
+    liquidity: 'maker' | 'taker',
+    atUs: number,
+    impactTicksOf?: (filled: number) => number,
+  ): number {
     const {instrument: i, order, isBuy} = working
     if (!this.#shown.isAllowed(i, isBuy, ticks)) return 0
     let filled = wantedLots
@@ -139,6 +171,7 @@ export class Execution {
     working.filledLots += filled
     this.#held[i]! += isBuy ? filled : -filled
     const fee = this.#feeOf(working, this.#options.instruments.at(i), filled, ticks, liquidity, atUs)
+    const impactTicks = impactTicksOf?.(filled) ?? 0
     const fill = {
       fillId: `${working.venueOrderId}-${++working.fills}`,
       clientOrderId: order.clientOrderId,
@@ -148,6 +181,7 @@ export class Execution {
       priceTicks: toTicks(ticks),
       feeMicros: toMicros(fee.feeMicros),
       ...(fee.feeLots === undefined || fee.feeLots === 0 ? {} : {feeLots: toLots(fee.feeLots)}),
+      ...(impactTicks === 0 ? {} : {impactTicks}),
       liquidity,
       tsUs: toTsUs(atUs),
     }
@@ -183,4 +217,19 @@ export class Execution {
     this.#shown.consume(working, ticks, shown, lots)
     this.#hooks.consumed(working.instrument)
   }
+}
+
+/** Mean price of so many lots of levels, best first, which are used up by it. */
+const meanTicks = (levels: ShownLevel[], lots: number): number => {
+  let sum = 0
+  for (let left = lots; left > 0; ) {
+    const [best] = levels
+    if (best === undefined) throw new Error('more was taken than the market shows')
+    const part = Math.min(left, best.available)
+    sum += best.ticks * part
+    best.available -= part
+    left -= part
+    if (best.available === 0) levels.shift()
+  }
+  return sum / lots
 }

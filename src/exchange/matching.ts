@@ -1,4 +1,4 @@
-import {EventKind, type TapeChunk} from '../data/tape.ts'
+import {EventKind, Notice, type TapeChunk} from '../data/tape.ts'
 import type {ExecutionReport} from '../domain/order.ts'
 import {lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
 import {Channel} from './channel.ts'
@@ -57,6 +57,7 @@ class VenueCore {
   readonly #execution: Execution
   readonly #rows: RowMatching
   readonly #combinations: MultiLegOrders
+  readonly #observe: ((chunk: TapeChunk, row: number) => void) | undefined
   #seq = 0
   #wakeUs = Infinity
   /** Time of the next scheduled thing. */
@@ -66,7 +67,7 @@ class VenueCore {
     const {size} = options.instruments
     this.#options = options
     const lists = new OrderLists(size)
-    const shown = new ShownMarket(options.market, size, options.respectSize)
+    const shown = new ShownMarket(options.market, size, options.respectSize, options.impact)
     const end = (working: WorkingOrder, outcome: Outcome, atUs: number) => this.#end(working, outcome, atUs)
     const execution = new Execution(options, shown, {
       report: (report, atUs) => this.#report(report, atUs),
@@ -77,6 +78,7 @@ class VenueCore {
       },
     })
     const hooks = {electStop: (working: WorkingOrder, atUs: number) => this.#electStop(working, atUs), end}
+    this.#observe = options.impact?.onRow
     this.#lists = lists
     this.#watched = lists.watched
     this.#shown = shown
@@ -113,6 +115,7 @@ class VenueCore {
 
   onRow(chunk: TapeChunk, row: number): void {
     const i = chunk.instrument[row]!
+    if (this.#observe !== undefined) this.#observe(chunk, row)
     if (chunk.kind[row] === EventKind.bar && chunk.v4[row]! > 0) this.#rows.sawVolume(i)
     if (this.#watched[i] === 0) return
     this.#rows.onRow(chunk, row)
@@ -138,7 +141,7 @@ class VenueCore {
   // --- arrivals ------------------------------------------------------------------------------------------------
 
   #send(command: Command, nowUs: number): void {
-    this.#inbound.push(nowUs + this.#options.latency.orderUs(this.#options.rng), command)
+    this.#inbound.push(nowUs + this.#options.latency.orderUs(this.#options.rng, nowUs), command)
     this.#reschedule()
   }
 
@@ -215,7 +218,7 @@ class VenueCore {
   /** An order of several legs takes what there is and waits for the rest. */
   #combine(working: WorkingOrder, atUs: number): void {
     const {timeInForce, legs = []} = working.order
-    if (timeInForce === 'fok' && this.#combinations.takeable(working) < working.leavesLots) {
+    if (timeInForce === 'fok' && this.#combinations.takeable(working, atUs) < working.leavesLots) {
       this.#end(working, {kind: 'cancelled', reason: 'fill or kill'}, atUs)
       return
     }
@@ -250,7 +253,7 @@ class VenueCore {
   #goLive(working: WorkingOrder, atUs: number): void {
     const {order} = working
     const immediate = order.timeInForce === 'ioc' || order.timeInForce === 'fok'
-    if (order.timeInForce === 'fok' && this.#shown.takeable(working) < working.leavesLots) {
+    if (order.timeInForce === 'fok' && this.#shown.takeable(working, atUs) < working.leavesLots) {
       this.#end(working, {kind: 'cancelled', reason: 'fill or kill'}, atUs)
       return
     }
@@ -341,6 +344,7 @@ class VenueCore {
     const i = chunk.instrument[row]!
     const atUs = chunk.tsUs[row]!
     const instrument = this.#options.instruments.at(i)
+    if (chunk.flags[row] === Notice.split) this.#options.impact?.onSplit?.(i, chunk.v0[row]!, chunk.v1[row]!)
     for (const working of [...this.#byId.values()]) {
       if (working.instrument !== i || working.state === 'done') continue
       const change = adjustmentOf(
@@ -439,7 +443,7 @@ class VenueCore {
   }
 
   #report(report: ExecutionReport, atUs: number): void {
-    this.#outbound.push(atUs + this.#options.latency.reportUs(this.#options.rng), report)
+    this.#outbound.push(atUs + this.#options.latency.reportUs(this.#options.rng, atUs), report)
   }
 
   #forget(working: WorkingOrder): void {

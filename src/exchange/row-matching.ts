@@ -106,7 +106,7 @@ export class RowMatching {
       if (working.state !== 'live' || left <= 0) continue
       if (Number.isFinite(working.limitTicks)) left -= this.#meetTrade(working, ticks, left, side, atUs)
       // Where no quote was ever seen, prints are the only liquidity there is.
-      else if (unquoted) left -= this.#execution.fill(working, Math.min(left, working.leavesLots), ticks, 'taker', atUs)
+      else if (unquoted) left -= this.#execution.fillTaker(working, Math.min(left, working.leavesLots), ticks, atUs)
       this.#expireOpening(working, atUs)
     }
   }
@@ -170,7 +170,10 @@ export class RowMatching {
       elect: working => {
         working.state = 'live'
       },
-      fill: (working, lots, ticks, liquidity) => this.#execution.fill(working, lots, ticks, liquidity, atUs),
+      fill: (working, lots, ticks, liquidity) =>
+        liquidity === 'taker'
+          ? this.#execution.fillTaker(working, lots, ticks, atUs)
+          : this.#execution.fill(working, lots, ticks, 'maker', atUs),
     })
     for (const working of this.#lists.snapshot(i)) this.#expireOpening(working, atUs)
   }

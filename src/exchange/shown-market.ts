@@ -1,18 +1,28 @@
 import type {MarketState} from '../data/market-state.ts'
 import {ConsumedLiquidity} from './liquidity.ts'
+import type {ImpactModel} from './venue.ts'
 import type {WorkingOrder} from './working-order.ts'
 
 // Columns are indexed by instrument numbers that the table has handed out, so they are read under `!`.
+
+/** A level that an order may take. */
+export interface ShownLevel {
+  readonly ticks: number
+  readonly shown: number
+  available: number
+}
 
 /** What the market shows an order, less what our own orders have taken from it. */
 export class ShownMarket {
   readonly market: MarketState
   readonly #respectSize: boolean
+  readonly #impact: ImpactModel | undefined
   readonly #consumed: ConsumedLiquidity[]
 
-  constructor(market: MarketState, instruments: number, respectSize: boolean) {
+  constructor(market: MarketState, instruments: number, respectSize: boolean, impact?: ImpactModel) {
     this.market = market
     this.#respectSize = respectSize
+    this.#impact = impact
     this.#consumed = Array.from({length: instruments}, () => new ConsumedLiquidity())
   }
 
@@ -41,18 +51,29 @@ export class ShownMarket {
   }
 
   /** Lots within the limit right now. */
-  takeable(working: WorkingOrder): number {
+  takeable(working: WorkingOrder, atUs: number): number {
     let total = 0
-    this.walk(working, (_ticks, available) => {
+    this.walk(working, atUs, (_ticks, available) => {
       total += available
       return total < working.leavesLots
     })
     return total
   }
 
+  /** Lots of the order's side that are shown and yet not there, because our earlier orders moved the market. */
+  missingLots({instrument, isBuy}: WorkingOrder, atUs: number): number {
+    return this.#respectSize ? (this.#impact?.missingLots?.(instrument, isBuy, atUs) ?? 0) : 0
+  }
+
   /** Visits the levels that the order may take, best first, until `visit` returns false. */
-  walk(working: WorkingOrder, visit: (ticks: number, available: number, shown: number) => boolean): void {
+  walk(
+    working: WorkingOrder,
+    atUs: number,
+    visit: (ticks: number, available: number, shown: number) => boolean,
+    missingLots = this.missingLots(working, atUs),
+  ): void {
     const {instrument: i, isBuy, limitTicks} = working
+    let missing = missingLots
     const {market} = this
     const book = market.books[i]
     if (market.halted[i] !== 0 || (book !== undefined && (book.halted || book.isCrossed()))) return
@@ -77,9 +98,24 @@ export class ShownMarket {
             : book.bidLots(level)
       if (!(shown > 0) || (isBuy ? ticks > limitTicks : ticks < limitTicks)) return
       if (!this.isAllowed(i, isBuy, ticks)) return
-      const available = this.#respectSize ? Math.floor(consumed.available(isBuy, ticks, shown)) : Infinity
+      const there = Math.max(0, shown - missing)
+      missing = Math.max(0, missing - shown)
+      const available = this.#respectSize
+        ? Math.floor(Math.min(there, consumed.available(isBuy, ticks, shown)))
+        : Infinity
       if (available > 0 && !visit(ticks, available, shown)) return
     }
+  }
+
+  /** The levels that the order may take, best first. */
+  levels(working: WorkingOrder, atUs: number, missingLots?: number): ShownLevel[] {
+    const levels: ShownLevel[] = []
+    const visit = (ticks: number, available: number, shown: number): boolean => {
+      levels.push({ticks, available, shown})
+      return true
+    }
+    this.walk(working, atUs, visit, missingLots)
+    return levels
   }
 
   /** Our orders took these lots of a level. */

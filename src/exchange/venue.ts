@@ -14,10 +14,10 @@ export interface VenueOrder extends Omit<OrderIntent, 'strategy' | 'decidedUs'> 
 }
 
 export interface LatencyModel {
-  /** Microseconds from the sender to the matching engine. */
-  readonly orderUs: (rng: Rng) => number
-  /** Microseconds from the matching engine back to the sender. */
-  readonly reportUs: (rng: Rng) => number
+  /** Microseconds from the sender to the matching engine, for what is sent at `atUs`. */
+  readonly orderUs: (rng: Rng, atUs: number) => number
+  /** Microseconds from the matching engine back to the sender, for what happened at `atUs`. */
+  readonly reportUs: (rng: Rng, atUs: number) => number
 }
 
 export interface FeeModel {
@@ -35,15 +35,25 @@ export interface FeeModel {
   readonly ofDelivery?: (sale: {readonly notionalMicros: number; readonly tsUs: number}) => number
 }
 
-/** Extra ticks a taker pays beyond the displayed price, at least 0; never beyond the order's limit. */
+/** What our own orders do to the market that they meet. It only ever makes a price worse or liquidity less. */
 export interface ImpactModel {
-  readonly ticks: (fill: {
+  /** Ticks, at least 0, that a taker pays on average beyond the displayed price; a limit is a limit all the same. */
+  readonly ticks: (take: {
     readonly instrument: number
+    readonly isBuy: boolean
     readonly lots: number
     /** What the level showed; 0 when unknown. */
     readonly shownLots: number
     readonly priceTicks: number
+    readonly atUs: number
   }) => number
+  /** Lots at the front of the shown side that our earlier orders have used up and that have not come back. */
+  readonly missingLots?: (instrument: number, isBuy: boolean, atUs: number) => number
+  /** A taker was filled. */
+  readonly onTaken?: (instrument: number, isBuy: boolean, lots: number, atUs: number) => void
+  /** Every market row, after the market state took it. */
+  readonly onRow?: (chunk: TapeChunk, row: number) => void
+  readonly onSplit?: (instrument: number, numerator: number, denominator: number) => void
 }
 
 /** When an instrument's market is open; crypto never closes (`nextCloseUs` is Infinity). */

@@ -7,7 +7,7 @@ import {type Lots, type Ticks, ticks} from '../../src/domain/units.ts'
 import {zeroFees} from '../../src/exchange/fees.ts'
 import {noLatency} from '../../src/exchange/latency.ts'
 import {createVenue} from '../../src/exchange/matching.ts'
-import type {VenueOptions, VenueOrder} from '../../src/exchange/venue.ts'
+import type {ImpactModel, VenueOptions, VenueOrder} from '../../src/exchange/venue.ts'
 import {chunkOf, type Row} from '../support/rows.ts'
 
 type OrderShape = Partial<Omit<VenueOrder, 'clientOrderId' | 'lots' | 'limitTicks' | 'stopTicks'>> & {
@@ -33,11 +33,17 @@ export const order = (
 })
 
 /** A venue over two instruments with whole ticks as increments, and everything it said. */
-export const rig = (options: Partial<VenueOptions> = {}) => {
+export const rig = ({
+  impactOf,
+  ...options
+}: Partial<VenueOptions> & {
+  readonly impactOf?: (parts: Pick<VenueOptions, 'instruments' | 'market'>) => ImpactModel | undefined
+} = {}) => {
   const instruments = options.instruments ?? InstrumentTable.of(['BTC/USD', 'ETH/USD'])
   const market = createMarketState(instruments.size)
   const reports: (ExecutionReport & {heardUs: number})[] = []
   let nowUs = 0
+  const impact = impactOf?.({instruments, market})
   const venue = createVenue({
     instruments,
     market,
@@ -48,6 +54,7 @@ export const rig = (options: Partial<VenueOptions> = {}) => {
     respectSize: true,
     partialFillProbability: 0,
     onReport: report => reports.push({...report, heardUs: nowUs}),
+    ...(impact === undefined ? {} : {impact}),
     ...options,
   })
   const advance = (toUs: number): void => {
