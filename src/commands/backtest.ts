@@ -64,6 +64,17 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       min: 0,
       helpValue: 'US',
     }),
+    latency: Flags.string({
+      description:
+        'recorded:FILE replays measured latencies of feed, orders and reports: CSV, NDJSON or a trading journal',
+      exclusive: ['latency-us'],
+      helpValue: 'recorded:FILE',
+    }),
+    impact: Flags.option({
+      description:
+        'what our own orders do to the market: almgren pays by volatility and volume, resilience leaves used-up books to recover, auto takes what the data allows; from the configuration by default, none',
+      options: ['none', 'almgren', 'resilience', 'auto'] as const,
+    })(),
     fees: Flags.option({
       description: 'us: regulatory fees and crypto tiers; alpaca-paper: crypto only; zero',
       options: ['us', 'alpaca-paper', 'zero'] as const,
@@ -134,7 +145,10 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       import('../core/backtest-source.ts'),
       import('../core/backtest.ts'),
     ])
-    const resolved = await this.loadConfig(flags, allocationOverride(flags.allocation))
+    const resolved = await this.loadConfig(flags, {
+      ...allocationOverride(flags.allocation),
+      ...executionOverride(flags),
+    })
     const sourceRequest: SourceRequest = {
       symbols: flags.symbols ?? [],
       skipInvalid: flags['skip-invalid'],
@@ -355,6 +369,18 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     return openSqliteJournal(file, {durable: 'end'})
   }
 }
+
+/** How orders meet the market, where the command line says other than the configuration. */
+const executionOverride = ({
+  impact,
+  latency,
+}: {
+  readonly impact?: string | undefined
+  readonly latency?: string | undefined
+}): Record<string, unknown> =>
+  impact === undefined && latency === undefined
+    ? {}
+    : {backtest: {...(impact === undefined ? {} : {impact}), ...(latency === undefined ? {} : {latency})}}
 
 /** Strategies that read option chains; others would only be slowed down by thousands of contracts. */
 const READS_CHAINS = ['option-sentiment', 'triangular-arbitrage', 'all']

@@ -115,6 +115,25 @@ export const RiskConfig = z.strictObject({
     .describe('basis points a year for shares sold short in a back-test, where the data gives no rate'),
 })
 
+export const BacktestConfig = z.strictObject({
+  impact: z
+    .enum(['none', 'almgren', 'resilience', 'auto'])
+    .default('none')
+    .describe(
+      'what our own orders do to the market: nothing, the 3/5 law, used-up books, or the one that the data allows',
+    ),
+  impactHalfLifeMs: z
+    .int()
+    .positive()
+    .default(300_000)
+    .describe('market time in which the temporary part of an impact halves'),
+  latency: z
+    .string()
+    .regex(/^(constant|recorded:.+)$/, {error: 'latency is "constant" or "recorded:FILE"'})
+    .default('constant')
+    .describe('constant (--latency-us), or recorded:FILE with latencies that were measured'),
+})
+
 export const Config = z.strictObject({
   home: z.string().default('.gpi').describe('folder of journals, banks, runs and the kill latch'),
   seed: z.int().nonnegative().default(1).describe('seed of every random draw'),
@@ -123,6 +142,7 @@ export const Config = z.strictObject({
   memory: MemoryConfig.prefault({}),
   strategies: StrategiesConfig.prefault({}),
   risk: RiskConfig.prefault({}),
+  backtest: BacktestConfig.prefault({}),
 })
 export type Config = z.output<typeof Config>
 export type RiskConfig = z.output<typeof RiskConfig>

@@ -9,6 +9,7 @@ import type {FeeScheduleName} from '../exchange/fees.ts'
 import type {QueueModelName} from '../exchange/venue.ts'
 import {createStrategy, modelsAskedFor} from '../strategies/registry.ts'
 import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
+import {type LatencyRecording, readRecordedLatency} from './recorded-latency.ts'
 import {policyHashOf} from './risk-setup.ts'
 import {isModulePath, loadStrategyModule} from './strategy-module.ts'
 import {openRunServices, type RunServices} from './strategy-services.ts'
@@ -34,7 +35,7 @@ export interface BacktestRequest {
 
 export type BacktestSetup = Pick<
   BacktestOptions,
-  'config' | 'configHash' | 'seed' | 'strategies' | 'capitalMicros' | 'latencyUs' | 'fees' | 'queue'
+  'config' | 'configHash' | 'seed' | 'strategies' | 'capitalMicros' | 'latencyUs' | 'latency' | 'fees' | 'queue'
 > & {
   readonly idle: readonly {readonly strategy: string; readonly reason: string}[]
   /** What strategies of the run may ask; open as long as the run. */
@@ -46,12 +47,11 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
   const {resolved, capitalDollars, latencyUs, fees, queue} = request
   const {config} = resolved
   const policy = policyHashOf(config)
+  const latency = await latencyOf(config)
   const {strategies, idle, services} = await strategiesOf(request)
   const inputs = services.inputs()
-  const {borrowBpsAnnual, ...risk} = config.risk
   const shape = {
-    // Without borrow a run is the one that it was before borrow could be charged.
-    config: {...config, home: undefined, seed: undefined, risk: borrowBpsAnnual === 0 ? risk : config.risk},
+    config: {...shapingConfig(config), seed: undefined},
     strategies: await Promise.all(
       strategies.map(async ({name, weight, params}) => ({code: await codeOf(name), weight, params})),
     ),
@@ -61,6 +61,7 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
     queue,
     ...(Object.keys(inputs).length === 0 ? {} : {inputs}),
     ...(policy === undefined ? {} : {policy}),
+    ...(latency === undefined ? {} : {latency: latency.hash}),
   }
   return {
     services,
@@ -73,6 +74,26 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
     latencyUs,
     fees,
     queue,
+    ...(latency === undefined ? {} : {latency}),
+  }
+}
+
+const latencyOf = async ({backtest}: Config): Promise<LatencyRecording | undefined> =>
+  backtest.latency.startsWith(RECORDED) ? readRecordedLatency(backtest.latency.slice(RECORDED.length)) : undefined
+const RECORDED = 'recorded:'
+
+/**
+ * What of a configuration shapes a result. Settings that came later are left out while they change nothing, so that a run is
+ * the one that it was before they could be set: borrow, market impact, recorded latencies (whose content counts, not their place).
+ */
+export const shapingConfig = (config: Config): Record<string, unknown> => {
+  const {backtest, risk, ...rest} = config
+  const {borrowBpsAnnual, ...otherRisk} = risk
+  return {
+    ...rest,
+    home: undefined,
+    risk: borrowBpsAnnual === 0 ? otherRisk : risk,
+    ...(backtest.impact === 'none' ? {} : {impact: [backtest.impact, backtest.impactHalfLifeMs]}),
   }
 }
 

@@ -25,12 +25,13 @@ import {analyseRun, type RunAnalysis} from '../evaluation/run-analysis.ts'
 import {sharpeSample} from '../evaluation/sharpe.ts'
 import {type DeflationResult, deflate, memoryTrialLog, type TrialLog} from '../evaluation/trial-log.ts'
 import {type FeeScheduleName, feeSchedule} from '../exchange/fees.ts'
-import {constantLatency} from '../exchange/latency.ts'
-import type {BarMatching, ImpactModel, QueueModelName} from '../exchange/venue.ts'
+import {constantLatency, recordedLatency} from '../exchange/latency.ts'
+import type {BarMatching, QueueModelName} from '../exchange/venue.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {createStrategy} from '../strategies/registry.ts'
 import type {Strategy} from '../strategies/strategy.ts'
 import {nodeEvents} from './node-events.ts'
+import type {LatencyRecording, LatencySummary} from './recorded-latency.ts'
 import {PriceRecorder} from './report-prices.ts'
 import {
   type AllocationSummary,
@@ -61,9 +62,10 @@ export interface BacktestOptions {
   readonly strategies: readonly BacktestStrategy[]
   readonly capitalMicros: number
   readonly latencyUs: number
+  /** Instead of `latencyUs`. */
+  readonly latency?: LatencyRecording
   readonly fees: FeeScheduleName
   readonly queue: QueueModelName
-  readonly impact?: ImpactModel
   readonly bars?: BarMatching
   /** Where every decision goes; only its hash is kept when absent. */
   readonly journal?: Journal
@@ -117,11 +119,15 @@ export interface BacktestSummary {
     readonly feesMicros: number
     /** Paid for crossing from mid to the price hoped for; negative is earned by resting. */
     readonly spreadMicros: number
-    /** From the price hoped for to the price got: latency, size and impact. */
+    /** From the price hoped for to the price got: latency and size. */
     readonly slippageMicros: number
+    /** Paid because our own orders move the market; 0 without a model of it. */
+    readonly impactMicros: number
     /** Paid for shares sold short. */
     readonly borrowMicros: number
   }
+  /** What was measured, where latencies were recorded. */
+  readonly latency?: LatencySummary
   /** Received by longs less paid by shorts, from each ex-date on. */
   readonly dividendsMicros: number
   /** Expired options that could not be settled, for want of a price of their day; they stay in the equity at their last value. */
@@ -305,17 +311,18 @@ const venueOf = (
   options: BacktestOptions,
 ): Omit<SimulationOptions, 'runId' | 'strategies' | 'limits' | 'allocator' | 'journal'> => {
   const {seed, configHash, source, capitalMicros, latencyUs, fees, queue} = options
-  const {impact, bars, tradeFromUs, backOffice} = options
+  const {latency, bars, tradeFromUs, backOffice} = options
   const {borrowBpsAnnual} = options.config.risk
+  const {impact, impactHalfLifeMs} = options.config.backtest
   return {
     seed,
     configHash,
     instruments: source.instruments,
     cashMicros: capitalMicros,
-    latency: constantLatency(latencyUs),
+    latency: latency === undefined ? constantLatency(latencyUs) : recordedLatency(latency.recorded),
     fees: feeSchedule(fees, source.instruments),
     queue,
-    ...(impact === undefined ? {} : {impact}),
+    impact: {model: impact, halfLifeUs: impactHalfLifeMs * 1000},
     ...(bars === undefined ? {} : {bars}),
     backOffice: {borrowBpsAnnual, ...backOffice},
     ...(tradeFromUs === undefined ? {} : {tradeFromUs}),
@@ -365,6 +372,17 @@ const summaryOf = (
   const deflation = deflationOf(options, detail, series, dataHash)
   const held = baselines.find(({name}) => name === 'buy-and-hold')
   const stopped = options.signal?.aborted === true ? 'stopped by the caller' : engine.stateReason
+  const analysis = isBrief
+    ? null
+    : analyseRun({
+        series,
+        instruments: options.source.instruments,
+        path: instrument => prices.series(instrument),
+        dailyLots: instrument => prices.dailyLots(instrument),
+        orders: executedOrders(main.fills, options.source.instruments),
+        impactMicros: record.impactMicros,
+        rng: createRng(options.seed, 'trade-order'),
+      })
   return {
     runId: backtestRunId(options.configHash, options.seed),
     seed: options.seed,
@@ -393,7 +411,7 @@ const summaryOf = (
       tradedMicros: ledger.turnoverMicros,
       ledgerErrorMicros: ledger.errorMicros(),
       ...(deflation === null ? {} : {deflation}),
-      idealised: idealisedBy(options),
+      idealised: idealisedBy(options, analysis?.capacity?.participation ?? 0),
       instrumentPnlMicros: [...Map.groupBy(series.trips, ({instrument}) => instrument)].map(([instrument, trips]) => ({
         symbol: options.source.instruments.at(instrument).symbol,
         pnlMicros: trips.reduce((sum, {pnlMicros}) => sum + pnlMicros, 0),
@@ -401,22 +419,15 @@ const summaryOf = (
       ...(held === undefined ? {} : {holdReturn: held.simulation.engine.equityMicros() / options.capitalMicros - 1}),
       ...(stopped === '' ? {} : {stopped}),
     }),
-    analysis: isBrief
-      ? null
-      : analyseRun({
-          series,
-          instruments: options.source.instruments,
-          path: instrument => prices.series(instrument),
-          dailyLots: instrument => prices.dailyLots(instrument),
-          orders: executedOrders(main.fills, options.source.instruments),
-          rng: createRng(options.seed, 'trade-order'),
-        }),
+    analysis,
     costs: {
       feesMicros: ledger.feesMicros,
       spreadMicros: Math.round(record.spreadMicros),
       slippageMicros: Math.round(record.slippageMicros),
+      impactMicros: Math.round(record.impactMicros),
       borrowMicros: ledger.borrowMicros,
     },
+    ...(options.latency === undefined ? {} : {latency: options.latency.summary}),
     dividendsMicros: ledger.dividendsMicros,
     unsettled: engine.backOffice?.unsettled ?? [],
     strategies: options.strategies.map((requested, k) => strategySummary(requested, main, engine, k, options)),
@@ -444,11 +455,17 @@ const summaryOf = (
   }
 }
 
+/** Share of a day's volume from which an order's own weight can no longer be left out. */
+const LARGE_SHARE = 0.01
+
 /** What was asked for that no venue grants. */
-const idealisedBy = ({fees, latencyUs, queue}: BacktestOptions): string[] => [
+const idealisedBy = ({fees, latency, latencyUs, queue, config}: BacktestOptions, participation: number): string[] => [
   ...(fees === 'zero' ? ['no fees'] : []),
-  ...(latencyUs === 0 ? ['no latency'] : []),
+  ...(latencyUs === 0 && latency === undefined ? ['no latency'] : []),
   ...(queue === 'none' ? ['no queue before resting orders'] : []),
+  ...(config.backtest.impact === 'none' && participation > LARGE_SHARE
+    ? [`no market impact of orders of ${(100 * participation).toFixed(1)} % of a day’s volume (--impact)`]
+    : []),
 ]
 
 const strategySummary = (

@@ -8,8 +8,9 @@ import type {BackOffice, BackOfficeTerms} from '../engine/back-office.ts'
 import {Engine, type EngineListener} from '../engine/engine.ts'
 import {exchangeSessions} from '../engine/exchange-sessions.ts'
 import type {Allocator} from '../engine/ports.ts'
+import {DEFAULT_HALF_LIFE_US, type ImpactModelName, impactModel} from '../exchange/impact.ts'
 import {createVenue} from '../exchange/matching.ts'
-import type {BarMatching, FeeModel, ImpactModel, LatencyModel, QueueModelName, Venue} from '../exchange/venue.ts'
+import type {BarMatching, FeeModel, LatencyModel, QueueModelName, Venue} from '../exchange/venue.ts'
 import {createRiskGate} from '../risk/gate.ts'
 import type {RiskLimits} from '../risk/limits.ts'
 import type {ExitRules} from '../risk/position-exit.ts'
@@ -34,7 +35,8 @@ export interface SimulationOptions {
   readonly queue: QueueModelName
   readonly respectSize?: boolean
   readonly partialFillProbability?: number
-  readonly impact?: ImpactModel
+  /** None by default. */
+  readonly impact?: {readonly model: ImpactModelName; readonly halfLifeUs: number}
   readonly bars?: BarMatching
   readonly listener?: EngineListener
   /** As a venue that keeps the sides apart would have it; see `Broker`. */
@@ -65,6 +67,8 @@ export class Simulation {
     const rng = createRng(seed, 'backtest')
     const market = createMarketState(instruments.size)
     const sessions = options.sessions ?? true
+    const {model = 'none', halfLifeUs = DEFAULT_HALF_LIFE_US} = options.impact ?? {}
+    const impact = impactModel(model, {instruments, market, halfLifeUs})
     this.market = market
     this.venue = createVenue({
       instruments,
@@ -76,7 +80,7 @@ export class Simulation {
       respectSize: options.respectSize ?? true,
       partialFillProbability: options.partialFillProbability ?? 0,
       onReport: report => this.engine.onReport(report, this.#nowUs),
-      ...(options.impact === undefined ? {} : {impact: options.impact}),
+      ...(impact === undefined ? {} : {impact}),
       ...(options.bars === undefined ? {} : {bars: options.bars}),
       ...(sessions ? {sessions: exchangeSessions(instruments)} : {}),
     })

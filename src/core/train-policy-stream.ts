@@ -62,7 +62,7 @@ export const runStream = async ({dir, symbols, kinds, strategy, config: given}: 
       executions.map(({fill}) => fill),
       instruments,
     ),
-    costMicros: costs.feesMicros + costs.spreadMicros + costs.slippageMicros,
+    costMicros: costs.feesMicros + costs.spreadMicros + costs.slippageMicros + costs.impactMicros,
     fills,
     calendar: series.calendar,
     idle: idle?.reason ?? '',

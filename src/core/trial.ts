@@ -7,7 +7,7 @@ import {periodReturns} from '../evaluation/returns.ts'
 import type {FeeScheduleName} from '../exchange/fees.ts'
 import type {QueueModelName} from '../exchange/venue.ts'
 import {type BacktestSummary, runBacktest} from './backtest.ts'
-import {backtestSetup} from './backtest-setup.ts'
+import {backtestSetup, shapingConfig} from './backtest-setup.ts'
 import {type OpenedSource, openSource, type SourceRequest} from './backtest-source.ts'
 import {type BlockedTape, blockTape, pricePath} from './price-paths.ts'
 import {policyHashOf} from './risk-setup.ts'
@@ -69,7 +69,7 @@ export const trialId = (request: TrialRequest): string => {
   const policy = policyHashOf(config)
   return configHash({
     ...rest,
-    config: {...config, home: undefined},
+    config: {...shapingConfig(config), risk: config.risk},
     window: {symbols, fromUs, toUs, kinds},
     ...(policy === undefined ? {} : {policy}),
   }).slice(0, 20)

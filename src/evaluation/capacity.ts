@@ -13,8 +13,10 @@ export interface InstrumentDepth {
 export interface CapacityResult {
   /** Size multiples tried, and profit at each after the impact of that size. */
   readonly sizes: readonly {readonly multiple: number; readonly profitMicros: number}[]
-  /** What impact would have taken at the size as run. The replay itself moves no prices. */
+  /** What impact took at the size as run, or, where the replay moved no prices, would have taken. */
   readonly impactMicros: number
+  /** The replay charged it: `impactMicros` is in the profit already. */
+  readonly isCharged: boolean
   /** Size at which profit is largest, and at which impact has eaten it; null when there is no profit to scale. */
   readonly bestMultiple: number | null
   readonly breakEvenMultiple: number | null
@@ -30,31 +32,36 @@ const MULTIPLES = [1, 3, 10, 30, 100, 300, 1000]
 
 /**
  * Profit against size under the square-root law: an order of q lots in a market of V lots a day and daily volatility σ
- * pays σ·√(q/V) of its value. At m times the size profit is m·P − m^1.5·C, largest at (2P/3C)². Undefined when nothing
- * was traded in a market with volume.
+ * pays σ·√(q/V) of its value. At m times the size profit is m·P − m^1.5·C, largest at (2P/3C)², with P before impact. What
+ * the replay itself charged for impact takes the law's place as C. Undefined when nothing was traded in a market with volume.
  */
 export const capacity = (
   orders: readonly ExecutedOrder[],
   depth: (instrument: number) => InstrumentDepth,
   profitMicros: number,
+  chargedMicros = 0,
 ): CapacityResult | undefined => {
-  let [impact, value, covered, participation] = [0, 0, 0, 0]
+  let [lawful, value, covered, participation] = [0, 0, 0, 0]
   for (const {instrument, lots, valueMicros} of orders) {
     const {dailyLots, dailyVolatility} = depth(instrument)
     value += valueMicros
     if (!(dailyLots > 0) || !(dailyVolatility >= 0)) continue
     covered += valueMicros
     participation += valueMicros * (lots / dailyLots)
-    impact += PREFACTOR * valueMicros * dailyVolatility * Math.sqrt(lots / dailyLots)
+    lawful += PREFACTOR * valueMicros * dailyVolatility * Math.sqrt(lots / dailyLots)
   }
   if (!(covered > 0)) return undefined
-  const at = (m: number): number => m * profitMicros - m ** 1.5 * impact
-  const canScale = profitMicros > 0 && impact > 0
+  const isCharged = chargedMicros > 0
+  const impact = isCharged ? chargedMicros : lawful
+  const before = isCharged ? profitMicros + chargedMicros : profitMicros
+  const at = (m: number): number => m * before - m ** 1.5 * impact
+  const canScale = before > 0 && impact > 0
   return {
     sizes: MULTIPLES.map(multiple => ({multiple, profitMicros: Math.round(at(multiple))})),
     impactMicros: Math.round(impact),
-    bestMultiple: canScale ? ((2 * profitMicros) / (3 * impact)) ** 2 : null,
-    breakEvenMultiple: canScale ? (profitMicros / impact) ** 2 : null,
+    isCharged,
+    bestMultiple: canScale ? ((2 * before) / (3 * impact)) ** 2 : null,
+    breakEvenMultiple: canScale ? (before / impact) ** 2 : null,
     participation: participation / covered,
     uncovered: 1 - covered / value,
   }

@@ -27,6 +27,9 @@ export const reportMarkdown = (d: ReportData): string => {
     `| fees | ${dollars(c.feesMicros)} |`,
     `| spread | ${dollars(c.spreadMicros)} |`,
     `| slippage | ${dollars(c.slippageMicros)} |`,
+    ...(typeof c['impactMicros'] === 'number' && c['impactMicros'] !== 0
+      ? [`| market impact | ${dollars(c['impactMicros'])} |`]
+      : []),
     '',
     '| target | value | 90 % interval | |',
     '|---|---:|---|---|',

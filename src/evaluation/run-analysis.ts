@@ -29,10 +29,20 @@ export interface AnalysisInput {
   readonly path: (instrument: number) => PricePath
   readonly dailyLots: (instrument: number) => number
   readonly orders: readonly ExecutedOrder[]
+  /** What the run paid for moving the market; 0 without a model of it. */
+  readonly impactMicros?: number
   readonly rng: Rng
 }
 
-export const analyseRun = ({series, instruments, path, dailyLots, orders, rng}: AnalysisInput): RunAnalysis => {
+export const analyseRun = ({
+  series,
+  instruments,
+  path,
+  dailyLots,
+  orders,
+  impactMicros,
+  rng,
+}: AnalysisInput): RunAnalysis => {
   const {tsUs, equityMicros, trips, calendar} = series
   const all = instruments.all()
   // Options and cross rates are no market of their own: their underlyings are.
@@ -64,7 +74,7 @@ export const analyseRun = ({series, instruments, path, dailyLots, orders, rng}: 
         capital,
         {rng},
       ) ?? null,
-    capacity: capacity(orders, depthOf, profit) ?? null,
+    capacity: capacity(orders, depthOf, profit, impactMicros) ?? null,
   }
 }
 

@@ -65,10 +65,12 @@ beforeAll(() => {
   writeFileSync(records, makeRecords())
 })
 
-const request = (over: Partial<BacktestRequest> & {seed?: number} = {}): Omit<BacktestRequest, 'instruments'> => {
-  const {seed = 1, ...rest} = over
+const request = (
+  over: Partial<BacktestRequest> & {seed?: number; execution?: Readonly<Record<string, unknown>>} = {},
+): Omit<BacktestRequest, 'instruments'> => {
+  const {seed = 1, execution = {}, ...rest} = over
   return {
-    resolved: resolveConfig([{source: 'test', values: {seed}}]),
+    resolved: resolveConfig([{source: 'test', values: {seed, backtest: execution}}]),
     names: ['random-entry'],
     params: ['meanWaitSeconds=20', 'holdSeconds=30'],
     capitalDollars: 200_000,
@@ -126,6 +128,47 @@ describe('runBacktest', () => {
     expect(costs.slippageMicros).toBe(0)
     const late = await backtest({latencyUs: 2_000_000})
     expect(late.costs.slippageMicros).not.toBe(0)
+  })
+
+  test('impact costs what it says, beside the slippage, and is none by default', async () => {
+    const [free, moved] = [await backtest(), await backtest({execution: {impact: 'almgren'}})]
+    expect(free.costs.impactMicros).toBe(0)
+    expect(moved.costs.impactMicros).toBeGreaterThan(0)
+    expect(moved.ledgerErrorMicros).toBe(0)
+    expect(moved.equityMicros).toBeLessThan(free.equityMicros)
+    expect(moved.configHash).not.toBe(free.configHash)
+    expect(moved.analysis?.capacity).toMatchObject({impactMicros: moved.costs.impactMicros, isCharged: true})
+    expect(free.analysis?.capacity?.isCharged).toBe(false)
+    const again = await backtest({execution: {impact: 'almgren'}})
+    expect(again.journalHash).toBe(moved.journalHash)
+    // A half-life is no part of a run that has no impact.
+    expect((await backtest({execution: {impactHalfLifeMs: 7}})).journalHash).toBe(free.journalHash)
+  })
+
+  test('latencies recorded by one back-test give the fills of that back-test', async () => {
+    const file = path.join(folder, 'latencies.sqlite')
+    const fillsOf = (journal: string) => {
+      using opened = openSqliteJournal(journal, {readOnly: true})
+      return [...opened.entries()].flatMap(({entry}) =>
+        entry.kind === 'report' && entry.report.kind === 'fill'
+          ? [[entry.tsUs, entry.report.fill.tsUs, entry.report.fill.lots, entry.report.fill.priceTicks]]
+          : [],
+      )
+    }
+    const constant = await backtest({latencyUs: 700_000}, {journal: file})
+    const replayed = path.join(folder, 'recorded.sqlite')
+    const recorded = await backtest({execution: {latency: `recorded:${file}`}}, {journal: replayed})
+    expect(fillsOf(replayed)).toEqual(fillsOf(file))
+    expect(recorded.latency).toMatchObject({file, orderP50Us: 700_000, orderP99Us: 700_000, reportP99Us: 700_000})
+    expect(constant.latency).toBeUndefined()
+    expect(recorded.configHash).not.toBe(constant.configHash)
+  })
+
+  test('a latency of a wrong form and a missing recording are told', async () => {
+    expect(() => resolveConfig([{source: 'test', values: {backtest: {latency: 'fast'}}}])).toThrow('recorded:FILE')
+    await expect(backtest({execution: {latency: 'recorded:/nowhere.csv'}})).rejects.toMatchObject({
+      code: 'LATENCY_FILE',
+    })
   })
 
   test('a journal that was kept has the hash of one that was not', async () => {

@@ -120,6 +120,12 @@ describe('capacity', () => {
     expect(found?.sizes[0]).toEqual({multiple: 1, profitMicros: 4_000e6})
     expect(found?.sizes[1]?.profitMicros).toBeCloseTo(3 * 6_000e6 - 3 ** 1.5 * 2_000e6, -1)
   })
+  test('what the replay charged takes the place of the law, and is added back before it scales', () => {
+    const found = capacity(orders, depth, 3_000e6, 1_000e6)
+    expect(found).toMatchObject({impactMicros: 1_000e6, isCharged: true})
+    expect(found?.sizes[0]).toEqual({multiple: 1, profitMicros: 3_000e6})
+    expect(found?.breakEvenMultiple).toBeCloseTo(16, 12)
+  })
   test('no profit scales to nothing, and what has no volume is said', () => {
     expect(capacity(orders, depth, -1)?.bestMultiple).toBeNull()
     const half = [...orders, {instrument: 1, lots: 1, valueMicros: 1_000_000e6}]

@@ -61,6 +61,7 @@ const Analysis = z.looseObject({
     .looseObject({
       sizes: z.array(z.object({multiple: z.number(), profitMicros: micros})),
       impactMicros: micros,
+      isCharged: z.boolean().optional(),
       bestMultiple: nullable,
       breakEvenMultiple: nullable,
       participation: z.number(),

@@ -163,11 +163,15 @@ export const robustnessSection = ({analysis, monteCarlo}: ReportData): string =>
               size.bestMultiple === null || size.breakEvenMultiple === null
                 ? 'There is no profit to scale.'
                 : `Profit is largest at ${multiple(size.bestMultiple)} the size, and gone at ${multiple(size.breakEvenMultiple)}.`
-            } Square-root law of impact; an order was ${percent(size.participation, 4)} of a day’s volume on average${
+            } ${size.isCharged === true ? 'Impact as charged in the replay, to the power of 3/2 of the size' : 'Square-root law of impact'}; an order was ${percent(size.participation, 4)} of a day’s volume on average${
               size.uncovered > 0.005
                 ? `; ${percent(size.uncovered, 0)} of the traded value has no volume on the tape and no impact here`
                 : ''
-            }. The replay itself moves no prices: at this size impact would take ${dollars(size.impactMicros)}.`,
+            }. ${
+              size.isCharged === true
+                ? `At this size impact took ${dollars(size.impactMicros)}.`
+                : `The replay itself moves no prices: at this size impact would take ${dollars(size.impactMicros)}.`
+            }`,
           )}`,
         ]),
   ]
