@@ -7,35 +7,89 @@ import type {InstrumentTable} from '../domain/instrument.ts'
 import {createExactIndex} from '../memory/exact-index.ts'
 import {MemoryBank} from '../memory/memory.ts'
 import {DIMENSION} from '../memory/pattern.ts'
+import {RunningCalibration} from '../memory/running-calibration.ts'
 import type {Prediction} from '../models/inference.ts'
 import type {Answer, HeadsService, PatternMemory, StrategyServices} from '../strategies/services.ts'
 import {headsOf, headsService} from './heads-service.ts'
-import {MarketWindow} from './market-window.ts'
+import {PatternWindow} from './pattern-window.ts'
 import type {ServedModel} from './signal-service.ts'
 
-/** The pattern bank as `pattern-recognition` needs it, over the market of one run. */
-export const patternMemoryOf = (bank: MemoryBank, market: MarketState, instruments: InstrumentTable): PatternMemory => {
-  const window = new MarketWindow(market, instruments.size)
+/** Patterns that a run of its own keeps: the newest. A bank that kept what paid would make every past look profitable. */
+const OWN_CAPACITY = 16_384
+
+/**
+ * The pattern bank as `pattern-recognition` needs it, over the market of one run. How near a neighbour has to be and how
+ * sure its outcome makes us is measured as the run goes. `forget`: patterns of the run beyond so many leave, oldest first.
+ */
+export const patternMemoryOf = (
+  bank: MemoryBank,
+  market: MarketState,
+  instruments: InstrumentTable,
+  {forget = Number.POSITIVE_INFINITY} = {},
+): PatternMemory => {
+  const window = new PatternWindow(market, instruments)
+  const calibrations = new Map<string, RunningCalibration>()
+  const calibrationOf = (strategy: string, asOfUs: number): RunningCalibration => {
+    const known = calibrations.get(strategy)
+    if (known !== undefined) return known
+    const made = new RunningCalibration()
+    calibrations.set(strategy, made)
+    for (const {symbol, tsUs, vector, observations, ...pattern} of bank.patterns()) {
+      if (pattern.strategy !== strategy || tsUs >= asOfUs) continue
+      made.onVector(vector)
+      const first = observations[0]
+      if (first !== undefined && first.atUs <= asOfUs) made.onOutcome(symbol, first.pnlBps, tsUs, first.atUs)
+    }
+    return made
+  }
+  const ring: string[] = []
+  let remembered = 0
   return {
-    onTime: nowUs => window.onTime(nowUs),
+    onEvent: (chunk, row) => window.onEvent(chunk, row),
+    clock: instrument => window.clock(instrument),
     vector: instrument => window.vector(instrument),
     regime: instrument => window.regime(instrument),
-    search: (vector, asOfUs, filters) => {
-      const {evidence, matches} = bank.search(vector, {asOfUs, filters})
-      const near = matches.filter(({similarity}) => similarity >= bank.options.minSimilarity)
-      return {...evidence, neighbours: near.map(({id}) => id)}
+    search: (vector, asOfUs, filters, k) => {
+      const calibration = calibrationOf(filters.strategy, asOfUs)
+      const judged = calibration.evidenceOptions(vector)
+      const {evidence, usable, matches} = bank.search(vector, {
+        asOfUs,
+        filters,
+        ...(k === undefined ? {} : {k}),
+        ...(judged === undefined ? {} : {evidence: judged}),
+      })
+      if (matches[0] !== undefined) calibration.onNearest(matches[0].similarity)
+      return {...evidence, neighbours: usable}
     },
-    remember: pattern => void bank.add(pattern),
-    learn: (id, pnlBps, atUs) => void bank.recordOutcome(id, pnlBps, atUs),
+    remember: pattern => {
+      calibrationOf(pattern.strategy, pattern.tsUs).onVector(pattern.vector)
+      bank.add(pattern)
+      if (forget === Number.POSITIVE_INFINITY) return
+      const slot = remembered++ % forget
+      const oldest = ring[slot]
+      ring[slot] = pattern.id
+      if (oldest !== undefined) bank.remove(oldest)
+      // What a run learns for itself is made durable nowhere, or from the documents at its end.
+      bank.takeWrites()
+    },
+    learn: (id, pnlBps, atUs) => {
+      const pattern = bank.get(id)
+      if (pattern === undefined) return
+      calibrationOf(pattern.strategy, atUs).onOutcome(pattern.symbol, pnlBps, pattern.tsUs, atUs)
+      bank.recordOutcome(id, pnlBps, atUs)
+    },
     use: (ids, atUs) => bank.recordUse(ids, atUs),
   }
 }
 
 /** For a run that shares no bank: an empty one of its own, so that the run depends on its tape and seed alone. */
-export const ownServices = (): StrategyServices => ({
-  patterns: ({market, instruments}) =>
-    patternMemoryOf(new MemoryBank({index: createExactIndex(DIMENSION)}), market, instruments),
-})
+const ownPatterns: NonNullable<StrategyServices['patterns']> = ({market, instruments}) =>
+  patternMemoryOf(ownBank(), market, instruments, {forget: OWN_CAPACITY})
+
+const ownBank = (): MemoryBank =>
+  new MemoryBank({index: createExactIndex(DIMENSION), options: {capacity: Number.MAX_SAFE_INTEGER}})
+
+export const ownServices = (): StrategyServices => ({patterns: ownPatterns})
 
 export interface RunServicesOptions {
   readonly config: Config
@@ -71,8 +125,8 @@ export const openRunServices = async (options: RunServicesOptions): Promise<RunS
   if (shared !== undefined) inputs['bank'] = bankHash(shared.bank)
   let newest: MemoryBank | undefined
   const patterns: StrategyServices['patterns'] = run => {
-    newest = shared === undefined ? new MemoryBank({index: createExactIndex(DIMENSION)}) : copyOf(shared.bank)
-    return patternMemoryOf(newest, run.market, run.instruments)
+    newest = shared === undefined ? ownBank() : copyOf(shared.bank)
+    return patternMemoryOf(newest, run.market, run.instruments, {forget: OWN_CAPACITY})
   }
 
   const heads = wantsHeads ? await openHeads(config, inputs, stack) : undefined
@@ -109,8 +163,7 @@ const openSharedBankFor = async ({config, environment, newBank}: RunServicesOpti
  * the bank knows, also from after the tape.
  */
 const copyOf = (shared: MemoryBank): MemoryBank => {
-  const {capacity, defaultK} = shared.options
-  const copy = new MemoryBank({index: createExactIndex(DIMENSION), options: {capacity: 2 * capacity, defaultK}})
+  const copy = ownBank()
   for (const pattern of shared.patterns()) copy.add(pattern)
   return copy
 }

@@ -107,4 +107,4 @@ export class PatternFeatures {
 }
 
 /** Typical inverse sizes of the bar features in order: constants, so that a pattern's vector depends on no fit. */
-const SQUASH = [0.5, 1, 0.5, 0.35, 2, 1, 0.5, 0.2, 1, 1, 0.7, 2, 4, 2, 2, 2]
+export const SQUASH = [0.5, 1, 0.5, 0.35, 2, 1, 0.5, 0.2, 1, 1, 0.7, 2, 4, 2, 2, 2]

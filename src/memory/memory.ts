@@ -53,6 +53,8 @@ export interface SearchRequest {
   readonly filters?: SearchFilters
   /** `auto` (the default) asks the cold tier only when the hot one leaves the question open. */
   readonly tiers?: 'auto' | 'hot' | 'all'
+  /** How evidence is judged, where the asker knows better than the bank's own options. */
+  readonly evidence?: Partial<EvidenceOptions>
 }
 
 export interface SearchResult {
@@ -174,14 +176,15 @@ export class MemoryBank implements Disposable {
     const scope = this.#columns.scope(asOfUs, filters)
     const found = this.#index.search(query, k, this.#columns.known(asOfUs), scope)
     let matches = found.map(neighbour => this.#match(neighbour, asOfUs))
-    let evidence = evidenceOf(matches, this.options)
+    const judged = request.evidence === undefined ? this.options : {...this.options, ...request.evidence}
+    let evidence = evidenceOf(matches, judged)
     if (this.#cold.size > 0 && (tiers === 'all' || (tiers === 'auto' && this.#isOpen(evidence)))) {
       matches = this.#withCold(found, {query, k, asOfUs, scope}).map(neighbour => this.#match(neighbour, asOfUs))
-      evidence = evidenceOf(matches, this.options)
+      evidence = evidenceOf(matches, judged)
     }
     this.#searches++
     if (!evidence.abstain) this.#answered++
-    const usable = matches.filter(({similarity}) => similarity >= this.options.minSimilarity).map(({id}) => id)
+    const usable = matches.filter(({similarity}) => similarity >= judged.minSimilarity).map(({id}) => id)
     return {matches, evidence, usable, tookUs: this.#elapsedUs() - startUs}
   }
 

@@ -52,12 +52,14 @@ export type PatternWrite =
 export const unitVector = (vector: ArrayLike<number>, of: string): Float32Array => {
   if (vector.length !== DIMENSION) throw invalid(of, `must have ${DIMENSION} numbers, had ${vector.length}`)
   let sum = 0
-  for (let i = 0; i < DIMENSION; i++) sum += (vector[i] as number) ** 2
+  for (let i = 0; i < DIMENSION; i++) sum += (vector[i] as number) * (vector[i] as number)
   if (!Number.isFinite(sum) || sum === 0) throw invalid(of, 'must be finite and not all zero')
   const norm = Math.sqrt(sum)
+  const unit = new Float32Array(DIMENSION)
   // A float32 unit vector is one already: leaving it alone keeps its bits through export and import.
-  if (Math.abs(norm - 1) < 1e-6) return Float32Array.from(vector)
-  return Float32Array.from(vector, value => value / norm)
+  const length = Math.abs(norm - 1) < 1e-6 ? 1 : norm
+  for (let i = 0; i < DIMENSION; i++) unit[i] = (vector[i] as number) / length
+  return unit
 }
 
 const invalid = (of: string, problem: string): UserError =>

@@ -17,18 +17,29 @@ export interface PatternEvidence {
   readonly neighbours: readonly string[]
 }
 
+/** The clock an instrument's patterns are taken by: its own bars where it has nothing finer, else the market's time. */
+export interface PatternClock {
+  /** Length of its bars; 0 when it has quotes or trades. */
+  readonly barUs: number
+  /** Whether a bar that closes at `untilUs` belongs to the session of `nowUs`, or neither is inside one. */
+  readonly staysInSession: (nowUs: number, untilUs: number) => boolean
+}
+
 /** The pattern memory as one strategy of one run sees it; made over the run's market. */
 export interface PatternMemory {
-  /** Call with the time of every event. */
-  readonly onTime: (nowUs: number) => void
+  /** Call with every event, after the market state took it. */
+  readonly onEvent: (chunk: TapeChunk, row: number) => void
+  /** Undefined until the instrument has had an event. */
+  readonly clock: (instrument: number) => PatternClock | undefined
   /** The instrument's recent past as the memory stores it; undefined until enough has been seen. */
   readonly vector: (instrument: number) => ArrayLike<number> | undefined
   readonly regime: (instrument: number) => string
-  /** Only what was known at `asOfUs`. */
+  /** Only what was known at `asOfUs`; `neighbours` at most are heard. */
   readonly search: (
     vector: ArrayLike<number>,
     asOfUs: number,
     filters: {readonly symbol?: string; readonly strategy: string},
+    neighbours?: number,
   ) => PatternEvidence
   readonly remember: (pattern: {
     readonly id: string

@@ -35,12 +35,14 @@ const decisionsOf = async (records: number, options: {bank?: string; learn?: boo
   })
   const decisions: unknown[] = []
   const name = 'pattern-recognition'
+  // Trusted from the start: what the evidence says is what a bank could change.
+  const params = {feedbackTrades: 0}
   await runBacktest({
     source,
     config,
     configHash: 'bank',
     seed: 1,
-    strategies: [{name, weight: 1, params: {}, create: () => createStrategy(name, {}, run.services())}],
+    strategies: [{name, weight: 1, params, create: () => createStrategy(name, params, run.services())}],
     capitalMicros: 1e11,
     latencyUs: 1000,
     fees: 'zero',

@@ -3,7 +3,7 @@ import {createRng} from '../../src/domain/rng.ts'
 import {TrackRecord} from '../../src/strategies/pattern-recognition/track-record.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
 import type {PatternEvidence, PatternMemory} from '../../src/strategies/services.ts'
-import {quote, type Row, rehearse, START, table} from './fixture.ts'
+import {bar, quote, type Row, rehearse, START, table} from './fixture.ts'
 
 const quotes = (n: number, price: (k: number) => number): Row[] =>
   Array.from({length: n}, (_, k) => quote(START + k * 10e6, 0, price(k) - 50, price(k) + 50))
@@ -13,7 +13,8 @@ const scripted = (answer: Partial<PatternEvidence>, heard: {id: string; bps: num
   const searches: number[] = []
   const used: {ids: readonly string[]; atUs: number}[] = []
   const memory: PatternMemory = {
-    onTime: () => {},
+    onEvent: () => {},
+    clock: () => ({barUs: 0, staysInSession: () => true}),
     vector: () => [1],
     regime: () => 'calm',
     search: (_v, asOfUs) => {
@@ -26,7 +27,9 @@ const scripted = (answer: Partial<PatternEvidence>, heard: {id: string; bps: num
   }
   return {memory, searches, heard, used}
 }
-const run = (memory: PatternMemory | undefined, rows: Row[], params = {}, symbol = 'SPY') => {
+/** Trusted from the start unless the parameters say otherwise: what is asked of a record has its own tests. */
+const run = (memory: PatternMemory | undefined, rows: Row[], given = {}, symbol = 'SPY') => {
+  const params = {feedbackTrades: 0, ...given}
   const strategy = createStrategy('pattern-recognition', params, memory === undefined ? {} : {patterns: () => memory})
   return {...rehearse(strategy, table(symbol), rows), report: strategy.report?.() ?? {}}
 }
@@ -81,17 +84,24 @@ describe('pattern-recognition', () => {
     run(quiet.memory, flat)
     expect(quiet.used).toEqual([])
   })
-  test('forecasts that lost beyond chance are made no more, until they would have won again', () => {
-    // The memory says up; the market falls for 100 minutes, then rises.
-    const price = (k: number) => (k < 600 ? 2_000_000 - 1000 * k + (k % 7) : 1_400_000 + 1000 * (k - 600) + (k % 7))
-    const {signals, report} = run(scripted({mean: 20, low: 12, high: 28}).memory, quotes(1800, price))
-    expect(report['distrusted']).toBeGreaterThan(100)
-    // Twenty-four looks pass before twenty are judged (four are under way): then it watches.
-    expect(signals.length).toBeGreaterThan(24)
-    const {report: without} = run(scripted({mean: 20, low: 12, high: 28}).memory, quotes(600, price), {
-      feedbackTrades: 0,
-    })
-    expect(without['distrusted']).toBe(0)
+  test('trades only once its own forecasts were good beyond chance, and no longer when they are bad', () => {
+    // The memory says up. The market rises for three hours with small setbacks, then falls.
+    const wobble = (k: number) => 300 * Math.sin(k / 7)
+    const price = (k: number) => Math.round((k < 1200 ? 1_000_000 + 300 * k : 1_360_000 - 900 * (k - 1200)) + wobble(k))
+    const up = {mean: 20, low: 12, high: 28}
+    const {signals, report} = run(scripted(up).memory, quotes(1800, price), {feedbackTrades: 20})
+    // Twenty stretches of two horizons (four minutes) pass unheard.
+    const first = (signals as unknown as {tsUs?: number}[]).length
+    expect(first).toBeGreaterThan(50)
+    expect(report['distrusted']).toBeGreaterThan(20 * 8)
+    const {signals: falling, report: watched} = run(
+      scripted(up).memory,
+      quotes(1800, k => Math.round(2_000_000 - 500 * k + wobble(k))),
+      {feedbackTrades: 20},
+    )
+    expect(falling).toEqual([])
+    expect(watched['silentBecause']).toBe('forecasts after costs were not good beyond chance')
+    expect(watched['distrusted']).toBe(watched['forecasts'])
   })
   test('a record is bad when the upper 95 % bound of its mean is below zero', () => {
     const record = new TrackRecord(4)
@@ -120,5 +130,31 @@ describe('pattern-recognition', () => {
       return heard.map(h => h.id)
     }
     expect(ids()).toEqual(ids())
+  })
+  test('bars are looked at, judged and held by their own length', () => {
+    const heard: {id: string; bps: number; atUs: number}[] = []
+    const {memory} = scripted({mean: 40, low: 22, high: 58}, heard)
+    const bars = Array.from({length: 40}, (_, k) => bar(START + k * 300e6, 0, 1_000_000 + 1000 * k, 300e6))
+    const {signals} = run(
+      {...memory, clock: () => ({barUs: 300e6, staysInSession: (_now, until) => until <= START + 30 * 300e6})},
+      bars,
+      {everyBars: 3, horizonBars: 4},
+    )
+    // The last look whose four bars end inside the session is that of bar 24.
+    expect(signals).toHaveLength(9)
+    expect(signals[0]).toMatchObject({direction: 1, holdingPeriodUs: 4 * 300e6})
+    const learned = heard.filter(h => !Number.isNaN(h.bps))
+    expect(learned).toHaveLength(9)
+    expect(learned[0]).toMatchObject({bps: 40, atUs: START + 4 * 300e6})
+  })
+  test('where bars show no spread one is assumed, and coins pay fees both ways', () => {
+    const bars = Array.from({length: 4}, (_, k) => bar(START + k * 300e6, 0, 1_000_000, 300e6))
+    const heard = (low: number, symbol: string) => {
+      const {memory} = scripted({mean: 90, low, high: 120})
+      return run({...memory, clock: () => ({barUs: 300e6, staysInSession: () => true})}, bars, {}, symbol).signals
+        .length
+    }
+    expect([heard(4.9, 'SPY'), heard(5.1, 'SPY')]).toEqual([0, 2])
+    expect([heard(54.9, 'BTC/USD'), heard(55.1, 'BTC/USD')]).toEqual([0, 2])
   })
 })
