@@ -124,6 +124,8 @@ export interface Syncable {
 export interface JournaledBrokerOptions {
   readonly journal: Syncable
   readonly latch: KillLatch
+  /** The journal begins to sync for orders that wait. */
+  readonly onSync?: () => void
   /** Called with each order as it is handed over. */
   readonly onSent: (clientOrderId: string) => void
 }
@@ -133,7 +135,7 @@ export interface JournaledBrokerOptions {
  * one instant. A sync that fails keeps its orders here, and so does a latch that closed while they waited for the disk:
  * those come back as rejected, never sent.
  */
-export const journaledBroker = (broker: Broker, {journal, latch, onSent}: JournaledBrokerOptions): Broker => {
+export const journaledBroker = (broker: Broker, {journal, latch, onSync, onSent}: JournaledBrokerOptions): Broker => {
   const listeners: ((report: ExecutionReport) => void)[] = []
   let pending: Promise<void> | undefined
   /** Orders that wait for the disk: each will take a request that the broker still counts as free. */
@@ -142,6 +144,7 @@ export const journaledBroker = (broker: Broker, {journal, latch, onSent}: Journa
   const synced = (): Promise<void> => {
     pending ??= Promise.resolve().then(() => {
       pending = undefined
+      onSync?.()
       return journal.sync()
     })
     return pending

@@ -1,5 +1,6 @@
 import {monitorEventLoopDelay, performance} from 'node:perf_hooks'
 import {build, type Histogram} from 'hdr-histogram-js'
+import {type FeedAge, LatencyStages, type WireLatency} from './latency-stages.ts'
 import type {Quantiles} from './run-node.ts'
 import type {LatencyEvent, TradeEvent} from './trade-events.ts'
 
@@ -21,6 +22,7 @@ export class TradeMonitor implements Disposable {
   readonly #total: Histogram = build({highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3})
   readonly #caused = new Map<string, number>()
   readonly #delay = monitorEventLoopDelay({resolution: RESOLUTION_MS})
+  readonly #stages = new LatencyStages(() => performance.now() * 1_000)
   #arrivedMs = 0
   #events = 0
   #ratedEvents = 0
@@ -30,7 +32,8 @@ export class TradeMonitor implements Disposable {
     this.#delay.enable()
   }
 
-  onChunk(rows: number): void {
+  onChunk(rows: number, age: FeedAge): void {
+    this.#stages.onTaken(age)
     this.#arrivedMs = performance.now()
     this.#events += rows
   }
@@ -41,18 +44,30 @@ export class TradeMonitor implements Disposable {
   onEvent(event: TradeEvent): void {
     if (event.kind !== 'order') return
     if (event.status === 'submitted') {
-      if (this.#arrivedMs > 0) this.#caused.set(event.clientOrderId, this.#arrivedMs)
+      if (this.#arrivedMs === 0) return
+      this.#caused.set(event.clientOrderId, this.#arrivedMs)
+      this.#stages.onDecided(event.clientOrderId)
       return
     }
     const causedMs = this.#caused.get(event.clientOrderId)
     if (causedMs === undefined) return
     this.#caused.delete(event.clientOrderId)
+    if (event.status === 'rejected') this.#stages.onRefused(event.clientOrderId)
     if (event.status === 'accepted') this.#total.recordValue(elapsedUs(causedMs))
+  }
+  /** The journal begins to sync for the orders decided so far. */
+  onSync(): void {
+    this.#stages.onSync()
   }
   /** The order is handed to the broker: its entry is on the disk by now. */
   onSent(clientOrderId: string): void {
+    this.#stages.onSynced(clientOrderId)
     const causedMs = this.#caused.get(clientOrderId)
     if (causedMs !== undefined) this.#decision.recordValue(elapsedUs(causedMs))
+  }
+  /** Its request is with the system. */
+  onWritten(clientOrderId: string): void {
+    this.#stages.onWritten(clientOrderId)
   }
   /** Forgets delays so far: starting up loads modules, which is not trading. */
   restart(): void {
@@ -71,6 +86,9 @@ export class TradeMonitor implements Disposable {
       p99: histogram.getValueAtPercentile(99),
     })
     return {decision: quantiles(this.#decision), total: quantiles(this.#total)}
+  }
+  wireUs(): WireLatency {
+    return this.#stages.quantiles()
   }
   latency(tsUs: number): LatencyEvent {
     const nowMs = performance.now()

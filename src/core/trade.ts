@@ -17,6 +17,7 @@ import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
 import {type FeedClock, feedClock} from './feed-clock.ts'
 import {compactJournal} from './journal-compact.ts'
 import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
+import type {WireLatency} from './latency-stages.ts'
 import {MarketWindow} from './market-window.ts'
 import {weightsEvent} from './node-events.ts'
 import {sweepNodes, writeNodeFile} from './node-file.ts'
@@ -83,6 +84,7 @@ export interface TradeSummary extends NodeSummary {
   readonly allocation: AllocationSummary
   /** Nothing is held at the broker at the end. */
   readonly flat: boolean
+  readonly latencyUs: NodeSummary['latencyUs'] & WireLatency
   readonly loopDelayMs: LoopDelay
   /** Outcomes of closed trades given to the pattern bank. */
   readonly patterns: number
@@ -110,6 +112,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   })
   for (const {strategy, reason} of idle) options.onNote(`${strategy} is idle: ${reason}`)
   const names = running.map(({name}) => name)
+  site.client.onOrderWritten(id => monitor.onWritten(id))
   const {feed, memory} = await openFeed(options, site, books, stack)
   stack.defer(announceNode(options, site, run, names))
   const stop = stopper(options, site.exchange)
@@ -144,6 +147,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
       broker: journaledBroker(books.broker, {
         journal: books.journal,
         latch: site.latch,
+        onSync: () => monitor.onSync(),
         onSent: id => monitor.onSent(id),
       }),
       strategies: running,
@@ -179,7 +183,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
       initialCashMicros: run.cashMicros,
     }),
     flat: (await books.broker.positions()).every(({lots}) => lots === 0),
-    latencyUs: monitor.latencyUs(),
+    latencyUs: {...monitor.latencyUs(), ...monitor.wireUs()},
     loopDelayMs: monitor.loopDelay(),
     patterns: memory.recorded,
     modelSignals: sidecars.signals?.given ?? 0,
@@ -338,10 +342,11 @@ const shorten = async (file: string, onNote: (text: string) => void): Promise<vo
 /** The feed, watched on its way to the node: by the clock, the monitor, the pattern window and the signal model. */
 const openFeed = async (options: TradeOptions, site: Site, {monitor, sidecars}: Books, stack: AsyncDisposableStack) => {
   const {client, instruments, wall} = site
+  const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall, depth: hasDepth(options, site)}))
   const market = createMarketState(instruments.size)
   const window = new MarketWindow(market, instruments.size)
   const observe = (chunk: TapeChunk): void => {
-    monitor.onChunk(chunk.count)
+    monitor.onChunk(chunk.count, feed.age())
     for (let row = 0; row < chunk.count; row++) {
       applyRow(market, chunk, row)
       window.onTime(chunk.tsUs[row] as number)
@@ -349,7 +354,6 @@ const openFeed = async (options: TradeOptions, site: Site, {monitor, sidecars}: 
     if (chunk.count > 0) site.feedClock?.observe(chunk.tsUs[chunk.count - 1] as number)
     sidecars.signals?.onChunk(chunk)
   }
-  const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall, depth: hasDepth(options, site)}))
   return {
     feed: observedFeed(feed, feedName(options, site, feed.name), observe, () => monitor.onTaken()),
     memory: sidecars.tradeMemory(window),

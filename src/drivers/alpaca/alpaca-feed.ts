@@ -41,6 +41,8 @@ export interface AlpacaFeed extends Feed {
   readonly listen: (listener: (chunk: TapeChunk) => void) => void
   readonly isConnected: () => boolean
   readonly gaps: () => readonly FeedGap[]
+  /** Wall microseconds since the first row of the chunk handed over last was written, and since its message came. */
+  readonly age: () => {readonly messageUs: number; readonly rowUs: number}
 }
 
 const CONNECT_TIMEOUT_US = 15 * US_PER_SECOND
@@ -59,6 +61,7 @@ export const createAlpacaFeed = async (options: AlpacaFeedOptions): Promise<Alpa
     listen: listener => core.listen(listener),
     isConnected: () => core.isConnected(),
     gaps: () => core.gaps,
+    age: () => core.age(),
     [Symbol.asyncDispose]: () => core.dispose(),
   }
 }
@@ -81,6 +84,10 @@ class AlpacaFeedCore {
   #filling = emptyChunk(FIRST_CAPACITY)
   #spare = emptyChunk(FIRST_CAPACITY)
   #lastUs = 0
+  /** Of the latest message; of the first row and its message, for the chunk being filled and for the one handed over. */
+  #messageUs = 0
+  #fillingUs: readonly [messageUs: number, rowUs: number] = [0, 0]
+  #handedUs = this.#fillingUs
   #wake: (() => void) | undefined
   #listener: ((chunk: TapeChunk) => void) | undefined
   #failure: unknown
@@ -93,10 +100,15 @@ class AlpacaFeedCore {
     this.#heardUs = new Float64Array(instruments.size).fill(clock.nowUs())
     this.#isStale = new Uint8Array(instruments.size)
     const all = instruments.all()
-    if (all.some(({kind}) => kind === 'equity' || kind === 'etf'))
-      this.#add('stocks', client.stockStream(options.stream))
-    if (all.some(({kind}) => kind === 'crypto')) this.#add('crypto', client.cryptoStream(options.stream))
-    if (all.some(({kind}) => kind === 'option')) this.#add('options', client.optionStream(options.stream))
+    const tuning: StreamTuning = {
+      ...options.stream,
+      onMessage: () => {
+        this.#messageUs = clock.nowUs()
+      },
+    }
+    if (all.some(({kind}) => kind === 'equity' || kind === 'etf')) this.#add('stocks', client.stockStream(tuning))
+    if (all.some(({kind}) => kind === 'crypto')) this.#add('crypto', client.cryptoStream(tuning))
+    if (all.some(({kind}) => kind === 'option')) this.#add('options', client.optionStream(tuning))
     this.#openInterest = new Float64Array(instruments.size)
   }
 
@@ -108,6 +120,12 @@ class AlpacaFeedCore {
 
   isConnected(): boolean {
     return this.#streams.every(({up}) => up)
+  }
+
+  age(): {readonly messageUs: number; readonly rowUs: number} {
+    const now = this.#options.clock.nowUs()
+    const [messageUs, rowUs] = this.#handedUs
+    return {messageUs: now - messageUs, rowUs: now - rowUs}
   }
 
   listen(listener: (chunk: TapeChunk) => void): void {
@@ -129,6 +147,7 @@ class AlpacaFeedCore {
       this.#filling = this.#spare
       this.#filling.count = 0
       this.#spare = ready
+      this.#handedUs = this.#fillingUs
       yield ready
     }
   }
@@ -281,6 +300,8 @@ class AlpacaFeedCore {
     if (this.#ended) return
     if (this.#filling.count === this.#filling.tsUs.length) this.#grow()
     const chunk = this.#filling
+    const nowUs = this.#options.clock.nowUs()
+    if (chunk.count === 0) this.#fillingUs = [this.#messageUs, nowUs]
     const row = chunk.count++
     this.#lastUs = Math.max(this.#lastUs, atUs)
     chunk.tsUs[row] = this.#lastUs
@@ -293,7 +314,7 @@ class AlpacaFeedCore {
     chunk.v3[row] = values[3] ?? 0
     chunk.v4[row] = values[4] ?? 0
     chunk.v5[row] = values[5] ?? 0
-    this.#heardUs[instrument] = this.#options.clock.nowUs()
+    this.#heardUs[instrument] = nowUs
     this.#isStale[instrument] = 0
     if (this.#listener === undefined) this.#wakeReader()
     else this.#flush()
@@ -301,6 +322,7 @@ class AlpacaFeedCore {
 
   #flush(): void {
     if (this.#listener === undefined || this.#filling.count === 0) return
+    this.#handedUs = this.#fillingUs
     this.#listener(this.#filling)
     this.#filling.count = 0
   }

@@ -1,4 +1,5 @@
 import type {Alpaca, streaming} from '@alpacahq/alpaca-trade-api'
+import {WebSocket} from 'ws'
 import {UserError} from '../../domain/errors.ts'
 import {US_PER_SECOND} from '../../domain/units.ts'
 import {leanFetch} from './lean-fetch.ts'
@@ -23,6 +24,8 @@ export type AlpacaTarget =
 export interface StreamTuning {
   /** First delay before reconnecting, doubling up to 64 s with 20 % jitter. 1,000 by default. */
   readonly initialReconnectMs?: number
+  /** Told of each message as it comes off the socket, before it is read. */
+  readonly onMessage?: () => void
 }
 
 /** The official SDK, pointed at one place. Nothing it opens can reach another host. */
@@ -31,6 +34,8 @@ export interface AlpacaClient {
   readonly alpaca: Alpaca
   /** Told of the count that each trading answer carries, where it carries one. */
   readonly onRate: (listener: (rate: RateHeaders) => void) => void
+  /** Told of each order whose request has been handed to the system; not where `fetch` is replaced. */
+  readonly onOrderWritten: (listener: (clientOrderId: string) => void) => void
   readonly tradingStream: (tuning?: StreamTuning) => streaming.TradingStream
   readonly stockStream: (tuning?: StreamTuning) => streaming.StockDataStream
   readonly cryptoStream: (tuning?: StreamTuning) => streaming.CryptoDataStream
@@ -88,7 +93,12 @@ export const createAlpacaClient = async (
   const local = target.kind === 'local'
   if (local) requireLoopback(target.url, target.streamUrl)
   const rateListeners: ((rate: RateHeaders) => void)[] = []
-  const wire = countedFetch(settings.fetch ?? leanFetch(), rate => {
+  const writtenListeners: ((clientOrderId: string) => void)[] = []
+  const onWritten = (method: string, body: string): void => {
+    const id = method === 'POST' ? CLIENT_ORDER_ID.exec(body)?.[1] : undefined
+    if (id !== undefined) for (const listener of writtenListeners) listener(id)
+  }
+  const wire = countedFetch(settings.fetch ?? leanFetch({onWritten}), rate => {
     for (const listener of rateListeners) listener(rate)
   })
   const alpaca = new Sdk({
@@ -100,7 +110,8 @@ export const createAlpacaClient = async (
     rateLimit: false,
     fetchApi: local ? loopbackFetch(target.url, wire) : wire,
   })
-  const reconnect = ({initialReconnectMs = 1_000}: StreamTuning = {}) => ({
+  const reconnect = ({initialReconnectMs = 1_000, onMessage}: StreamTuning = {}) => ({
+    ...(onMessage === undefined ? {} : {wsFactory: heardSocket(onMessage)}),
     reconnect: true,
     maxReconnectAttempts: -1,
     initialReconnectMs,
@@ -112,6 +123,7 @@ export const createAlpacaClient = async (
     target,
     alpaca,
     onRate: listener => rateListeners.push(listener),
+    onOrderWritten: listener => writtenListeners.push(listener),
     tradingStream: tuning =>
       alpaca.trading.stream({...reconnect(tuning), ...(local ? {url: `${target.streamUrl}/stream`} : {})}),
     stockStream: tuning =>
@@ -133,6 +145,18 @@ export const createAlpacaClient = async (
       }),
   }
 }
+
+const CLIENT_ORDER_ID = /"client_order_id":"([^"]+)"/
+
+/** The SDK's own socket, with a listener before the SDK's. */
+const heardSocket =
+  (onMessage: () => void): streaming.WebSocketFactory =>
+  (url, codec) => {
+    const headers = codec === 'msgpack' ? {'Content-Type': 'application/msgpack'} : {}
+    const socket = new WebSocket(url, {perMessageDeflate: false, headers})
+    socket.on('message', onMessage)
+    return socket as unknown as streaming.WebSocketLike
+  }
 
 const refuseEmptyKeys = ({kind, keyId, secret}: AlpacaTarget): void => {
   if (keyId !== '' && secret !== '') return

@@ -9,7 +9,12 @@ const SOCKETS = 16
  * web streams, and the first ones do not wait for those to be compiled. Redirects are not followed, bodies come whole,
  * nothing is ever sent twice.
  */
-export const leanFetch = (): typeof fetch => {
+export const leanFetch = ({
+  onWritten,
+}: {
+  /** Told of each request with a body when all of it is with the system. */
+  readonly onWritten?: (method: string, body: string) => void
+} = {}): typeof fetch => {
   const agents = {
     http: new http.Agent({keepAlive: true, maxSockets: SOCKETS}),
     https: new https.Agent({keepAlive: true, maxSockets: SOCKETS}),
@@ -60,6 +65,10 @@ export const leanFetch = (): typeof fetch => {
           resolve(new WholeResponse(message, whole) as unknown as Response)
         })
       })
+      if (onWritten !== undefined && typeof init.body === 'string') {
+        const text = init.body
+        request.once('finish', () => onWritten(init.method ?? 'GET', text))
+      }
       request.end(body)
     })
   }
