@@ -42,6 +42,7 @@ const guard = (work: () => void): void => {
 
 guard(() => {
   const writer = openJournalWriter((workerData as {readonly file: string}).file)
+  writer.reserve()
   port.on('message', (request: JournalRequest) =>
     guard(() => {
       switch (request.kind) {

@@ -1,4 +1,4 @@
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
@@ -304,6 +304,23 @@ describe('the journal behind a thread', () => {
     using seen = openSqliteJournal(file, {readOnly: true})
     await again.sync()
     expect([...seen.entries()]).toHaveLength(4)
+  })
+  test('its log never grows while it is written, and leaves nothing behind', async () => {
+    const file = path.join(home, 'journal.sqlite')
+    const lengths: number[] = []
+    {
+      await using journal = await openJournalThread(file, () => {})
+      for (let k = 0; k < 5; k++) {
+        lengths.push(statSync(`${file}-wal`).size)
+        for (let n = 0; n < 50; n++) journal.append(note('x'.repeat(500)))
+        await journal.sync()
+      }
+      expect([...journal.entries()]).toHaveLength(250)
+    }
+    expect(lengths[0]).toBeGreaterThan(8_000_000)
+    expect(new Set(lengths).size).toBe(1)
+    expect(statSync(file).size).toBeLessThan(500_000)
+    expect(existsSync(`${file}-wal`)).toBe(false)
   })
   test('a file that is no journal is refused as the user’s to fix', async () => {
     const file = path.join(home, 'not-a-journal')
