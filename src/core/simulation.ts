@@ -161,6 +161,8 @@ export class Simulation {
     const lastUs = this.#nowUs
     // Reports of what the venue did before the end; new arrivals find a market that stands still.
     this.#advance(lastUs + 1_000_000)
+    this.venue.endOfTape(this.#nowUs)
+    this.#advance(lastUs + 1_000_000)
     // An expiry at the very end of the tape has seen all that could decide it.
     this.#settleBefore(lastUs + 1)
     this.engine.finish()

@@ -30,6 +30,7 @@ export const createVenue = (options: VenueOptions): Venue => {
     nextDueUs: () => core.dueUs,
     hold: (instrument, lots) => core.hold(instrument, lots),
     deliver: () => core.deliver(),
+    endOfTape: nowUs => core.endOfTape(nowUs),
     openOrders: () => core.openOrders(),
   }
 }
@@ -39,6 +40,9 @@ type Command =
   | {readonly kind: 'submit'; readonly order: VenueOrder}
   | {readonly kind: 'cancel'; readonly clientOrderId: string}
   | {readonly kind: 'replace'; readonly clientOrderId: string; readonly change: Change}
+
+/** How long after the close its print is waited for, where an instrument has quotes to fall back on. */
+const CLOSING_PRINT_US = 300_000_000
 
 /** Good-till-cancelled lasts 90 days, as at Alpaca. */
 const GTC_US = 90 * 86_400_000_000
@@ -243,9 +247,11 @@ class VenueCore {
       const openUs = sessions?.openUs(instrument, atUs) ?? atUs
       // An order for the open that comes during the session waits for the next one.
       working.wakeUs = openUs >= atUs ? openUs : (sessions?.openUs(instrument, closeUs + 1) ?? atUs)
+      working.auctionUs = working.wakeUs
       working.expiresUs = Infinity
     } else if (order.timeInForce === 'cls') {
       working.wakeUs = closeUs
+      working.auctionUs = closeUs
       working.expiresUs = Infinity
     }
   }
@@ -321,22 +327,44 @@ class VenueCore {
     const due = [...this.#byId.values()].filter(working => working.wakeUs <= atUs)
     for (const working of due) {
       if (working.state === 'scheduled') this.#auction(working, atUs)
+      else if (working.state === 'closing') this.#endClosing(working, atUs)
       else if (working.state !== 'done' && working.state !== 'held') this.#end(working, {kind: 'expired'}, atUs)
     }
     this.#wakeUs = Infinity
     for (const working of this.#byId.values()) this.#wakeUs = Math.min(this.#wakeUs, working.wakeUs)
   }
 
-  /** On the close: what the last quote gives, the rest expires. On the open: the first row of the session decides. */
+  /**
+   * On the close: the session's last bar or the closing print decides, at its one price; where none can come, what the quote
+   * gives, and the rest expires. On the open: the first row of the session decides.
+   */
   #auction(working: WorkingOrder, atUs: number): void {
     working.wakeUs = Infinity
-    working.state = 'live'
-    if (working.order.timeInForce === 'cls') {
-      this.#execution.take(working, atUs)
-      if ((working.state as WorkingOrder['state']) !== 'done') this.#end(working, {kind: 'expired'}, atUs)
+    const {timeInForce} = working.order
+    const {instrument: i} = working
+    if (timeInForce !== 'cls') working.state = 'live'
+    else if (this.#options.market.lastTicks[i] === 0) {
+      this.#endClosing(working, atUs)
       return
+    } else {
+      working.state = 'closing'
+      const isQuoted = this.#options.market.quotedUs[i]! > 0
+      const nextOpenUs = this.#options.sessions?.openUs(i, atUs) ?? Infinity
+      working.wakeUs = isQuoted ? atUs + CLOSING_PRINT_US : nextOpenUs
     }
     this.#lists.add(working)
+  }
+  #endClosing(working: WorkingOrder, atUs: number): void {
+    working.wakeUs = Infinity
+    working.state = 'live'
+    this.#execution.take(working, atUs)
+    if ((working.state as WorkingOrder['state']) !== 'done') this.#end(working, {kind: 'expired'}, atUs)
+  }
+
+  /** The tape is over: no row will bring the closing print that somebody waits for. */
+  endOfTape(nowUs: number): void {
+    for (const working of [...this.#byId.values()]) if (working.state === 'closing') this.#endClosing(working, nowUs)
+    this.#reschedule()
   }
 
   /** Orders that rest over an ex-date follow the split or the dividend. */

@@ -15,6 +15,8 @@ export const legsFault = (
   if (legs.length < 2 || legs.length > 4) return fault(`a multi-leg order has 2 to 4 legs, had ${legs.length}`)
   if (new Set(legs.map(leg => leg.instrument)).size < legs.length) return fault('every leg must be another contract')
   if (order.type !== 'market' && order.type !== 'limit') return fault(`a multi-leg order must not be a ${order.type}`)
+  if (order.timeInForce === 'opg' || order.timeInForce === 'cls')
+    return fault(`a multi-leg order must not be ${order.timeInForce}: legs have no common auction`)
   if (order.postOnly === true || order.reduceOnly === true) return fault('legs are neither post-only nor reduce-only')
   if (order.instrument !== legs[0]?.instrument) return fault('the order names the instrument of its first leg')
   const [first, ...rest] = legs.map(leg => instruments.at(leg.instrument))

@@ -101,6 +101,7 @@ export class RowMatching {
     const side = flags === Aggressor.none ? this.#inferAggressor(i, ticks) : flags
     const unquoted = this.#market.quotedUs[i] === 0
     let left = this.#options.respectSize ? Math.floor(lots) : Infinity
+    left -= this.#meetClose(i, ticks, left, Number.NEGATIVE_INFINITY, atUs)
     for (const working of this.#lists.snapshot(i)) {
       if (working.state === 'stopped') this.#hooks.electStop(working, atUs)
       if (working.state !== 'live' || left <= 0) continue
@@ -147,24 +148,28 @@ export class RowMatching {
 
   #onBar(i: number, chunk: TapeChunk, row: number, atUs: number): void {
     const close = chunk.v3[row]!
+    const volume = chunk.v4[row]!
+    const limited = this.#options.respectSize && (volume > 0 || this.#hasVolume[i] === 1)
+    let budgetLots = limited ? Math.floor(volume * this.#bars.participation) : Infinity
+    const startUs = atUs - chunk.v5[row]!
+    budgetLots -= this.#meetClose(i, close, budgetLots, startUs, atUs)
     if (this.#market.quotedUs[i]! > 0) {
       for (const working of this.#lists.snapshot(i))
         if (working.state === 'stopped') this.#hooks.electStop(working, atUs)
       return
     }
-    const volume = chunk.v4[row]!
-    const limited = this.#options.respectSize && (volume > 0 || this.#hasVolume[i] === 1)
     matchBar({
-      orders: () => this.#lists.snapshot(i),
+      // A bar that ended with the opening is of before it.
+      orders: () => this.#lists.snapshot(i).filter(({auctionUs}) => !(atUs <= auctionUs)),
       bar: {
         open: chunk.v0[row]!,
         high: chunk.v1[row]!,
         low: chunk.v2[row]!,
         close,
-        startUs: atUs - chunk.v5[row]!,
+        startUs,
         periodUs: chunk.v5[row]!,
       },
-      budgetLots: limited ? Math.floor(volume * this.#bars.participation) : Infinity,
+      budgetLots,
       halfSpreadBps: this.#bars.halfSpreadBps,
       touchFills: this.#options.queue === 'none',
       elect: working => {
@@ -175,7 +180,25 @@ export class RowMatching {
           ? this.#execution.fillTaker(working, lots, ticks, atUs)
           : this.#execution.fill(working, lots, ticks, 'maker', atUs),
     })
-    for (const working of this.#lists.snapshot(i)) this.#expireOpening(working, atUs)
+    for (const working of this.#lists.snapshot(i)) if (!(atUs <= working.auctionUs)) this.#expireOpening(working, atUs)
+  }
+
+  /**
+   * The first print at or after the close, or the bar that ends with or spans it, is what the close was made at: orders for
+   * the close trade there in priority, and the rest of them expires. Returns the lots that they used.
+   */
+  #meetClose(i: number, ticks: number, lots: number, startUs: number, atUs: number): number {
+    let used = 0
+    for (const working of this.#lists.snapshot(i)) {
+      if (working.state !== 'closing' || atUs < working.auctionUs || startUs >= working.auctionUs) continue
+      used += this.#fillAtClose(working, ticks, lots - used, atUs)
+      if ((working.state as WorkingOrder['state']) !== 'done') this.#hooks.end(working, {kind: 'expired'}, atUs)
+    }
+    return used
+  }
+  #fillAtClose(working: WorkingOrder, ticks: number, lots: number, atUs: number): number {
+    const isWithin = working.isBuy ? ticks <= working.limitTicks : ticks >= working.limitTicks
+    return isWithin ? this.#execution.fillTaker(working, Math.min(lots, working.leavesLots), ticks, atUs) : 0
   }
 
   /** An order for the open has had its row. */

@@ -129,6 +129,8 @@ export interface Venue {
   readonly hold: (instrument: number, lots: number) => void
   /** Delivers every report that is on its way, now. */
   readonly deliver: () => void
+  /** No row follows: orders for the close that wait for its print take the quote, or expire. */
+  readonly endOfTape: (nowUs: number) => void
   readonly openOrders: () => readonly {
     readonly order: VenueOrder
     readonly leavesLots: number

@@ -2,9 +2,10 @@ import type {VenueOrder} from './venue.ts'
 
 /**
  * One order inside the matching core.
- * `held` waits for its group's entry; `scheduled` for the auction; `stopped` for its trigger; `live` may trade.
+ * `held` waits for its group's entry; `scheduled` for the auction; `closing` for what the close was made at; `stopped` for its
+ * trigger; `live` may trade.
  */
-export type WorkingState = 'held' | 'scheduled' | 'stopped' | 'live' | 'done'
+export type WorkingState = 'held' | 'scheduled' | 'closing' | 'stopped' | 'live' | 'done'
 
 export interface WorkingOrder {
   order: VenueOrder
@@ -28,6 +29,8 @@ export interface WorkingOrder {
   /** Next thing that time alone does to it: auction, close, expiry. */
   wakeUs: number
   expiresUs: number
+  /** Opening or close that it is for; NaN for every other order. */
+  auctionUs: number
   /** Lots that stand before it at its price; Infinity while the level has not been seen. */
   aheadLots: number
   /** Size of its level when last seen, and traded since then; NaN while unknown. */
@@ -63,6 +66,7 @@ export const createWorkingOrder = (
     seq,
     wakeUs: Infinity,
     expiresUs: Infinity,
+    auctionUs: Number.NaN,
     aheadLots: Infinity,
     levelLots: Number.NaN,
     tradedLots: 0,
