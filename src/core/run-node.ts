@@ -22,6 +22,7 @@ import {requestBudget} from './budget-rule.ts'
 import {nodeEvents} from './node-events.ts'
 import {systemScheduler} from './system-clock.ts'
 import type {StoppedBy, TradeEvent} from './trade-events.ts'
+import {stoppable} from './until-stopped.ts'
 
 export interface NodeOptions {
   /** Start of every client order id. A journal that is not empty must belong to it: the node then goes on where it stopped. */
@@ -221,13 +222,10 @@ class TradingNode {
 
   async #pump(): Promise<void> {
     const chunks = this.#o.feed.chunks()[Symbol.asyncIterator]()
-    const stopped = new Promise<'stopped'>(resolve => {
-      if (this.#stop.signal.aborted) resolve('stopped')
-      this.#stop.signal.addEventListener('abort', () => resolve('stopped'), {once: true})
-    })
-    while (!this.#stop.signal.aborted) {
-      const next = await Promise.race([chunks.next(), stopped])
-      if (next === 'stopped') break
+    const unlessStopped = stoppable(this.#stop.signal)
+    for (;;) {
+      const next = await unlessStopped(() => chunks.next())
+      if (next === undefined) break
       if (next.done === true) {
         this.#end('feed-end')
         break

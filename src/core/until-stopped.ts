@@ -9,12 +9,9 @@ export async function* untilStopped<T>(
   {signal, input}: {readonly signal: AbortSignal | undefined; readonly input?: unknown},
 ): AsyncGenerator<T> {
   const iterator = items[Symbol.asyncIterator]()
-  const stopped = new Promise<undefined>(resolve => {
-    if (signal?.aborted) resolve(undefined)
-    else signal?.addEventListener('abort', () => resolve(undefined), {once: true})
-  })
+  const unlessStopped = stoppable(signal)
   for (;;) {
-    const next = signal?.aborted ? undefined : await Promise.race([iterator.next(), stopped])
+    const next = await unlessStopped(() => iterator.next())
     if (next === undefined) {
       ;(input as Partial<Readable> | undefined)?.destroy?.()
       return
@@ -22,4 +19,20 @@ export async function* untilStopped<T>(
     if (next.done) return
     yield next.value
   }
+}
+
+/**
+ * Waits for one answer after another, or for the signal, which makes it undefined. Each wait has a promise of its own: to
+ * race against one that lives as long as the run would keep something of every answer for as long.
+ */
+export const stoppable = (signal: AbortSignal | undefined): (<T>(ask: () => Promise<T>) => Promise<T | undefined>) => {
+  let interrupt = (): void => undefined
+  signal?.addEventListener('abort', () => interrupt(), {once: true})
+  return ask =>
+    signal?.aborted
+      ? Promise.resolve(undefined)
+      : new Promise((resolve, reject) => {
+          interrupt = () => resolve(undefined)
+          ask().then(resolve, reject)
+        })
 }

@@ -1,3 +1,4 @@
+import v8 from 'node:v8'
 import {describe, expect, test} from 'vitest'
 import type {Journal} from '../../src/broker/journal.ts'
 import {openLatch} from '../../src/broker/kill-latch.ts'
@@ -113,6 +114,18 @@ describe('runNode', () => {
     expect(broker.submitted).toEqual(['node-0-1', 'node-0-2'])
     expect(events[0]).toMatchObject({kind: 'run', phase: 'started'})
     expect(events.at(-1)).toMatchObject({kind: 'run', phase: 'ended', journalHash: summary.journalHash})
+  })
+
+  test('keeps nothing of the chunks it has taken, however long it runs', async () => {
+    const live: number[] = []
+    await run({
+      rows: 600,
+      before: row => {
+        if (row % 250 === 50) live.push(v8.queryObjects(Promise, {format: 'count'}))
+      },
+    })
+    expect(live).toHaveLength(3)
+    expect((live[2] as number) - (live[0] as number)).toBeLessThan(250)
   })
 
   test('an answer that was lost is asked for, and never sent again', async () => {

@@ -1,4 +1,5 @@
 import {PassThrough} from 'node:stream'
+import v8 from 'node:v8'
 import {expect, test} from 'vitest'
 import {untilStopped} from '../../src/core/until-stopped.ts'
 
@@ -26,4 +27,17 @@ test('passes everything on when nobody stops it, and nothing when it was stopped
   }
   expect(await collect(undefined)).toEqual([1, 2, 3])
   expect(await collect(AbortSignal.abort())).toEqual([])
+})
+
+test('keeps nothing of what has passed', async () => {
+  const live = (): number => v8.queryObjects(Promise, {format: 'count'})
+  let [early, late] = [0, 0]
+  const items = async function* () {
+    for (let k = 0; k < 2_000; k++) yield k
+  }
+  for await (const item of untilStopped(items(), {signal: new AbortController().signal})) {
+    if (item === 100) early = live()
+    if (item === 1_999) late = live()
+  }
+  expect(late - early).toBeLessThan(100)
 })
