@@ -1,12 +1,12 @@
 import {LOCAL_CREDENTIALS} from '../../src/core/kill.ts'
 
-const headers = {'APCA-API-KEY-ID': LOCAL_CREDENTIALS.keyId, 'APCA-API-SECRET-KEY': LOCAL_CREDENTIALS.secret}
+export const HEADERS = {'APCA-API-KEY-ID': LOCAL_CREDENTIALS.keyId, 'APCA-API-SECRET-KEY': LOCAL_CREDENTIALS.secret}
 
 export type Json = Record<string, unknown>
 
 /** What the exchange itself says, over its own wire: the judge of what a node believes. */
 export const ask = async (url: string, path: string): Promise<Json[]> => {
-  const response = await fetch(new URL(path, url), {headers})
+  const response = await fetch(new URL(path, url), {headers: HEADERS})
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
   return (await response.json()) as Json[]
 }
