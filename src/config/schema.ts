@@ -127,6 +127,12 @@ export const BacktestConfig = z.strictObject({
     .positive()
     .default(300_000)
     .describe('market time in which the temporary part of an impact halves'),
+  exercise: z
+    .enum(['expiry', 'optimal'])
+    .default('expiry')
+    .describe(
+      'when own American options are exercised: at their end, or also once the market pays nothing for their time',
+    ),
   latency: z
     .string()
     .regex(/^(constant|recorded:.+)$/, {error: 'latency is "constant" or "recorded:FILE"'})

@@ -84,7 +84,7 @@ const RECORDED = 'recorded:'
 
 /**
  * What of a configuration shapes a result. Settings that came later are left out while they change nothing, so that a run is
- * the one that it was before they could be set: borrow, market impact, recorded latencies (whose content counts, not their place).
+ * the one that it was before they could be set: borrow, impact, exercise, recorded latencies (whose content counts, not place).
  */
 export const shapingConfig = (config: Config): Record<string, unknown> => {
   const {backtest, risk, ...rest} = config
@@ -93,6 +93,7 @@ export const shapingConfig = (config: Config): Record<string, unknown> => {
     ...rest,
     home: undefined,
     risk: borrowBpsAnnual === 0 ? otherRisk : risk,
+    ...(backtest.exercise === 'expiry' ? {} : {exercise: backtest.exercise}),
     ...(backtest.impact === 'none' ? {} : {impact: [backtest.impact, backtest.impactHalfLifeMs]}),
   }
 }

@@ -15,7 +15,7 @@ import {createRng} from '../domain/rng.ts'
 import {tsUs as toTsUs} from '../domain/units.ts'
 import type {BackOfficeTerms} from '../engine/back-office.ts'
 import type {Engine, EngineListener} from '../engine/engine.ts'
-import type {Unsettled} from '../engine/option-settlement.ts'
+import type {MorningSettlement, Unsettled} from '../engine/option-settlement.ts'
 import type {ExecutedOrder} from '../evaluation/capacity.ts'
 import {computeMetrics, headline, type Metrics, type MetricsDetail, type RunSeries} from '../evaluation/metrics.ts'
 import {periodReturns} from '../evaluation/returns.ts'
@@ -132,6 +132,8 @@ export interface BacktestSummary {
   readonly dividendsMicros: number
   /** Expired options that could not be settled, for want of a price of their day; they stay in the equity at their last value. */
   readonly unsettled: readonly Unsettled[]
+  /** Options settled on an opening that approximates the exchange's special opening quotation. */
+  readonly morningSettlements: readonly MorningSettlement[]
   readonly strategies: readonly StrategySummary[]
   /** How capital was shared between them, and what moving it earned or cost. */
   readonly allocation: AllocationSummary
@@ -313,7 +315,7 @@ const venueOf = (
   const {seed, configHash, source, capitalMicros, latencyUs, fees, queue} = options
   const {latency, bars, tradeFromUs, backOffice} = options
   const {borrowBpsAnnual} = options.config.risk
-  const {impact, impactHalfLifeMs} = options.config.backtest
+  const {impact, impactHalfLifeMs, exercise} = options.config.backtest
   return {
     seed,
     configHash,
@@ -324,7 +326,7 @@ const venueOf = (
     queue,
     impact: {model: impact, halfLifeUs: impactHalfLifeMs * 1000},
     ...(bars === undefined ? {} : {bars}),
-    backOffice: {borrowBpsAnnual, ...backOffice},
+    backOffice: {borrowBpsAnnual, exercise, ...backOffice},
     ...(tradeFromUs === undefined ? {} : {tradeFromUs}),
   }
 }
@@ -430,6 +432,7 @@ const summaryOf = (
     ...(options.latency === undefined ? {} : {latency: options.latency.summary}),
     dividendsMicros: ledger.dividendsMicros,
     unsettled: engine.backOffice?.unsettled ?? [],
+    morningSettlements: engine.backOffice?.mornings ?? [],
     strategies: options.strategies.map((requested, k) => strategySummary(requested, main, engine, k, options)),
     allocation: allocationSummary(
       options.config,

@@ -153,6 +153,11 @@ export class Simulation {
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
       engine.onRow(chunk, row)
       if (venue.nextDueUs() <= atUs) this.#advance(atUs)
+      // An opening may have settled what waited for it.
+      if (office.dueUs !== officeDueUs) {
+        officeDueUs = office.dueUs
+        this.#tellHeld()
+      }
     }
   }
 

@@ -7,7 +7,13 @@ import {tsUs as toTsUs, US_PER_DAY} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
 import type {Booking} from './booking.ts'
 import type {Ledger} from './ledger.ts'
-import {type Delivery, OptionSettlement, type Unsettled} from './option-settlement.ts'
+import {
+  type Delivery,
+  type ExercisePolicy,
+  type MorningSettlement,
+  OptionSettlement,
+  type Unsettled,
+} from './option-settlement.ts'
 import type {RunRecord} from './run-record.ts'
 
 // Columns are sized from the run's instruments and strategies, so they are read under `!`.
@@ -20,6 +26,8 @@ export interface BackOfficeTerms {
   readonly deliveryFee?: (sale: {readonly notionalMicros: number; readonly tsUs: number}) => number
   /** Short American calls in the money are assigned on the eve of a dividend above their time value; true by default. */
   readonly earlyAssignment?: boolean
+  /** When a holder exercises; `expiry` by default. */
+  readonly exercise?: ExercisePolicy
 }
 
 export interface BackOfficeOptions {
@@ -64,6 +72,8 @@ export class BackOffice {
   readonly splits: SplitBooked[] = []
   /** Options that could not be settled, and why. */
   readonly unsettled: readonly Unsettled[]
+  /** Options that were settled on an opening. */
+  readonly mornings: readonly MorningSettlement[]
   /** Instruments whose position changed since it was last asked. */
   #touched: number[] = []
   readonly #options: OptionSettlement
@@ -83,9 +93,11 @@ export class BackOffice {
     if (!(rate >= 0)) throw new RangeError(`a borrow rate must be at least 0, was ${terms.borrowBpsAnnual}`)
     this.#options = new OptionSettlement({
       ...options,
+      ...(terms.exercise === undefined ? {} : {exercise: terms.exercise}),
       deliver: (delivery, atUs) => this.#deliver(delivery, atUs),
     })
     this.unsettled = this.#options.unsettled
+    this.mornings = this.#options.mornings
     for (let i = 0; i < this.#n; i++) if (isBorrowed(instruments.at(i).kind)) this.#rate[i] = rate
   }
 
@@ -130,6 +142,20 @@ export class BackOffice {
     this.#reschedule()
   }
 
+  /** Whether rows matter to it now. */
+  get awaitsOpening(): boolean {
+    return this.#options.awaitsOpening
+  }
+  /** A market row, while `awaitsOpening`. */
+  onRow(chunk: TapeChunk, row: number): void {
+    this.#options.onRow(chunk, row)
+    this.#reschedule()
+  }
+  /** The tape is over. */
+  finish(nowUs: number): void {
+    this.#options.finish(nowUs)
+  }
+
   /** Instruments whose positions were changed here since the last call. */
   takeTouched(): readonly number[] {
     const touched = this.#touched
@@ -169,7 +195,7 @@ export class BackOffice {
     const {ledger, market, risk, record, strategies, terms} = this.#o
     const mark = markTicks(market, instrument)
     if (mark > cashTicks) risk.reprice(instrument, 1 - cashTicks / mark)
-    if (terms.earlyAssignment !== false) this.#options.beforeDividend(instrument, cashTicks, atUs)
+    this.#options.beforeDividend(instrument, cashTicks, atUs, terms.earlyAssignment !== false)
     const slots = Array.from({length: strategies}, (_, k) => k * this.#n + instrument)
     if (ledger.account.lots[instrument] === 0 && slots.every(slot => ledger.own.lots[slot] === 0)) return
     const before = Float64Array.from(ledger.ownDividendsMicros)

@@ -195,6 +195,7 @@ export class Engine {
     const i = chunk.instrument[row]!
     if (atUs >= this.#nextHouseUs) this.#keepHouse(atUs)
     if (this.#holders[i] !== 0 && this.#o.exits !== undefined) this.#exits.check(i, atUs)
+    if (this.backOffice?.awaitsOpening === true) this.backOffice.onRow(chunk, row)
     const {strategies} = this.#o
     for (let k = 0; k < strategies.length; k++) strategies[k]!.onEvent(this.#contexts[k]!, chunk, row)
     if (this.#timers.nextUs <= atUs) this.#runTimers(atUs)
@@ -262,6 +263,7 @@ export class Engine {
 
   /** Marks the last sample of the run. */
   finish(): void {
+    this.backOffice?.finish(this.nowUs)
     this.#takeSample(this.nowUs, this.#refreshEquity())
   }
 

@@ -1,52 +1,26 @@
 import {describe, expect, test} from 'vitest'
-import {memoryJournal} from '../../src/broker/memory-journal.ts'
 import {Config} from '../../src/config/schema.ts'
-import {Simulation, type SimulationOptions} from '../../src/core/simulation.ts'
-import {InstrumentTable} from '../../src/domain/instrument.ts'
-import {staticAllocator} from '../../src/engine/ports.ts'
-import {zeroFees} from '../../src/exchange/fees.ts'
-import {noLatency} from '../../src/exchange/latency.ts'
+import type {SimulationOptions} from '../../src/core/simulation.ts'
 import {standardRules} from '../../src/risk/gate.ts'
 import {riskLimits} from '../../src/risk/limits.ts'
 import type {RiskRule} from '../../src/risk/risk.ts'
 import type {Strategy} from '../../src/strategies/strategy.ts'
-import {chunkOf, type Row} from '../support/rows.ts'
-import {scripted} from './engine-rig.ts'
+import type {Row} from '../support/rows.ts'
+import {scripted, simulate} from './engine-rig.ts'
 
 const CASH = 1e11
 const day = (d: number, hour = 10): number => Date.UTC(2024, 5, d, hour + 4) * 1000
 const DOLLAR = 10_000
 
-/** Plays rows of `AAPL` one by one and notes equity after each. */
-const play = (strategies: readonly Strategy[], rows: readonly Row[], options: Partial<SimulationOptions> = {}) => {
-  const journal = memoryJournal()
-  const simulation = new Simulation({
-    runId: 'test',
-    seed: 1,
-    configHash: '',
-    instruments: InstrumentTable.of(['AAPL']),
-    strategies,
-    allocator: staticAllocator(strategies.map(() => 1 / strategies.length)),
+/** Plays rows of `AAPL`, which may be sold short round the clock. */
+const play = (strategies: readonly Strategy[], rows: readonly Row[], options: Partial<SimulationOptions> = {}) =>
+  simulate(strategies, rows, {
+    symbols: ['AAPL'],
     limits: riskLimits(Config.parse({}).risk, {allowShort: true}),
-    rules: [],
     cashMicros: CASH,
-    latency: noLatency,
-    fees: zeroFees,
-    queue: 'conservative',
-    journal,
     sessions: false,
     ...options,
   })
-  const chunk = chunkOf(rows)
-  const equity = rows.map((_, r) => {
-    simulation.play(chunk, r, r + 1)
-    return simulation.engine.equityMicros()
-  })
-  simulation.finish()
-  const {ledger} = simulation.engine
-  expect(ledger.errorMicros()).toBe(0)
-  return {simulation, ledger, equity, journal, entries: [...journal.entries()].map(({entry}) => entry)}
-}
 const quote = (at: number, dollars: number): Row => ({at, quote: [dollars * DOLLAR, dollars * DOLLAR, 1000, 1000]})
 /** Wants these lots from a row on. */
 const wants = (...targets: readonly number[]): Strategy =>

@@ -1,3 +1,4 @@
+import {expect} from 'vitest'
 import {memoryJournal} from '../../src/broker/memory-journal.ts'
 import {Config} from '../../src/config/schema.ts'
 import {Simulation, type SimulationOptions} from '../../src/core/simulation.ts'
@@ -23,7 +24,10 @@ export const scripted = (
 export const limits = riskLimits(Config.parse({}).risk)
 const everything: readonly RiskRule[] = []
 
-/** A simulation over coins with no limits, fees or latency, unless said otherwise. */
+/**
+ * A simulation over coins with no limits, fees or latency, unless said otherwise, its books checked to the micro; `equity` is
+ * what it was worth after each row.
+ */
 export const simulate = (
   strategies: readonly Strategy[],
   rows: readonly Row[],
@@ -47,8 +51,14 @@ export const simulate = (
     ...rest,
     journal,
   })
-  simulation.play(chunkOf(rows))
+  const chunk = chunkOf(rows)
+  const equity = rows.map((_, r) => {
+    simulation.play(chunk, r, r + 1)
+    return simulation.engine.equityMicros()
+  })
   simulation.finish()
+  const {engine} = simulation
+  expect(engine.ledger.errorMicros()).toBe(0)
   const entries = [...journal.entries()].map(({entry}) => entry)
-  return {simulation, engine: simulation.engine, ledger: simulation.engine.ledger, journal, entries}
+  return {simulation, engine, ledger: engine.ledger, equity, journal, entries}
 }

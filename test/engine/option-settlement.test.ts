@@ -1,17 +1,12 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {memoryJournal} from '../../src/broker/memory-journal.ts'
-import {Config} from '../../src/config/schema.ts'
-import {Simulation, type SimulationOptions} from '../../src/core/simulation.ts'
+import type {SimulationOptions} from '../../src/core/simulation.ts'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
 import {optionTermsOf} from '../../src/domain/option-terms.ts'
-import {staticAllocator} from '../../src/engine/ports.ts'
 import {feeSchedule, zeroFees} from '../../src/exchange/fees.ts'
-import {noLatency} from '../../src/exchange/latency.ts'
-import {riskLimits} from '../../src/risk/limits.ts'
 import type {Strategy} from '../../src/strategies/strategy.ts'
-import {chunkOf, type Row} from '../support/rows.ts'
-import {scripted} from './engine-rig.ts'
+import type {Row} from '../support/rows.ts'
+import {scripted, simulate} from './engine-rig.ts'
 
 // Friday 2024-06-21, an expiry; 16:00 New York is 20:00 UTC.
 const CLOSE = Date.UTC(2024, 5, 21, 20) * 1000
@@ -22,31 +17,8 @@ const CALL = 'AAPL240621C00200000'
 const PUT = 'AAPL240621P00200000'
 const [STOCK, C, P] = [0, 1, 2]
 
-const run = (strategies: readonly Strategy[], rows: readonly Row[], options: Partial<SimulationOptions> = {}) => {
-  const journal = memoryJournal()
-  const simulation = new Simulation({
-    runId: 'test',
-    seed: 1,
-    configHash: '',
-    instruments: InstrumentTable.of(['AAPL', CALL, PUT]),
-    strategies,
-    allocator: staticAllocator(strategies.map(() => 1 / strategies.length)),
-    limits: riskLimits(Config.parse({}).risk),
-    rules: [],
-    cashMicros: CASH,
-    latency: noLatency,
-    fees: zeroFees,
-    queue: 'conservative',
-    journal,
-    sessions: false,
-    ...options,
-  })
-  simulation.play(chunkOf(rows))
-  simulation.finish()
-  const {engine} = simulation
-  expect(engine.ledger.errorMicros()).toBe(0)
-  return {engine, ledger: engine.ledger, journal, entries: [...journal.entries()].map(({entry}) => entry)}
-}
+const run = (strategies: readonly Strategy[], rows: readonly Row[], options: Partial<SimulationOptions> = {}) =>
+  simulate(strategies, rows, {symbols: ['AAPL', CALL, PUT], cashMicros: CASH, sessions: false, ...options})
 /** Takes these positions at the first row after the quotes. */
 const holds = (targets: Readonly<Record<number, number>>): Strategy =>
   scripted('holds', (row, context) => {
@@ -127,18 +99,134 @@ describe('at the close of the expiry', () => {
     expect(fresh.ledger.cashMicros).toBe(ledger.cashMicros)
   })
   test('an option on an index pays the difference', () => {
-    const instruments = InstrumentTable.of(['SPX', 'SPXW240621C05000000', 'SPX240621C05000000'])
+    const instruments = InstrumentTable.of(['SPX', 'SPXW240621C05000000'])
     const rows: Row[] = [
       {at: CLOSE - 3 * HOUR, i: 1, quote: [20 * D, 20 * D, 10, 10]},
-      {at: CLOSE - 3 * HOUR, i: 2, quote: [20 * D, 20 * D, 10, 10]},
       {at: CLOSE - 2 * HOUR, i: 0, trade: [5_000 * D, 1]},
+      {at: CLOSE - HOUR, i: 0, trade: [5_000 * D, 1]},
       {at: CLOSE, i: 0, trade: [50_125_000, 1]},
     ]
-    const {engine, ledger} = run([holds({1: 1, 2: 1})], rows, {instruments})
-    expect([...ledger.account.lots]).toEqual([0, 0, 1])
-    // 12.50 a share, less 20 for each of the two contracts; the monthly settles on an opening that no tape has.
-    expect(ledger.cashMicros).toBe(CASH - 4_000e6 + 1_250e6)
-    expect(engine.backOffice?.unsettled).toMatchObject([{symbol: 'SPX240621C05000000', reason: 'morning-settlement'}])
+    const {ledger} = run([holds({1: 1})], rows, {instruments})
+    expect([...ledger.account.lots]).toEqual([0, 0])
+    // 12.50 a share, less 20 for the contract.
+    expect(ledger.cashMicros).toBe(CASH - 2_000e6 + 1_250e6)
+  })
+})
+
+describe('on the morning of the expiry', () => {
+  // The monthly of June 2024 settles on Friday's opening, 13:30 UTC.
+  const OPEN = Date.UTC(2024, 5, 21, 13, 30) * 1000
+  const MINUTE = 60_000_000
+  const MONTHLY = 'SPX240621C05000000'
+  const instruments = InstrumentTable.of(['SPX', MONTHLY])
+  const thursday: readonly Row[] = [
+    {at: OPEN - 20 * HOUR, i: 1, quote: [20 * D, 20 * D, 10, 10]},
+    {at: OPEN - 20 * HOUR, i: 0, trade: [5_000 * D, 1]},
+    {at: OPEN - 19 * HOUR, i: 0, trade: [5_000 * D, 1]},
+  ]
+  const bar = (at: number, open: number, periodUs: number): Row => {
+    const [o, c] = [open * D, (open + 50) * D]
+    return {at, i: 0, bar: [o, c, o, c, 0], periodUs}
+  }
+
+  test.each([
+    {
+      from: 'bar',
+      rows: [bar(OPEN, 4_000, MINUTE), bar(OPEN + MINUTE, 5_015, MINUTE), bar(OPEN + 2 * MINUTE, 5_100, MINUTE)],
+    },
+    {from: 'bar', rows: [bar(CLOSE, 5_015, 24 * HOUR)]},
+    {
+      from: 'trade',
+      rows: [{at: OPEN - 1, i: 0, trade: [4_000 * D, 1]}, {at: OPEN + 5, i: 0, trade: [5_015 * D, 1]}, settles(5_300)],
+    },
+    {
+      from: 'quote',
+      rows: [
+        {at: OPEN, i: 0, quote: [5_014 * D, 5_016 * D]},
+        {at: CLOSE, i: 0, trade: [5_200 * D, 1]},
+      ],
+    },
+  ] as const)('an index option settles on the opening that a $from tells', ({from, rows}) => {
+    const {ledger, engine} = run([holds({1: 1})], [...thursday, ...(rows as readonly Row[])], {instruments})
+    expect([...ledger.account.lots]).toEqual([0, 0])
+    expect(ledger.cashMicros).toBe(CASH - 2_000e6 + 1_500e6)
+    expect(engine.backOffice?.unsettled).toEqual([])
+    expect(engine.backOffice?.mornings).toMatchObject([{symbol: MONTHLY, value: 5_015, source: from}])
+  })
+  test('out of the money it expires worthless', () => {
+    const {ledger} = run([holds({1: 1})], [...thursday, {at: OPEN, i: 0, trade: [4_990 * D, 1]}], {instruments})
+    expect([[...ledger.account.lots], ledger.cashMicros]).toEqual([[0, 0], CASH - 2_000e6])
+  })
+  test.each([
+    {why: 'the first price comes at noon', rows: [{at: OPEN + 3 * HOUR, i: 0, trade: [5_015 * D, 1]}, after]},
+    {why: 'the tape ends before', rows: [{at: OPEN + 1, i: 1, quote: [20 * D, 20 * D, 10, 10]}]},
+  ] as const)('nothing is guessed when $why', ({rows}) => {
+    const {engine} = run([holds({1: 1})], [...thursday, ...(rows as readonly Row[])], {instruments})
+    expect(engine.ledger.account.lots[1]).toBe(1)
+    expect(engine.backOffice?.unsettled).toMatchObject([{symbol: MONTHLY, reason: 'morning-settlement'}])
+  })
+  test('nothing of it can be wanted on that day', () => {
+    const again = scripted('again', (row, context) => row >= 2 && context.target(1, row === 2 ? 1 : 2))
+    const rows: Row[] = [
+      ...thursday,
+      {at: OPEN + 1, i: 1, quote: [20 * D, 20 * D, 10, 10]},
+      {at: OPEN + 2, i: 0, trade: [5_000 * D, 1]},
+    ]
+    expect(run([again], rows, {instruments}).engine.desk.sent).toBe(1)
+  })
+})
+
+describe('a holder who exercises when it is best', () => {
+  const backOffice = {exercise: 'optimal'} as const
+  const eve = (callDollars: number): Row[] => [
+    {at: CLOSE - 30 * HOUR, i: C, quote: [callDollars * D, callDollars * D, 100, 100]},
+    {at: CLOSE - 30 * HOUR, i: STOCK, quote: [210 * D, 210 * D, 10_000, 10_000]},
+    {at: CLOSE - 29 * HOUR, i: P, quote: [D, D, 10, 10]},
+    {at: CLOSE - 6 * HOUR, i: STOCK, notice: ['dividend', 0, 0, D / 2]},
+  ]
+  test('takes a dividend that is worth more than the time value of a call', () => {
+    const {ledger} = run([holds({[C]: 1})], eve(10.4), {backOffice})
+    expect([...ledger.account.lots]).toEqual([100, 0, 0])
+    expect(ledger.dividendsMicros).toBe(50e6)
+    expect(run([holds({[C]: 1})], eve(10.6), {backOffice}).ledger.account.lots[C]).toBe(1)
+    expect(run([holds({[C]: 1})], eve(10.4)).ledger.account.lots[C]).toBe(1)
+  })
+
+  /** Thursday: the put is quoted at this, 50 in the money. */
+  const thursday = (putDollars: number): Row[] => [
+    {at: CLOSE - 28 * HOUR, i: P, quote: [putDollars * D, putDollars * D, 100, 100]},
+    {at: CLOSE - 28 * HOUR, i: STOCK, quote: [150 * D, 150 * D, 10_000, 10_000]},
+    {at: CLOSE - 27 * HOUR, i: C, quote: [D, D, 10, 10]},
+    {at: CLOSE - 20 * HOUR, i: STOCK, quote: [150 * D, 150 * D, 10_000, 10_000]},
+  ]
+  test('puts a share to its writer at the first close at which the market pays no time value', () => {
+    const long = run([holds({[P]: 1})], thursday(50), {backOffice})
+    expect([...long.ledger.account.lots]).toEqual([-100, 0, 0])
+    const fills = long.entries.flatMap(e => (e.kind === 'report' && e.report.kind === 'fill' ? [e.report.fill] : []))
+    expect(fills.slice(1).map(fill => [fill.reason, fill.tsUs])).toEqual([
+      ['exercise', CLOSE - 24 * HOUR],
+      ['exercise', CLOSE - 24 * HOUR],
+    ])
+    expect([...run([holds({[P]: -1})], thursday(50), {backOffice}).ledger.account.lots]).toEqual([100, 0, 0])
+  })
+  test('keeps a put that is worth more alive, and by default any put', () => {
+    expect(run([holds({[P]: 1})], thursday(50.5), {backOffice}).ledger.account.lots[P]).toBe(1)
+    expect(run([holds({[P]: 1})], thursday(50)).ledger.account.lots[P]).toBe(1)
+  })
+  test('and never makes or loses money by the exercise itself', () => {
+    fc.assert(
+      fc.property(fc.integer({min: -20, max: 20}), fc.integer({min: 1, max: 199}), (puts, dollars) => {
+        const rows = thursday(200 - dollars).map(row =>
+          'quote' in row && row.i === STOCK
+            ? {...row, quote: [dollars * D, dollars * D, 10_000, 10_000] as const}
+            : row,
+        )
+        const {ledger} = run([holds({[P]: puts})], rows, {backOffice})
+        expect(ledger.equityMicros()).toBe(CASH)
+        expect(ledger.account.lots[P]).toBe(0)
+      }),
+      {numRuns: 40},
+    )
   })
 })
 
