@@ -10,7 +10,9 @@ export default class Ingest extends BaseCommand {
   static override description =
     `Sources: csv (any table with known column names, or --map), lean, lobster, shfe, binance, bitstamp, taq, cboe, spx,
 deribit, parquet, alpaca (REST history, needs keys) and synthetic (seeded). PATH is a file, folder or pattern, plain or .gz.
-Every file becomes one unit of the catalog, all of it or nothing; a file that is there already is not read twice.`
+Every file becomes one unit of the catalog, all of it or nothing; a file that is there already is not read twice.
+Fields of --map: time, date, clock, symbol, open, high, low, close, volume, bid, ask, bidSize, askSize, price, size, aggressor,
+buyerIsMaker, strike, expiry, right, contract, openInterest, underlyingPrice, impliedVolatility, timeframe, periodUs.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> csv prices/*.csv --out data',
     '<%= config.bin %> <%= command.id %> csv trades.csv --map Zeit=time,Kurs=price,Menge=size --tz Europe/Berlin --symbol SAP --out data',
@@ -18,6 +20,7 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
     '<%= config.bin %> <%= command.id %> synthetic --events 1000000 --symbols SPY,QQQ --seed 7 --out data',
   ]
   static override strict = false
+  static override usage = '<%= command.id %> SOURCE [PATH…] --out DIR|- [flags]'
   static override args = {
     source: Args.string({description: 'where the data comes from, such as csv or lean', required: true}),
   }
@@ -27,7 +30,7 @@ Every file becomes one unit of the catalog, all of it or nothing; a file that is
     period: Flags.string({description: 'period of bars, such as 5m, where it cannot be told', helpValue: '5m'}),
     tz: Flags.string({description: 'zone of stamps that name none, such as America/New_York', helpValue: 'ZONE'}),
     map: Flags.string({
-      description: 'columns by field: column=field,…',
+      description: 'what columns are called here: COLUMN=FIELD,…',
       multiple: true,
       delimiter: ',',
       helpValue: 'COLUMN=FIELD',

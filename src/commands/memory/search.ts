@@ -8,7 +8,7 @@ export default class MemorySearch extends MemoryCommand {
     'The answer is evidence, not a forecast: neighbours, what followed each, the spread of it, and whether to abstain. Asks once for a single query; several queries stream one result a line.'
   static override examples = [
     '<%= config.bin %> <%= command.id %> --vector query.json --k 5 --json',
-    '<%= config.bin %> embed chain.ndjson --out - | <%= config.bin %> <%= command.id %> --vector - --symbol SPY --max-age 90d',
+    '<%= config.bin %> embed --from chain.ndjson --out - | <%= config.bin %> <%= command.id %> --vector - --symbol SPY --max-age 90d',
   ]
   static override flags = {
     vector: Flags.string({

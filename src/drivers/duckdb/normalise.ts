@@ -183,9 +183,13 @@ interface GroupRow {
 const groupKey = (row: {readonly symbol: string; readonly period_us?: number}): string =>
   `${row.symbol}\0${row.period_us ?? ''}`
 
-/** SQL of whether any of the columns has more decimals than the scale holds; NULLs need none. */
+/**
+ * SQL of whether any of the columns has more decimals than the scale holds; NULLs need none. What is left over may be a
+ * thousandth of a tick, but no more than a ten-millionth of the value: a coin of 0.000006 is not nothing.
+ */
 const needs = (columns: readonly string[], scale: string, only = ''): string => {
-  const unfit = (x: string) => `abs(${x} * ${scale} - round(${x} * ${scale})) > 0.001 + abs(${x} * ${scale}) * 4e-16`
+  const unfit = (x: string) =>
+    `abs(${x} * ${scale} - round(${x} * ${scale})) > least(0.001, abs(${x} * ${scale}) * 1e-7) + abs(${x} * ${scale}) * 4e-16`
   if (columns.length === 0) return 'false'
   return `coalesce(bool_or(${only}(${columns.map(unfit).join(' OR ')})), false)`
 }

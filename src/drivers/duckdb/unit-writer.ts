@@ -1,4 +1,4 @@
-import {mkdir, open, readdir, rename, rm, writeFile} from 'node:fs/promises'
+import {mkdir, open, readdir, rename, rm, stat, writeFile} from 'node:fs/promises'
 import path from 'node:path'
 import type {CatalogUnit} from '../../data/catalog.ts'
 import {UserError} from '../../domain/errors.ts'
@@ -9,7 +9,7 @@ const STAGING = '.staging-'
 /** Makes the catalog's folder, refusing a file in its place; clears what killed ingests left behind. */
 export const prepareCatalog = async (dir: string): Promise<void> => {
   try {
-    await mkdir(dir, {recursive: true})
+    await makeFolder(path.resolve(dir))
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'EEXIST' || code === 'ENOTDIR') {
@@ -17,8 +17,21 @@ export const prepareCatalog = async (dir: string): Promise<void> => {
         hints: ['name a folder for the catalog'],
       })
     }
-    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') throw readOnly(dir, error)
+    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM' || code === 'ENOENT') throw readOnly(dir, error)
     throw error
+  }
+}
+
+/** Node's own recursive `mkdir` never returns where a file system refuses to make folders, such as `/proc`. */
+const makeFolder = async (dir: string, isSecondTry = false): Promise<void> => {
+  try {
+    await mkdir(dir)
+  } catch (error) {
+    const {code} = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(dir)).isDirectory()) return
+    if (code !== 'ENOENT' || isSecondTry) throw error
+    await makeFolder(path.dirname(dir))
+    await makeFolder(dir, true)
   }
 }
 

@@ -140,3 +140,17 @@ describe('a catalog', () => {
     await expect(openCatalog(textFile('x', ''))).rejects.toMatchObject({code: 'NOT_A_FOLDER'})
   })
 })
+
+describe('scales', () => {
+  it.each([
+    ['0.00001234', 0.00001234],
+    ['0.00000618', 0.00000618],
+    ['0.000012', 0.000012],
+    ['61837.63', 61837.63],
+    ['579.4', 579.4],
+    ['17.24999', 17.24999],
+  ])('keep a price of %s as it is', async (text, price) => {
+    const out = await catalogOf({'binance_pepeusdt_trades.csv': `timestamp,price,size\n1,${text},1000000\n`})
+    expect(await recordsOf(out)).toMatchObject([{price, size: 1_000_000}])
+  })
+})

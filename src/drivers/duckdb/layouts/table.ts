@@ -1,4 +1,4 @@
-import {UserError} from '../../../domain/errors.ts'
+import {nearest, UserError} from '../../../domain/errors.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
 import {identifier, quoted} from '../database.ts'
 import {adjustment} from './adjustment.ts'
@@ -52,6 +52,8 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
 
 const bare = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
 
+const didYouMean = (near: string | undefined): string[] => (near === undefined ? [] : [`did you mean ${near}?`])
+
 /** Field → column, by `--map` first, then by the first alias that a column bears. */
 export const fieldsOf = (
   header: readonly string[],
@@ -61,12 +63,15 @@ export const fieldsOf = (
   for (const [column, field] of Object.entries(map)) {
     if (!header.includes(column)) {
       throw new UserError('UNKNOWN_COLUMN', `--map names the column ${column}, which is not in the file`, {
-        hints: [`its columns are ${header.join(', ')}`],
+        hints: [...didYouMean(nearest(column, header)), `its columns are ${header.join(', ')}`],
       })
     }
     if (!(field in ALIASES)) {
       throw new UserError('UNKNOWN_FIELD', `--map names the field ${field}, which does not exist`, {
-        hints: [`fields: ${Object.keys(ALIASES).join(', ')}`],
+        hints: [
+          ...didYouMean(nearest(field, Object.keys(ALIASES))),
+          `fields: ${Object.keys(ALIASES).join(', ')}; written --map COLUMN=FIELD`,
+        ],
       })
     }
     fields.set(field, column)
