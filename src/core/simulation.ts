@@ -204,7 +204,7 @@ export class Simulation {
     this.#tradeFromUs = Infinity
     this.engine.desk.admits = 'all'
     // What was wanted meanwhile is looked at when its instrument has its next price.
-    this.engine.desk.retryAtUs.fill(0)
+    this.engine.desk.wishes.retryAtUs.fill(0)
   }
 
   /** Lets everything due until `untilUs` happen at its own time. */

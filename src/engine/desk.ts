@@ -9,6 +9,7 @@ import type {Verdict} from '../risk/risk.ts'
 import {FillBooking} from './fill-booking.ts'
 import type {FillEffect, Ledger} from './ledger.ts'
 import type {LiveOrder, OrderPurpose, QuoteSlot} from './live-order.ts'
+import {OptionCover} from './option-cover.ts'
 import type {Delivery} from './option-settlement.ts'
 import {OrderGateway} from './order-gateway.ts'
 import {OrderRegister} from './order-register.ts'
@@ -16,6 +17,7 @@ import type {Outbox} from './ports.ts'
 import {behindFarTouch, onIncrement} from './quote-price.ts'
 import type {RunRecord} from './run-record.ts'
 import {settlementFill, settlementOrder, settlementOwner} from './settlement-fill.ts'
+import {Wishes} from './wishes.ts'
 
 // Columns are sized `strategies * instruments` and indexed by slots made from valid numbers, so they are read under `!`.
 
@@ -59,55 +61,32 @@ const MAX_SETTLE = 100_000
  */
 export class OrderDesk {
   readonly orders: ReadonlyMap<string, LiveOrder>
-  /** By instrument: market time from which a row of it is worth another look at what could not be sent. */
-  readonly retryAtUs: Float64Array
+  readonly wishes: Wishes
   /** What may be sent: anything, only orders that close positions by force, or nothing. Cancels always may. */
   admits: 'all' | 'exits' | 'none' = 'all'
   readonly #o: DeskOptions
   readonly #n: number
   readonly #retryUs: number
-  readonly #want: Float64Array
-  readonly #wantLimit: Float64Array
-  readonly #hasTarget: Uint8Array
-  readonly #forced: Uint8Array
-  readonly #blockedUs: Float64Array
-  readonly #quoteBlockedUs: Float64Array
-  readonly #taker: (LiveOrder | undefined)[]
-  readonly #quotes: (QuoteSlot | undefined)[]
-  readonly #engaged = new Set<number>()
-  /** 1 where nothing may be wanted any more: an option that has expired. */
-  readonly #retired: Uint8Array
-  readonly #dirty: number[] = []
-  readonly #isDirty: Uint8Array
   readonly #register: OrderRegister
   readonly #booking: FillBooking
   readonly #gateway: OrderGateway
+  readonly #cover: OptionCover
   #settling = false
 
   constructor(options: DeskOptions) {
     const n = options.instruments.size
-    const slots = n * options.strategies.length
     this.#o = options
     this.#n = n
     this.#retryUs = options.retryUs ?? 1_000_000
-    this.#want = new Float64Array(slots)
-    this.#wantLimit = new Float64Array(slots).fill(Number.NaN)
-    this.#hasTarget = new Uint8Array(slots)
-    this.#forced = new Uint8Array(slots)
-    this.retryAtUs = new Float64Array(n).fill(Infinity)
-    this.#retired = new Uint8Array(n)
-    this.#blockedUs = new Float64Array(slots)
-    this.#quoteBlockedUs = new Float64Array(2 * slots)
-    this.#taker = new Array<LiveOrder | undefined>(slots).fill(undefined)
-    this.#quotes = new Array<QuoteSlot | undefined>(slots).fill(undefined)
-    this.#isDirty = new Uint8Array(slots)
+    this.wishes = new Wishes(n, options.strategies.length)
+    this.#cover = new OptionCover(options.instruments, i => options.ledger.account.lots[i]!)
     this.#register = new OrderRegister(options)
     this.orders = this.#register.live
     this.#booking = new FillBooking(options)
     this.#gateway = new OrderGateway({
       ...options,
       register: this.#register,
-      attach: order => this.#attach(order),
+      attach: order => this.wishes.attach(order),
       onLatched: (reason, nowUs) => {
         this.admits = 'none'
         options.listener?.onLatched?.(reason, nowUs)
@@ -115,89 +94,10 @@ export class OrderDesk {
     })
   }
 
-  // --- wishes --------------------------------------------------------------------------------------------------
-
-  target(slot: number, lots: number, limitTicks: number): void {
-    if (this.#forced[slot] === 1 || this.#retired[slot % this.#n] === 1) return
-    const same =
-      this.#hasTarget[slot] === 1 && this.#want[slot] === lots && Object.is(this.#wantLimit[slot], limitTicks)
-    if (same) return
-    this.#hasTarget[slot] = 1
-    this.#want[slot] = lots
-    this.#wantLimit[slot] = limitTicks
-    this.#engaged.add(slot)
-    this.#mark(slot)
-  }
-
-  quote(slot: number, bidTicks: number, bidLots: number, askTicks: number, askLots: number): void {
-    if (this.#retired[slot % this.#n] === 1) return
-    let quote = this.#quotes[slot]
-    if (quote === undefined) {
-      if (bidLots <= 0 && askLots <= 0) return
-      quote = {slot, bidTicks: 0, bidLots: 0, askTicks: 0, askLots: 0, bid: undefined, ask: undefined}
-      this.#quotes[slot] = quote
-      this.#engaged.add(slot)
-    }
-    if (this.#forced[slot] === 1) return
-    const same =
-      quote.bidTicks === bidTicks &&
-      quote.bidLots === bidLots &&
-      quote.askTicks === askTicks &&
-      quote.askLots === askLots
-    if (same) return
-    quote.bidTicks = bidTicks
-    quote.bidLots = bidLots
-    quote.askTicks = askTicks
-    quote.askLots = askLots
-    // A quoted instrument is held at whatever the quotes bring.
-    if (bidLots > 0 || askLots > 0) this.#hasTarget[slot] = 0
-    this.#mark(slot)
-  }
-
-  /** Closes a position whatever its strategy wants, which is not listened to until it is flat. */
-  forceFlat(slot: number): void {
-    if (this.#retired[slot % this.#n] === 1) return
-    const quote = this.#quotes[slot]
-    if (quote !== undefined) {
-      quote.bidLots = 0
-      quote.askLots = 0
-    }
-    this.#hasTarget[slot] = 1
-    this.#want[slot] = 0
-    this.#wantLimit[slot] = Number.NaN
-    this.#forced[slot] = 1
-    this.#engaged.add(slot)
-    this.#mark(slot)
-  }
-  /** New shares for old ones: targets follow, towards zero, quotes are gone until they are wanted again. */
-  split(i: number, numerator: number, denominator: number): void {
-    for (let slot = i; slot < this.#want.length; slot += this.#n) {
-      this.#want[slot] = Math.trunc((this.#want[slot]! * numerator) / denominator) + 0
-      this.#wantLimit[slot] = (this.#wantLimit[slot]! * denominator) / numerator
-      const quote = this.#quotes[slot]
-      if (quote !== undefined) {
-        quote.bidLots = 0
-        quote.askLots = 0
-      }
-      if (this.#engaged.has(slot)) this.#mark(slot)
-    }
-  }
   /** The instrument is no more: wishes for it are dropped, its orders cancelled. */
   retire(i: number, nowUs: number): void {
-    this.#retired[i] = 1
-    for (let slot = i; slot < this.#want.length; slot += this.#n) {
-      this.#hasTarget[slot] = 0
-      this.#forced[slot] = 0
-      this.#quotes[slot] = undefined
-      this.#engaged.delete(slot)
-    }
+    this.wishes.retire(i)
     for (const order of this.orders.values()) if (order.intent.instrument === i) this.#cancel(order, nowUs)
-  }
-  isForced(slot: number): boolean {
-    return this.#forced[slot] === 1
-  }
-  wants(slot: number): number {
-    return this.#hasTarget[slot] === 1 ? this.#want[slot]! : this.#o.ledger.tradedLots[slot]!
   }
 
   /** Sends an order of several legs now; its id, or undefined when it was refused. */
@@ -210,7 +110,7 @@ export class OrderDesk {
   ): string | undefined {
     const [first] = legs
     if (first === undefined || this.admits !== 'all') return undefined
-    if (legs.some(leg => this.#retired[leg.instrument] === 1)) return undefined
+    if (legs.some(leg => this.wishes.isRetired(leg.instrument))) return undefined
     const {instrument, side} = first
     const slot = strategy * this.#n + instrument
     const request = {slot, purpose: 'multi-leg' as const, side, lots: units, limitTicks, legs, timeInForce}
@@ -225,7 +125,7 @@ export class OrderDesk {
   // --- from wishes to orders -----------------------------------------------------------------------------------
 
   hasWork(): boolean {
-    return this.#dirty.length > 0
+    return this.wishes.dirty.length > 0
   }
 
   /** Sends what the wishes of this instant need. */
@@ -233,15 +133,15 @@ export class OrderDesk {
     if (this.#settling) return
     this.#settling = true
     try {
-      if (this.#dirty.length > 1) this.#crossInside(nowUs)
-      for (let k = 0; k < this.#dirty.length; k++) {
-        const slot = this.#dirty[k]!
+      if (this.wishes.dirty.length > 1) this.#crossInside(nowUs)
+      for (let k = 0; k < this.wishes.dirty.length; k++) {
+        const slot = this.wishes.dirty[k]!
         if (k > MAX_SETTLE)
           throw new Error(`the orders of ${this.#o.strategies[Math.floor(slot / this.#n)]} do not settle`)
-        this.#isDirty[slot] = 0
+        this.wishes.looked(slot)
         this.#settleSlot(slot, nowUs)
       }
-      this.#dirty.length = 0
+      this.wishes.dirty.length = 0
     } finally {
       this.#settling = false
     }
@@ -249,53 +149,35 @@ export class OrderDesk {
 
   /** Looks again at everything that is wanted and not there: refusals may have passed, answers may have been lost. */
   retry(nowUs: number): void {
-    for (const slot of this.#engaged) this.#mark(slot)
+    this.wishes.markAllEngaged()
     this.settle(nowUs)
-  }
-  /** The same for one instrument, whose price is fresh. */
-  retryInstrument(i: number): void {
-    this.retryAtUs[i] = Infinity
-    for (let slot = i; slot < this.#want.length; slot += this.#n) if (this.#engaged.has(slot)) this.#mark(slot)
-  }
-  #retryLater(i: number, untilUs: number): void {
-    this.retryAtUs[i] = Math.min(this.retryAtUs[i]!, untilUs)
   }
 
   cancelAll(nowUs: number): void {
-    for (const quote of this.#quotes) {
-      if (quote === undefined) continue
-      quote.bidLots = 0
-      quote.askLots = 0
-    }
+    this.wishes.withdrawQuotes()
     for (const order of this.orders.values()) this.#cancel(order, nowUs)
   }
 
-  #mark(slot: number): void {
-    if (this.#isDirty[slot] === 1) return
-    this.#isDirty[slot] = 1
-    this.#dirty.push(slot)
-  }
-
   #settleSlot(slot: number, nowUs: number): void {
-    const quote = this.#quotes[slot]
+    const quote = this.wishes.quotes[slot]
     if (quote !== undefined) {
       this.#settleSide(quote, quote.bid, 'bid', quote.bidTicks, quote.bidLots, nowUs)
       this.#settleSide(quote, quote.ask, 'ask', quote.askTicks, quote.askLots, nowUs)
     }
-    if (this.#hasTarget[slot] === 1) this.#settleTarget(slot, nowUs)
+    if (this.wishes.hasTarget[slot] === 1) this.#settleTarget(slot, nowUs)
     else {
-      const order = this.#taker[slot]
+      const order = this.wishes.taker[slot]
       if (order !== undefined) this.#cancel(order, nowUs)
     }
-    if (this.#forced[slot] === 1 && this.#isQuiet(slot)) this.#forced[slot] = 0
+    if (this.wishes.forced[slot] === 1 && this.#isQuiet(slot)) this.wishes.forced[slot] = 0
   }
 
   /** Flat, with nothing of its own in the market. */
   #isQuiet(slot: number): boolean {
-    const quote = this.#quotes[slot]
+    const quote = this.wishes.quotes[slot]
     return (
       this.#o.ledger.tradedLots[slot] === 0 &&
-      this.#taker[slot] === undefined &&
+      this.wishes.taker[slot] === undefined &&
       quote?.bid === undefined &&
       quote?.ask === undefined
     )
@@ -303,9 +185,9 @@ export class OrderDesk {
 
   #settleTarget(slot: number, nowUs: number): void {
     const i = slot % this.#n
-    const need = this.#want[slot]! - this.#o.ledger.tradedLots[slot]!
-    const limit = this.#wantLimit[slot]!
-    const order = this.#taker[slot]
+    const need = this.wishes.wantedLots[slot]! - this.#o.ledger.tradedLots[slot]!
+    const limit = this.wishes.limitTicks[slot]!
+    const order = this.wishes.taker[slot]
     if (order !== undefined) {
       const coming = order.intent.side === 'buy' ? order.leavesLots : -order.leavesLots
       const samePrice = Number.isNaN(limit)
@@ -316,21 +198,23 @@ export class OrderDesk {
       this.#cancel(order, nowUs)
       return
     }
-    if (this.admits === 'none' || (this.admits === 'exits' && this.#forced[slot] === 0)) return
+    if (this.admits === 'none' || (this.admits === 'exits' && this.wishes.forced[slot] === 0)) return
     const instrument = this.#o.instruments.at(i)
     if (Math.abs(need) < instrument.minLots) return
-    if (nowUs < this.#blockedUs[slot]! && this.#forced[slot] === 0) {
-      this.#retryLater(i, this.#blockedUs[slot]!)
+    // Tried again when what was written has been bought back, and with every retry.
+    if (this.wishes.forced[slot] === 1 && need < 0 && this.#cover.isNeeded(i)) return
+    if (nowUs < this.wishes.blockedUs[slot]! && this.wishes.forced[slot] === 0) {
+      this.wishes.retryLater(i, this.wishes.blockedUs[slot]!)
       return
     }
     if (this.#isDust(i, slot, need)) return
     const side: Side = need > 0 ? 'buy' : 'sell'
     const lots = this.#withoutFlip(i, need)
-    const purpose: OrderPurpose = this.#forced[slot] === 1 ? 'exit' : 'target'
+    const purpose: OrderPurpose = this.wishes.forced[slot] === 1 ? 'exit' : 'target'
     const priced = Number.isNaN(limit) ? undefined : onIncrement(instrument, limit, side)
     if (this.#send(slot, purpose, side, lots, priced, nowUs)) return
-    this.#blockedUs[slot] = nowUs + this.#retryUs
-    this.#retryLater(i, this.#blockedUs[slot]!)
+    this.wishes.blockedUs[slot] = nowUs + this.#retryUs
+    this.wishes.retryLater(i, this.wishes.blockedUs[slot]!)
   }
 
   /**
@@ -379,13 +263,13 @@ export class OrderDesk {
     if (this.admits !== 'all') return
     const at = quote.slot * 2 + (side === 'bid' ? 0 : 1)
     if (room < instrument.minLots || room <= 0) return
-    if (nowUs < this.#quoteBlockedUs[at]!) {
-      this.#retryLater(i, this.#quoteBlockedUs[at]!)
+    if (nowUs < this.wishes.quoteBlockedUs[at]!) {
+      this.wishes.retryLater(i, this.wishes.quoteBlockedUs[at]!)
       return
     }
     if (this.#send(quote.slot, side, orderSide, room, price, nowUs)) return
-    this.#quoteBlockedUs[at] = nowUs + this.#retryUs
-    this.#retryLater(i, this.#quoteBlockedUs[at]!)
+    this.wishes.quoteBlockedUs[at] = nowUs + this.#retryUs
+    this.wishes.retryLater(i, this.wishes.quoteBlockedUs[at]!)
   }
 
   /**
@@ -405,14 +289,14 @@ export class OrderDesk {
   /** Strategies that want opposite things of one instrument trade with each other at the mid; only the rest goes out. */
   #crossInside(nowUs: number): void {
     const {ledger, market} = this.#o
-    for (let a = 0; a < this.#dirty.length; a++) {
-      for (let b = a + 1; b < this.#dirty.length; b++) {
-        const first = this.#dirty[a]!
-        const second = this.#dirty[b]!
+    for (let a = 0; a < this.wishes.dirty.length; a++) {
+      for (let b = a + 1; b < this.wishes.dirty.length; b++) {
+        const first = this.wishes.dirty[a]!
+        const second = this.wishes.dirty[b]!
         const i = first % this.#n
         if (second % this.#n !== i || !this.#isFree(first) || !this.#isFree(second)) continue
-        const needA = this.#want[first]! - ledger.tradedLots[first]!
-        const needB = this.#want[second]! - ledger.tradedLots[second]!
+        const needA = this.wishes.wantedLots[first]! - ledger.tradedLots[first]!
+        const needB = this.wishes.wantedLots[second]! - ledger.tradedLots[second]!
         const price = Math.round(midTicks(market, i))
         if (needA * needB >= 0 || price <= 0 || ledger.settlement.quoteHome[i] !== -1) continue
         const lots = Math.min(Math.abs(needA), Math.abs(needB))
@@ -423,10 +307,10 @@ export class OrderDesk {
   }
   #isFree(slot: number): boolean {
     return (
-      this.#hasTarget[slot] === 1 &&
-      this.#forced[slot] === 0 &&
-      this.#taker[slot] === undefined &&
-      Number.isNaN(this.#wantLimit[slot]!)
+      this.wishes.hasTarget[slot] === 1 &&
+      this.wishes.forced[slot] === 0 &&
+      this.wishes.taker[slot] === undefined &&
+      Number.isNaN(this.wishes.limitTicks[slot]!)
     )
   }
   #cross(instrument: number, lots: number, priceTicks: number, buyer: number, seller: number, nowUs: number): void {
@@ -455,22 +339,14 @@ export class OrderDesk {
     nowUs: number,
   ): boolean {
     const sent = this.#gateway.send({slot, purpose, side, lots, limitTicks}, nowUs)
-    if (sent === 'resized' && purpose === 'target') this.#blockedUs[slot] = nowUs + this.#retryUs
+    if (sent === 'resized' && purpose === 'target') this.wishes.blockedUs[slot] = nowUs + this.#retryUs
     return sent !== 'refused'
-  }
-
-  #attach(order: LiveOrder): void {
-    if (order.purpose === 'multi-leg') return
-    const quote = this.#quotes[order.slot]
-    if (order.purpose === 'bid' && quote !== undefined) quote.bid = order
-    else if (order.purpose === 'ask' && quote !== undefined) quote.ask = order
-    else this.#taker[order.slot] = order
   }
 
   #cancel(order: LiveOrder, nowUs: number): void {
     // Asked again after a while: the first request or its answer may have been lost.
     if (order.cancelSentUs > 0 && nowUs - order.cancelSentUs < 5 * this.#retryUs) return
-    this.#retryLater(order.intent.instrument, nowUs + 5 * this.#retryUs)
+    this.wishes.retryLater(order.intent.instrument, nowUs + 5 * this.#retryUs)
     this.#gateway.cancel(order, nowUs)
   }
 
@@ -522,8 +398,8 @@ export class OrderDesk {
     this.#o.listener?.onFill?.(fill, order, effect, nowUs)
     const slot = strategy * this.#n + instrument
     // A contract that was taken away is not bought or written again unasked.
-    if (strategy >= 0 && instrument === contract) this.#hasTarget[slot] = 0
-    if (strategy >= 0 && this.#engaged.has(slot)) this.#mark(slot)
+    if (strategy >= 0 && instrument === contract) this.wishes.hasTarget[slot] = 0
+    if (strategy >= 0) this.wishes.markEngaged(slot)
     return fill
   }
 
@@ -544,14 +420,14 @@ export class OrderDesk {
         return undefined
       case 'rejected':
         this.#gateway.rejected++
-        this.#blockAfterRejection(order, nowUs)
+        this.wishes.block(order, nowUs + this.#retryUs)
         this.#end(order, 'rejected', nowUs, `${report.code}: ${report.reason}`)
         return undefined
       case 'cancelRejected':
         return undefined
       case 'adjusted':
         this.#register.adjust(order, report)
-        if (order.slot >= 0) this.#mark(order.slot)
+        if (order.slot >= 0) this.wishes.mark(order.slot)
         this.#o.listener?.onOrder?.(order, nowUs, report.reason)
         return undefined
       case 'replaced':
@@ -579,8 +455,11 @@ export class OrderDesk {
       order.venueOrderId ??= venueOrderId
       this.#register.fill(order, fill, leavesLots)
       if (order.leavesLots > 0 && live !== undefined) order.status = 'partiallyFilled'
-      if (order.slot >= 0) this.#mark(order.slot)
+      if (order.slot >= 0) this.wishes.mark(order.slot)
     }
+    for (const i of this.#cover.relatedTo(fill.instrument))
+      for (let at = i; at < this.wishes.wantedLots.length; at += this.#n)
+        if (this.wishes.forced[at] === 1) this.wishes.mark(at)
     listener?.onFill?.(fill, order, effect, nowUs)
     if (live !== undefined && live.leavesLots === 0 && this.orders.has(clientOrderId)) this.#end(live, 'filled', nowUs)
     return {fill, strategy}
@@ -591,22 +470,8 @@ export class OrderDesk {
     this.#register.end(order)
     order.status = status
     this.#o.risk.orderDone(clientOrderId)
-    if (order.slot >= 0) {
-      if (this.#taker[order.slot] === order) this.#taker[order.slot] = undefined
-      const quote = this.#quotes[order.slot]
-      if (quote?.bid === order) quote.bid = undefined
-      if (quote?.ask === order) quote.ask = undefined
-      this.#mark(order.slot)
-    }
+    this.wishes.detach(order)
     this.#o.listener?.onOrder?.(order, nowUs, reason)
-  }
-
-  #blockAfterRejection(order: LiveOrder, nowUs: number): void {
-    if (order.slot < 0) return
-    const untilUs = nowUs + this.#retryUs
-    if (order.purpose === 'bid') this.#quoteBlockedUs[order.slot * 2] = untilUs
-    else if (order.purpose === 'ask') this.#quoteBlockedUs[order.slot * 2 + 1] = untilUs
-    else if (order.purpose !== 'multi-leg') this.#blockedUs[order.slot] = untilUs
   }
 
   // --- replay --------------------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ export class Engine {
             strategies: count,
             terms: options.backOffice,
             onSplit: (i, numerator, denominator) => {
-              this.desk.split(i, numerator, denominator)
+              this.desk.wishes.split(i, numerator, denominator)
               for (let k = 0; k < count; k++) this.#exits.forget(k * n + i)
             },
             deliver: (delivery, feeMicros, atUs) => {
@@ -156,12 +156,12 @@ export class Engine {
       microsPerTickLot: options.risk.snapshot.microsPerTickLot,
       rules: options.exits ?? {},
       coolOffUs: options.coolOffUs ?? 10 * US_PER_MINUTE,
-      isForced: slot => this.desk.isForced(slot),
+      isForced: slot => this.desk.wishes.forced[slot] === 1,
       onExit: (strategy, instrument, reason, nowUs) => {
         const slot = strategy * n + instrument
         this.#holdUntilUs.delete(slot)
         options.listener?.onExit?.(strategy, instrument, reason, nowUs)
-        this.desk.forceFlat(slot)
+        this.desk.wishes.forceFlat(slot)
       },
     })
     this.#sample = new Float64Array(2 + count)
@@ -199,7 +199,7 @@ export class Engine {
     const {strategies} = this.#o
     for (let k = 0; k < strategies.length; k++) strategies[k]!.onEvent(this.#contexts[k]!, chunk, row)
     if (this.#timers.nextUs <= atUs) this.#runTimers(atUs)
-    if (this.desk.retryAtUs[i]! <= atUs) this.desk.retryInstrument(i)
+    if (this.desk.wishes.retryAtUs[i]! <= atUs) this.desk.wishes.retryInstrument(i)
     if (this.desk.hasWork()) this.desk.settle(atUs)
   }
 
@@ -257,7 +257,7 @@ export class Engine {
 
   /** Wants every position of every strategy closed at the market, and quotes gone. */
   flatten(): void {
-    for (let slot = 0; slot < this.ledger.tradedLots.length; slot++) this.desk.forceFlat(slot)
+    for (let slot = 0; slot < this.ledger.tradedLots.length; slot++) this.desk.wishes.forceFlat(slot)
     this.desk.settle(this.nowUs)
   }
 
@@ -344,7 +344,7 @@ export class Engine {
   target(strategy: number, instrument: number, lots: number, limitTicks: number): void {
     const slot = strategy * this.#n + instrument
     if (this.#exits.isCooling(slot, this.nowUs) && Math.sign(lots) === this.#exits.coolSide(slot)) return
-    this.desk.target(slot, lots, limitTicks)
+    this.desk.wishes.target(slot, lots, limitTicks)
   }
 
   quote(
@@ -357,7 +357,7 @@ export class Engine {
   ): void {
     const slot = strategy * this.#n + instrument
     if (this.#exits.isCooling(slot, this.nowUs)) return
-    this.desk.quote(slot, bidTicks, bidLots, askTicks, askLots)
+    this.desk.wishes.quote(slot, bidTicks, bidLots, askTicks, askLots)
   }
 
   multiLeg(
@@ -429,7 +429,7 @@ export class Engine {
     for (const [slot, untilUs] of this.#holdUntilUs) {
       if (nowUs < untilUs) continue
       this.#holdUntilUs.delete(slot)
-      this.desk.target(slot, 0, Number.NaN)
+      this.desk.wishes.target(slot, 0, Number.NaN)
     }
     if (this.record.equity.isDue(nowUs)) this.#takeSample(nowUs, equity)
   }

@@ -113,8 +113,8 @@ const restored = () => {
   market.bidLots.fill(100)
   market.askLots.fill(100)
   const open = [...engine.desk.orders.keys()]
-  engine.desk.quote(0, 4_990, 10, 0, 0)
-  engine.desk.quote(2, 4_990, 10, 0, 0)
+  engine.desk.wishes.quote(0, 4_990, 10, 0, 0)
+  engine.desk.wishes.quote(2, 4_990, 10, 0, 0)
   engine.desk.settle(START + 4 * DAY)
   const {ledger} = engine
   return {
