@@ -1,8 +1,9 @@
 // Columns are sized from the instrument table, so `!` cannot miss here.
 import {EventKind, type TapeChunk} from '../data/tape.ts'
-import {type InstrumentTable, lotsToSize, ticksToPrice} from '../domain/instrument.ts'
+import type {InstrumentTable} from '../domain/instrument.ts'
 import type {BarInput} from '../features/bar-features.ts'
 import {LiveBars} from './live-bars.ts'
+import {type OpenBar, OpenBars} from './open-bars.ts'
 
 /**
  * Bars of one period from whatever a run is fed: bars of that period as they are, shorter ones put together, else quotes and
@@ -10,19 +11,15 @@ import {LiveBars} from './live-bars.ts'
  * at or after its end arrives, never before; the same rows make the same bars in a back-test and in trading.
  */
 export class RunBars {
-  readonly #instruments: InstrumentTable
   readonly #periodUs: number
-  readonly #onBar: (instrument: number, bar: BarInput) => void
   readonly #ticks: LiveBars
   readonly #hasBars: Uint8Array
-  readonly #open: (Building | undefined)[] = []
-  #nextEndUs = Number.POSITIVE_INFINITY
+  readonly #open: OpenBars
 
   constructor(instruments: InstrumentTable, periodUs: number, onBar: (instrument: number, bar: BarInput) => void) {
-    this.#instruments = instruments
     this.#periodUs = periodUs
-    this.#onBar = onBar
     this.#hasBars = new Uint8Array(instruments.size)
+    this.#open = new OpenBars(instruments, onBar)
     this.#ticks = new LiveBars(instruments, periodUs, (i, bar) => {
       if (this.#hasBars[i] === 0) onBar(i, bar)
     })
@@ -30,7 +27,8 @@ export class RunBars {
 
   onRow(chunk: TapeChunk, row: number): void {
     const atUs = chunk.tsUs[row]!
-    if (atUs > this.#nextEndUs) this.#finish(atUs)
+    // A bar whose last part never came is known to be over once time has passed its end.
+    this.#open.finishUntil(atUs - 1)
     const i = chunk.instrument[row]!
     if (chunk.kind[row] === EventKind.bar) this.#onShortBar(i, atUs, chunk, row)
     else if (this.#hasBars[i] === 0) this.#ticks.onRow(chunk, row)
@@ -40,8 +38,8 @@ export class RunBars {
     const length = chunk.v5[row]!
     if (!(length > 0) || this.#periodUs % length !== 0) return
     this.#hasBars[i] = 1
-    const bar: Building = {
-      endUs: Math.ceil(atUs / this.#periodUs) * this.#periodUs,
+    const bar: OpenBar = {
+      endUs: length === this.#periodUs ? atUs : Math.ceil(atUs / this.#periodUs) * this.#periodUs,
       open: chunk.v0[row]!,
       high: chunk.v1[row]!,
       low: chunk.v2[row]!,
@@ -49,56 +47,13 @@ export class RunBars {
       lots: chunk.v4[row]!,
     }
     if (length === this.#periodUs) {
-      this.#hand(i, {...bar, endUs: atUs})
+      this.#open.hand(i, bar)
       return
     }
-    const open = this.#open[i]
-    if (open === undefined) this.#open[i] = bar
-    else {
-      open.high = Math.max(open.high, bar.high)
-      open.low = Math.min(open.low, bar.low)
-      open.close = bar.close
-      open.lots += bar.lots
-    }
+    const open = this.#open.at(i)
+    if (open === undefined) this.#open.begin(i, bar)
+    else this.#open.extend(open, bar.high, bar.low, bar.close, bar.lots)
     // The short bar that ends with the long one completes it.
-    if (atUs === bar.endUs) {
-      const whole = this.#open[i]!
-      this.#open[i] = undefined
-      this.#hand(i, whole)
-    } else this.#nextEndUs = Math.min(this.#nextEndUs, bar.endUs)
+    if (atUs === bar.endUs) this.#open.finish(i)
   }
-
-  /** Bars whose last part never came: known to be over once time has passed their end. */
-  #finish(nowUs: number): void {
-    this.#nextEndUs = Number.POSITIVE_INFINITY
-    for (const [i, bar] of this.#open.entries()) {
-      if (bar === undefined) continue
-      if (bar.endUs < nowUs) {
-        this.#open[i] = undefined
-        this.#hand(i, bar)
-      } else this.#nextEndUs = Math.min(this.#nextEndUs, bar.endUs)
-    }
-  }
-
-  #hand(i: number, bar: Building): void {
-    const instrument = this.#instruments.at(i)
-    const price = (ticks: number): number => ticksToPrice(instrument, ticks)
-    this.#onBar(i, {
-      tsUs: bar.endUs,
-      open: price(bar.open),
-      high: price(bar.high),
-      low: price(bar.low),
-      close: price(bar.close),
-      volume: lotsToSize(instrument, bar.lots),
-    })
-  }
-}
-
-interface Building {
-  readonly endUs: number
-  readonly open: number
-  high: number
-  low: number
-  close: number
-  lots: number
 }
