@@ -15,7 +15,7 @@ import {PatternWindow} from './pattern-window.ts'
 import type {ServedModel} from './signal-service.ts'
 
 /** Patterns that a run of its own keeps: the newest. A bank that kept what paid would make every past look profitable. */
-const OWN_CAPACITY = 16_384
+const OWN_CAPACITY = 8_192
 
 /**
  * The pattern bank as `pattern-recognition` needs it, over the market of one run. How near a neighbour has to be and how

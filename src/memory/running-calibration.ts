@@ -3,9 +3,11 @@ import {type EvidenceOptions, sharedTime} from './evidence.ts'
 import {DIMENSION, unitVector} from './pattern.ts'
 
 /** Past vectors kept to compare with, spread evenly over history; up to twice as many. */
-const KEPT = 64
+const KEPT = 32
 const BINS = 4096
 const LEAST_SEARCHES = 100
+/** Searches between two looks at what is novel. */
+const REVIEW_EVERY = 50
 const LEAST_OUTCOMES = 30
 const LEAST_CROSS = 60
 /** Share of unrelated patterns that may be as like the query as a neighbour has to be. */
@@ -25,6 +27,7 @@ export class RunningCalibration {
   #seen = 0
   readonly #nearest = new Float64Array(BINS)
   #searches = 0
+  #novelty = -1
   #outcomes = 0
   #mean = 0
   #squares = 0
@@ -48,7 +51,7 @@ export class RunningCalibration {
   onNearest(similarity: number): void {
     const bin = Math.floor(((similarity + 1) / 2) * BINS)
     this.#nearest[Math.max(0, Math.min(BINS - 1, bin))]!++
-    this.#searches++
+    if (this.#searches++ % REVIEW_EVERY === 0) this.#novelty = this.#noveltyLevel()
   }
 
   /** Takes what followed a pattern of `symbol` decided at `tsUs`, known at `untilUs`, which do not go back. */
@@ -78,7 +81,7 @@ export class RunningCalibration {
   /** From where patterns are near this query; undefined until 100 searches and 64 patterns say. */
   minSimilarity(query: ArrayLike<number>): number | undefined {
     if (this.#searches < LEAST_SEARCHES || this.#kept.length < KEPT) return undefined
-    return Math.max(this.#chanceLevel(query), this.#noveltyLevel())
+    return Math.max(this.#chanceLevel(query), this.#novelty)
   }
 
   #chanceLevel(query: ArrayLike<number>): number {

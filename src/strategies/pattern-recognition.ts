@@ -22,7 +22,7 @@ export const PatternRecognitionParams = z.strictObject({
     .positive()
     .default(120)
     .describe('time ahead that a pattern of quotes or trades is judged by, and held for'),
-  everyBars: z.int().positive().default(2).describe('bars between two looks at an instrument that has only bars'),
+  everyBars: z.int().positive().default(3).describe('bars between two looks at an instrument that has only bars'),
   horizonBars: z
     .int()
     .positive()

@@ -1,6 +1,6 @@
 // Numeric kernel: rows and lags are bounded by lengths checked at the door, so `!` cannot miss here.
 import {type CriticalValues, type Deterministic, mackinnonCritical, mackinnonP} from './mackinnon.ts'
-import {constantColumn, type OlsFit, ols, trendColumn} from './ols.ts'
+import {constantColumn, nestedSsr, type OlsFit, ols, trendColumn} from './ols.ts'
 
 export interface AdfOptions {
   readonly deterministic?: Deterministic
@@ -42,25 +42,38 @@ export const adf = (series: Float64Array, options: AdfOptions = {}): AdfResult =
   }
 }
 
-/** Regression with `lags` lagged differences on the sample that `trimmed` lags leave. Column 0 is y₋₁. */
-const regress = (series: Float64Array, lags: number, trimmed: number, deterministic: Deterministic): OlsFit => {
+interface Design {
+  readonly y: Float64Array
+  /** y₋₁, the deterministic terms, then the lagged differences. */
+  readonly x: readonly Float64Array[]
+}
+
+/** Of `lags` lagged differences on the sample that `trimmed` lags leave. */
+const design = (series: Float64Array, lags: number, trimmed: number, deterministic: Deterministic): Design => {
   const rows = series.length - 1 - trimmed
-  const first = trimmed + 1
-  const difference = (t: number): number => series[t]! - series[t - 1]!
-  const y = Float64Array.from({length: rows}, (_, i) => difference(first + i))
-  const x: Float64Array[] = [Float64Array.from({length: rows}, (_, i) => series[first + i - 1]!)]
-  for (let lag = 1; lag <= lags; lag++) x.push(Float64Array.from({length: rows}, (_, i) => difference(first + i - lag)))
+  const differences = new Float64Array(series.length - 1)
+  for (let t = 1; t < series.length; t++) differences[t - 1] = series[t]! - series[t - 1]!
+  const x: Float64Array[] = [series.subarray(trimmed, trimmed + rows)]
   if (deterministic !== 'n') x.push(constantColumn(rows))
   if (deterministic === 'ct') x.push(trendColumn(rows))
+  for (let lag = 1; lag <= lags; lag++) x.push(differences.subarray(trimmed - lag, trimmed - lag + rows))
+  return {y: differences.subarray(trimmed), x}
+}
+
+const regress = (series: Float64Array, lags: number, trimmed: number, deterministic: Deterministic): OlsFit => {
+  const {x, y} = design(series, lags, trimmed, deterministic)
   return ols(x, y)
 }
 
+/** Least AIC of 0…maxLag lags on one common sample; all of them from one reduction of the largest design. */
 const bestLag = (series: Float64Array, maxLag: number, deterministic: Deterministic): number => {
+  const {x, y} = design(series, maxLag, maxLag, deterministic)
+  const ssr = nestedSsr(x, y)
+  const fewest = x.length - maxLag
   let best = 0
   let bestAic = Number.POSITIVE_INFINITY
   for (let lag = 0; lag <= maxLag; lag++) {
-    const fit = regress(series, lag, maxLag, deterministic)
-    const value = fit.rows * Math.log(fit.ssr / fit.rows) + 2 * fit.coefficients.length
+    const value = y.length * Math.log(ssr[fewest + lag]! / y.length) + 2 * (fewest + lag)
     if (value < bestAic) {
       bestAic = value
       best = lag

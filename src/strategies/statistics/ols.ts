@@ -17,23 +17,7 @@ export const ols = (x: readonly Float64Array[], y: Float64Array): OlsFit => {
   const n = y.length
   const k = x.length
   if (n <= k) throw new RangeError(`least squares of ${k} columns needs more than ${k} rows, was ${n}`)
-  const columns = x.map(column => Float64Array.from(column))
-  const rhs = Float64Array.from(y)
-  const diagonal = new Float64Array(k)
-  for (let j = 0; j < k; j++) {
-    const v = columns[j]!
-    let norm = 0
-    for (let i = j; i < n; i++) norm += v[i]! * v[i]!
-    norm = Math.sqrt(norm)
-    const alpha = v[j]! > 0 ? -norm : norm
-    diagonal[j] = alpha
-    if (norm === 0) continue
-    v[j]! -= alpha
-    let vv = 0
-    for (let i = j; i < n; i++) vv += v[i]! * v[i]!
-    for (let c = j + 1; c < k; c++) reflect(v, columns[c]!, j, n, vv)
-    reflect(v, rhs, j, n, vv)
-  }
+  const {columns, diagonal, rhs} = reduce(x, y)
   const coefficients = new Float64Array(k)
   for (let j = k - 1; j >= 0; j--) {
     let sum = rhs[j]!
@@ -53,6 +37,51 @@ export const ols = (x: readonly Float64Array[], y: Float64Array): OlsFit => {
   const unscaled = inverseRowNorms(columns, diagonal, k)
   const standardErrors = unscaled.map(s => Math.sqrt(variance * s))
   return {coefficients, standardErrors, residuals, ssr, rows: n}
+}
+
+/**
+ * Sums of squared residuals of `y` on the first 0, 1, … columns of `x`, from one reduction: what is left of `y` beyond row k
+ * is what k columns do not explain.
+ */
+export const nestedSsr = (x: readonly Float64Array[], y: Float64Array): Float64Array => {
+  const {rhs} = reduce(x, y)
+  const ssr = new Float64Array(x.length + 1)
+  let tail = 0
+  for (let i = y.length - 1; i >= 0; i--) {
+    tail += rhs[i]! * rhs[i]!
+    if (i <= x.length) ssr[i] = tail
+  }
+  return ssr
+}
+
+interface Reduced {
+  /** Above the diagonal R, below it the reflections. */
+  readonly columns: readonly Float64Array[]
+  readonly diagonal: Float64Array
+  readonly rhs: Float64Array
+}
+
+/** Householder QR of copies of the columns, applied to a copy of `y`. */
+const reduce = (x: readonly Float64Array[], y: Float64Array): Reduced => {
+  const [n, k] = [y.length, x.length]
+  const columns = x.map(column => column.slice())
+  const rhs = y.slice()
+  const diagonal = new Float64Array(k)
+  for (let j = 0; j < k; j++) {
+    const v = columns[j]!
+    let norm = 0
+    for (let i = j; i < n; i++) norm += v[i]! * v[i]!
+    norm = Math.sqrt(norm)
+    const alpha = v[j]! > 0 ? -norm : norm
+    diagonal[j] = alpha
+    if (norm === 0) continue
+    v[j]! -= alpha
+    let vv = 0
+    for (let i = j; i < n; i++) vv += v[i]! * v[i]!
+    for (let c = j + 1; c < k; c++) reflect(v, columns[c]!, j, n, vv)
+    reflect(v, rhs, j, n, vv)
+  }
+  return {columns, diagonal, rhs}
 }
 
 const reflect = (v: Float64Array, target: Float64Array, from: number, n: number, vv: number): void => {

@@ -7,7 +7,7 @@ import {johansen} from '../../../src/strategies/statistics/johansen.ts'
 import {KalmanHedge} from '../../../src/strategies/statistics/kalman-hedge.ts'
 import {mackinnonCritical, mackinnonP} from '../../../src/strategies/statistics/mackinnon.ts'
 import {benjaminiHochberg, halfLife} from '../../../src/strategies/statistics/mean-reversion.ts'
-import {ols} from '../../../src/strategies/statistics/ols.ts'
+import {nestedSsr, ols} from '../../../src/strategies/statistics/ols.ts'
 import {pairStatistic} from '../../../src/strategies/statistics/pair-statistic.ts'
 
 interface Fixture {
@@ -204,6 +204,16 @@ describe('ols', () => {
     expect(fit.coefficients[0]).toBeCloseTo(1.1, 12)
     expect(fit.coefficients[1]).toBeCloseTo(1.1, 12)
     expect(fit.standardErrors[0]).toBeCloseTo(Math.sqrt(1.35 / 5), 12)
+  })
+  test('residual sums of the first columns from one reduction are those of a fit each', () => {
+    const {x, y} = pairOf(3, 80, true)
+    const columns = [x, new Float64Array(80).fill(1), y.map((v, i) => Math.sin(i) * v), x.map(v => v * v)]
+    const nested = nestedSsr(columns, y)
+    expect(nested[0]).toBeCloseTo(
+      y.reduce((sum, v) => sum + v * v, 0),
+      6,
+    )
+    for (let k = 1; k <= columns.length; k++) expect(nested[k]! / ols(columns.slice(0, k), y).ssr).toBeCloseTo(1, 10)
   })
   test('refuses more columns than rows', () => {
     expect(() => ols([Float64Array.of(1)], Float64Array.of(1))).toThrow(RangeError)
