@@ -61,6 +61,12 @@ export interface Broker extends AsyncDisposable {
   readonly onReport: (listener: (report: ExecutionReport) => void) => void
   /** Throws `UnclearOutcome` when the venue may or may not have the order. A refusal is a `rejected` report, not an exception. */
   readonly submit: (order: ApprovedOrder) => Promise<void>
+  /**
+   * `submit` of an order that may not leave yet: its request is made ready at once, and no byte of it leaves before `go`
+   * resolves to true. When that is false, or rejects, nothing is sent and nothing reported. Absent where orders are not
+   * made ready ahead.
+   */
+  readonly submitWhen?: (order: ApprovedOrder, go: Promise<boolean>) => Promise<void>
   readonly cancel: (clientOrderId: string) => Promise<void>
   readonly cancelAll: () => Promise<number>
   readonly orderByClientId: (clientOrderId: string) => Promise<BrokerOrder | undefined>

@@ -13,6 +13,8 @@ export interface WireLatency {
    * entries), `gather` what else the chunk brings, `sync` the journal, `send` (request written).
    */
   readonly stages: Readonly<Record<Stage, Quantiles>>
+  /** Orders that waited for the venue's request limit; they are in neither. */
+  readonly waited: number
 }
 
 /** Age of what is in hand, microseconds: of the message that brought its first row, and of that row. */
@@ -35,6 +37,7 @@ export class LatencyStages {
   readonly #stages = STAGES.map(histogram)
   readonly #paths = new Map<string, Path>()
   readonly #unsynced: Path[] = []
+  #waited = 0
   #messageUs = 0
   #rowUs = 0
   #takenUs = 0
@@ -77,6 +80,9 @@ export class LatencyStages {
       )
     this.#wire.recordValue(Math.round((path.at.at(-1) as number) - (path.at[0] as number)))
   }
+  onWait(clientOrderId: string): void {
+    if (this.#paths.delete(clientOrderId)) this.#waited++
+  }
   /** It will not be sent. */
   onRefused(clientOrderId: string): void {
     this.#paths.delete(clientOrderId)
@@ -85,6 +91,7 @@ export class LatencyStages {
   quantiles(): WireLatency {
     return {
       wire: quantilesOf(this.#wire),
+      waited: this.#waited,
       stages: Object.fromEntries(
         STAGES.map((stage, k) => [stage, quantilesOf(this.#stages[k] as Histogram)]),
       ) as Record<Stage, Quantiles>,

@@ -1,4 +1,4 @@
-import type {Broker} from '../broker/broker.ts'
+import type {ApprovedOrder, Broker} from '../broker/broker.ts'
 import type {Journal, JournalEntry} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import type {TapeChunk} from '../data/tape.ts'
@@ -106,6 +106,7 @@ const forwarded = (broker: Broker): Broker => ({
   ...(broker.requestUse === undefined ? {} : {requestUse: broker.requestUse}),
   onReport: listener => broker.onReport(listener),
   submit: order => broker.submit(order),
+  ...(broker.submitWhen === undefined ? {} : {submitWhen: broker.submitWhen}),
   cancel: clientOrderId => broker.cancel(clientOrderId),
   cancelAll: () => broker.cancelAll(),
   orderByClientId: clientOrderId => broker.orderByClientId(clientOrderId),
@@ -149,6 +150,17 @@ export const journaledBroker = (broker: Broker, {journal, latch, onSync, onSent}
     })
     return pending
   }
+  const mayLeave = async ({clientOrderId, decidedUs}: ApprovedOrder): Promise<boolean> => {
+    await synced()
+    const state = latch.check()
+    if (state.latched) {
+      const report = {kind: 'rejected', clientOrderId, tsUs: decidedUs, code: 'latched', reason: state.reason} as const
+      for (const listener of listeners) listener(report)
+      return false
+    }
+    onSent(clientOrderId)
+    return true
+  }
   return {
     ...forwarded(broker),
     ...(requestUse === undefined
@@ -164,27 +176,13 @@ export const journaledBroker = (broker: Broker, {journal, latch, onSync, onSent}
       broker.onReport(listener)
     },
     async submit(order) {
+      // The request is made ready while the disk is at work, where the broker can; it leaves when the disk is done.
+      if (broker.submitWhen !== undefined) return broker.submitWhen(order, mayLeave(order))
       unsent++
-      try {
-        await synced()
-      } finally {
+      const may = await mayLeave(order).finally(() => {
         unsent--
-      }
-      const state = latch.check()
-      if (state.latched) {
-        const {clientOrderId, decidedUs} = order
-        const report = {
-          kind: 'rejected',
-          clientOrderId,
-          tsUs: decidedUs,
-          code: 'latched',
-          reason: state.reason,
-        } as const
-        for (const listener of listeners) listener(report)
-        return
-      }
-      onSent(order.clientOrderId)
-      return broker.submit(order)
+      })
+      if (may) return broker.submit(order)
     },
   }
 }

@@ -65,6 +65,10 @@ export class TradeMonitor implements Disposable {
     const causedMs = this.#caused.get(clientOrderId)
     if (causedMs !== undefined) this.#decision.recordValue(elapsedUs(causedMs))
   }
+  /** It waits for the venue's request limit. */
+  onWait(clientOrderId: string): void {
+    this.#stages.onWait(clientOrderId)
+  }
   /** Its request is with the system. */
   onWritten(clientOrderId: string): void {
     this.#stages.onWritten(clientOrderId)

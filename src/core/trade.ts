@@ -286,6 +286,7 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
       instruments,
       ...wall,
       onBug: rethrow,
+      onWait: id => monitor.onWait(id),
       requestsPerMinute: requestsPerMinute(options.speed, config.api.requestsPerMinute),
     }),
   )

@@ -33,7 +33,20 @@ const probing = setInterval(() => {
 
 const child = spawn(
   process.execPath,
-  [run, 'trade', '--paper', '--duration', `${seconds}s`, '--speed', speed, '--json', '--quiet', '--home', home, ...rest],
+  [
+    run,
+    'trade',
+    '--paper',
+    '--duration',
+    `${seconds}s`,
+    '--speed',
+    speed,
+    '--json',
+    '--quiet',
+    '--home',
+    home,
+    ...rest,
+  ],
   {stdio: ['ignore', 'pipe', 'inherit']},
 )
 let out = ''
@@ -61,7 +74,7 @@ process.stdout.write(
   [
     `${events} events, ${orders} orders, ${fills} fills in ${seconds} s at speed ${speed}`,
     `bare fdatasync ${line(disks)} (${disk.length} times)`,
-    `message to order on the wire ${line(latencyUs.wire)}; ${ratio(latencyUs.wire)}`,
+    `message to order on the wire ${line(latencyUs.wire)}; ${ratio(latencyUs.wire)}; ${latencyUs.waited} more waited for the request limit`,
     ...Object.entries(latencyUs.stages).map(([stage, of]) => `  ${stage.padEnd(9)} ${line(of)}`),
     `decision (event in hand to order handed over) ${line(latencyUs.decision)}; ${ratio(latencyUs.decision)}`,
     `accepted by the venue ${line(latencyUs.total)}`,

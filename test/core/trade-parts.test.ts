@@ -241,6 +241,41 @@ describe('the wrapped broker', () => {
     expect(broker.submitted).toEqual([])
     expect(reports).toMatchObject([{kind: 'rejected', clientOrderId: 'a', code: 'latched', reason: 'killed'}])
   })
+  test('a broker that makes orders ready may let them go after the sync, or not at all', async () => {
+    const log: string[] = []
+    let [latched, fails] = [false, false]
+    const broker = new FakeBroker(instruments)
+    const wrapped = journaledBroker(
+      Object.assign(broker, {
+        submitWhen: async ({clientOrderId}: ApprovedOrder, go: Promise<boolean>): Promise<void> => {
+          log.push(`ready ${clientOrderId}`)
+          log.push((await go) ? `left ${clientOrderId}` : `held ${clientOrderId}`)
+        },
+      }),
+      {
+        journal: {
+          sync: async () => {
+            await new Promise(resolve => setImmediate(resolve))
+            log.push('synced')
+            if (fails) throw new Error('disk full')
+          },
+        },
+        latch: {...openLatch, check: () => (latched ? {latched, reason: 'killed'} : {latched: false})},
+        onSent: () => {},
+      },
+    )
+    const reports: ExecutionReport[] = []
+    wrapped.onReport(report => reports.push(report))
+    await Promise.all([wrapped.submit(anOrder('a')), wrapped.submit(anOrder('b'))])
+    expect(log.splice(0)).toEqual(['ready a', 'ready b', 'synced', 'left a', 'left b'])
+    latched = true
+    await wrapped.submit(anOrder('c'))
+    expect(log.splice(0)).toEqual(['ready c', 'synced', 'held c'])
+    expect(reports).toMatchObject([{kind: 'rejected', clientOrderId: 'c', code: 'latched'}])
+    fails = true
+    await expect(wrapped.submit(anOrder('d'))).rejects.toThrow('disk full')
+    expect(log).toEqual(['ready d', 'synced'])
+  })
   test('questions wait for a kill at work; cancels do not', async () => {
     const broker = new FakeBroker(instruments)
     let release = (): void => {}

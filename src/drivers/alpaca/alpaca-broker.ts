@@ -9,12 +9,13 @@ import type {
 } from '../../broker/broker.ts'
 import {ExitCode, UserError} from '../../domain/errors.ts'
 import type {InstrumentTable} from '../../domain/instrument.ts'
-import {type ExecutionReport, isTerminal} from '../../domain/order.ts'
+import {type ExecutionReport, isTerminal, type OrderLeg} from '../../domain/order.ts'
 import type {Clock, Scheduler} from '../../domain/time.ts'
 import {type TsUs, tsUs, US_PER_MS, US_PER_SECOND} from '../../domain/units.ts'
 import {feeSchedule} from '../../exchange/fees.ts'
 import {isApiFailure, isNotFound, isRateLimited, isRefusal, unclear} from './alpaca-errors.ts'
 import type {AlpacaClient, StreamTuning} from './client.ts'
+import type {HeldInit} from './lean-fetch.ts'
 import {
   isCombination,
   isLoneLeg,
@@ -48,6 +49,8 @@ export interface AlpacaBrokerOptions {
   readonly stream?: StreamTuning
   /** The order stream was lost (false) or is whole again, with everything missed delivered (true). */
   readonly onConnection?: (connected: boolean) => void
+  /** An order waits for the venue's request limit. */
+  readonly onWait?: (clientOrderId: string) => void
   /** A listener threw, or the venue sent what cannot be read. Rethrown asynchronously by default. */
   readonly onBug?: (error: unknown) => void
 }
@@ -97,6 +100,7 @@ export const createAlpacaBroker = async (options: AlpacaBrokerOptions): Promise<
     requestUse: () => core.requestUse(),
     onReport: listener => core.onReport(listener),
     submit: order => core.submit(order),
+    submitWhen: (order, go) => core.submit(order, go),
     cancel: clientOrderId => core.cancel(clientOrderId),
     cancelAll: () => core.cancelAll(),
     orderByClientId: clientOrderId => core.orderByClientId(clientOrderId),
@@ -187,16 +191,20 @@ class AlpacaBrokerCore {
     return this.#budget.use()
   }
 
-  async submit(order: ApprovedOrder): Promise<void> {
-    const {client} = this.#options
+  async submit(order: ApprovedOrder, go?: Promise<boolean>): Promise<void> {
+    const {client, onWait} = this.#options
+    const hold = go === undefined ? undefined : new Hold(go)
     const tracked: Tracked = {venueOrderId: undefined, accepted: false}
     this.#tracked.set(order.clientOrderId, tracked)
     try {
       const reduces = order.reduceOnly === true
       const priority = reduces ? Priority.reduce : Priority.submit
-      if (!this.#budget.tryTake(priority)) await this.#budget.take(priority, reduces ? Infinity : OPENING_PATIENCE_US)
-      const postOrderRequest = await this.#bodyOf(order)
-      const post = client.alpaca.trading.orders.postOrder({postOrderRequest})
+      if (!this.#budget.tryTake(priority)) {
+        onWait?.(order.clientOrderId)
+        await this.#budget.take(priority, reduces ? Infinity : OPENING_PATIENCE_US)
+      }
+      const postOrderRequest = order.legs === undefined ? this.#bodyOfOne(order) : await this.#bodyOf(order, order.legs)
+      const post = client.alpaca.trading.orders.postOrder({postOrderRequest}, hold?.init)
       this.#inFlight.add(post)
       try {
         tracked.venueOrderId ??= (await post).id
@@ -204,7 +212,10 @@ class AlpacaBrokerCore {
         this.#inFlight.delete(post)
       }
     } catch (error) {
-      if (error instanceof BudgetClosed) this.#refuseOrder(order, 'not_sent', error.message)
+      if (hold?.isShut === true) {
+        this.#tracked.delete(order.clientOrderId)
+        await go
+      } else if (error instanceof BudgetClosed) this.#refuseOrder(order, 'not_sent', error.message)
       else if (error instanceof NotSent) this.#refuseOrder(order, 'not_sent', error.message)
       else if (error instanceof BudgetExhausted) this.#refuseOrder(order, 'request-budget', error.message)
       else if (isRefusal(error)) {
@@ -214,12 +225,12 @@ class AlpacaBrokerCore {
     }
   }
 
-  async #bodyOf(order: ApprovedOrder): Promise<trading.PostOrderRequest> {
-    const {instruments} = this.#options
-    const {legs} = order
-    if (legs === undefined) return orderBody(order, instruments.at(order.instrument))
+  #bodyOfOne(order: ApprovedOrder): trading.PostOrderRequest {
+    return orderBody(order, this.#options.instruments.at(order.instrument))
+  }
+  async #bodyOf(order: ApprovedOrder, legs: readonly OrderLeg[]): Promise<trading.PostOrderRequest> {
     try {
-      return multiLegBody(order, legs, instruments, await this.positions())
+      return multiLegBody(order, legs, this.#options.instruments, await this.positions())
     } catch (error) {
       if (error instanceof BudgetClosed) throw error
       throw new NotSent(`what is held could not be asked for: ${(error as Error).message}`, {cause: error})
@@ -591,5 +602,28 @@ const forgetFirst = (remembered: Set<string> | Map<string, unknown>): void => {
   for (const key of remembered.keys()) {
     remembered.delete(key)
     return
+  }
+}
+
+/** Keeps a request that is ready until it may leave, or for good. */
+class Hold {
+  /** It will never leave: nothing was sent. */
+  isShut = false
+  readonly init: RequestInit & HeldInit
+
+  constructor(go: Promise<boolean>) {
+    const shut = (error: Error): never => {
+      this.isShut = true
+      throw error
+    }
+    const gate = go.then(
+      may => {
+        if (!may) shut(new Error('the order was held back'))
+      },
+      (error: Error) => shut(error),
+    )
+    // It may be refused before anybody waits for it.
+    gate.catch(() => {})
+    this.init = {gate}
   }
 }

@@ -2,7 +2,7 @@ import type {Alpaca, streaming} from '@alpacahq/alpaca-trade-api'
 import {WebSocket} from 'ws'
 import {UserError} from '../../domain/errors.ts'
 import {US_PER_SECOND} from '../../domain/units.ts'
-import {leanFetch} from './lean-fetch.ts'
+import {gatedFetch, leanFetch} from './lean-fetch.ts'
 import type {RateHeaders} from './request-budget.ts'
 
 /**
@@ -98,9 +98,12 @@ export const createAlpacaClient = async (
     const id = method === 'POST' ? CLIENT_ORDER_ID.exec(body)?.[1] : undefined
     if (id !== undefined) for (const listener of writtenListeners) listener(id)
   }
-  const wire = countedFetch(settings.fetch ?? leanFetch({onWritten}), rate => {
-    for (const listener of rateListeners) listener(rate)
-  })
+  const wire = countedFetch(
+    settings.fetch === undefined ? leanFetch({onWritten}) : gatedFetch(settings.fetch),
+    rate => {
+      for (const listener of rateListeners) listener(rate)
+    },
+  )
   const alpaca = new Sdk({
     keyId: target.keyId,
     secret: target.secret,

@@ -1,6 +1,20 @@
 import http from 'node:http'
 import https from 'node:https'
 
+/** What `init` may hold besides: the request is made ready, and leaves only when this resolves. */
+export interface HeldInit {
+  readonly gate?: Promise<unknown>
+}
+
+/** Another `fetch`, that knows nothing of gates, behind one. */
+export const gatedFetch =
+  (through: typeof fetch): typeof fetch =>
+  async (input, init) => {
+    const {gate, ...rest} = (init ?? {}) as RequestInit & HeldInit
+    await gate
+    return through(input, rest)
+  }
+
 /** Connections that may be open to one host at a time. */
 const SOCKETS = 16
 
@@ -69,7 +83,15 @@ export const leanFetch = ({
         const text = init.body
         request.once('finish', () => onWritten(init.method ?? 'GET', text))
       }
-      request.end(body)
+      const {gate} = init as HeldInit
+      if (gate === undefined) request.end(body)
+      else
+        gate.then(
+          () => {
+            if (!request.destroyed) request.end(body)
+          },
+          (error: Error) => request.destroy(error),
+        )
     })
   }
 }

@@ -13,10 +13,10 @@ let ids = 0
 const brokerRig = async (
   options: Partial<AlpacaBrokerOptions> = {},
   exchange: Partial<LocalExchangeOptions> = {},
-  through: typeof fetch = fetch,
+  through: typeof fetch | 'own' = fetch,
 ) => {
   const rig = await localRig(exchange)
-  const client = await rig.connect({fetch: through})
+  const client = await rig.connect(through === 'own' ? {} : {fetch: through})
   const reports: ExecutionReport[] = []
   const connection: boolean[] = []
   const broker = await createAlpacaBroker({
@@ -287,5 +287,40 @@ describe('when the wire fails', () => {
         secret: 'b',
       }),
     ).rejects.toMatchObject({code: 'EXCHANGE_NOT_LOCAL'})
+  })
+})
+
+describe.each([
+  ['its own transport', 'own' as const],
+  ['another fetch', fetch],
+])('an order made ready ahead, through %s', (_name, through) => {
+  test('no byte of it reaches the venue before it may leave', async () => {
+    const requests: string[] = []
+    await using rig = await brokerRig({}, {onRequest: ({method}) => requests.push(method)}, through)
+    let go = (_may: boolean): void => {}
+    const sent = rig.broker.submitWhen?.(
+      rig.order(),
+      new Promise(resolve => {
+        go = resolve
+      }),
+    )
+    await new Promise(resolve => setTimeout(resolve, 60))
+    expect(requests).not.toContain('POST')
+    go(true)
+    await sent
+    expect(requests.filter(method => method === 'POST')).toHaveLength(1)
+    expect((await rig.report('fill')).fill.lots).toBe(10)
+  })
+  test('one that may not leave is not sent and not reported; the next one is', async () => {
+    const requests: string[] = []
+    await using rig = await brokerRig({}, {onRequest: ({method}) => requests.push(method)}, through)
+    await rig.broker.submitWhen?.(rig.order(), Promise.resolve(false))
+    await expect(rig.broker.submitWhen?.(rig.order(), Promise.reject(new Error('disk full')))).rejects.toThrow(
+      /^disk full$/,
+    )
+    expect([requests.filter(method => method === 'POST'), rig.reports]).toEqual([[], []])
+    await rig.broker.submitWhen?.(rig.order(), Promise.resolve(true))
+    await rig.report('fill')
+    expect(requests.filter(method => method === 'POST')).toHaveLength(1)
   })
 })
