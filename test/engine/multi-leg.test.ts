@@ -2,7 +2,7 @@ import {describe, expect, test} from 'vitest'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
 import type {OrderLeg} from '../../src/domain/order.ts'
 import {standardRules} from '../../src/risk/gate.ts'
-import type {Row} from '../support/rows.ts'
+import {chunkOf, type Row} from '../support/rows.ts'
 import {limits, scripted, simulate} from './engine-rig.ts'
 
 const symbols = ['AAPL', 'AAPL240621C00200000', 'AAPL240621C00210000']
@@ -76,5 +76,39 @@ describe('a strategy’s order of several legs', () => {
     })
     const {ledger} = simulate([strategy], falling, {...base, exits: {stopLoss: 0.02}})
     expect([...ledger.account.lots]).toEqual([0, 5, -5])
+  })
+})
+
+describe('closing everything', () => {
+  const opened = [
+    quote(0, 0, 2_000_000, 2_000_100),
+    quote(0, 1, 50_000, 51_000),
+    quote(0, 2, 30_000, 31_000),
+    quote(1, 1, 50_000, 51_000, 200),
+  ]
+  test('buys back what was written before what may cover it is sold', () => {
+    const strategy = scripted('spread', (row, context) => {
+      if (row !== 1) return
+      context.multiLeg(legs, 5, {limitTicks: 21_000})
+      context.target(0, 3)
+    })
+    const {simulation, engine, ledger, journal} = simulate([strategy], opened, base)
+    expect([...ledger.account.lots]).toEqual([3, 5, -5])
+    // The written contract has no offer: neither its call nor the shares may go.
+    const play = (...rows: Row[]): void => {
+      const chunk = chunkOf(rows)
+      for (let r = 0; r < rows.length; r++) simulation.play(chunk, r, r + 1)
+    }
+    play({at: at(2), i: 2, quote: [30_000, 31_000, 100, 0]})
+    engine.flatten()
+    play(quote(3, 1, 50_000, 51_000), quote(3, 0, 2_000_000, 2_000_100), quote(4, 1, 50_000, 51_000, 150))
+    expect([...ledger.account.lots]).toEqual([3, 5, -5])
+    play(quote(5, 2, 30_000, 31_000), quote(6, 1, 50_000, 51_000), quote(6, 0, 2_000_000, 2_000_100))
+    expect([...ledger.account.lots]).toEqual([0, 0, 0])
+    const sides = [...journal.entries()].flatMap(({entry}) =>
+      entry.kind === 'intent' && entry.intent.reduceOnly === true ? [entry.intent.instrument] : [],
+    )
+    expect(sides[0]).toBe(2)
+    expect([...sides].sort()).toEqual([0, 1, 2])
   })
 })
