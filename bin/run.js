@@ -31,7 +31,10 @@ function reexecute() {
     process.exitCode = 2
     return
   }
-  const child = spawn(bundled, [fileURLToPath(import.meta.url), ...argv], {stdio: 'inherit'})
+  // The channel carries nothing: it breaks when this process is killed without mercy, which no signal would tell.
+  const child = spawn(bundled, [fileURLToPath(import.meta.url), ...argv], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', error => {
     process.stderr.write(`gpi could not start ${bundled}: ${error.message}\n`)
@@ -51,6 +54,10 @@ async function main() {
     process.stderr.write(`gpi is not built: ${path.join(root, 'dist')} is missing.\nTry: npm run build\n`)
     process.exitCode = 2
     return
+  }
+  if (process.channel !== undefined) {
+    process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+    process.channel.unref()
   }
   const {main: start} = await import('../dist/cli/main.js')
   await start(argv, import.meta.url)

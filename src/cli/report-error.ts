@@ -33,6 +33,15 @@ export const describeError = (
   if (thrown instanceof UserError) {
     return {code: thrown.code, message: thrown.message, hints: thrown.hints, exitCode: thrown.exitCode}
   }
+  // The stop signal's reason is the operating system's signal.
+  if (thrown === 'SIGINT' || thrown === 'SIGTERM') {
+    return {
+      code: 'INTERRUPTED',
+      message: `stopped by ${thrown} before the end`,
+      hints: ['what was finished stays; the same command goes on from there'],
+      exitCode: ExitCode.failure,
+    }
+  }
   const error = (thrown instanceof Error ? thrown : new Error(String(thrown))) as OclifError
   const oclifExit = error.oclif?.exit
   const unknown = /^command (.+) not found$/.exec(error.message.split('\n')[0] ?? '')?.[1]

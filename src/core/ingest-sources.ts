@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto'
-import {createWriteStream} from 'node:fs'
+import {createWriteStream, openSync} from 'node:fs'
 import {finished} from 'node:stream/promises'
 import type {CatalogUnit} from '../data/catalog.ts'
 import {syntheticTape} from '../data/synthetic.ts'
@@ -27,7 +27,11 @@ export async function* fileUnits(
   request: IngestRequest,
 ): AsyncGenerator<IngestedUnit> {
   const files = await expandPaths(request.paths, source === 'parquet' ? PARQUET : TABLES)
-  const rejects = request.rejectsFile === undefined ? undefined : createWriteStream(request.rejectsFile)
+  // Opened at once, so that a path that cannot be written is refused before anything is read.
+  const rejects =
+    request.rejectsFile === undefined
+      ? undefined
+      : createWriteStream(request.rejectsFile, {fd: openSync(request.rejectsFile, 'w')})
   const onReject = (row: RejectedRow): Promise<void> | undefined => {
     if (rejects === undefined || rejects.write(`${JSON.stringify(row)}\n`)) return undefined
     return new Promise(resolve => rejects.once('drain', resolve))

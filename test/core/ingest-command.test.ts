@@ -66,6 +66,25 @@ describe('gpi ingest at the shell', () => {
     expect(readdirSync(folder.path).filter(name => name.startsWith('gpi-'))).toEqual([])
   })
 
+  it('says that it was stopped, with what was finished in place', async () => {
+    using folder = temporaryFolder()
+    const args = ['ingest', 'synthetic', '--events', '50000000', '--symbols', 'SPY', '--seed', '1', '--out', 'data']
+    const {code, stdout, stderr} = await runGpi(args, {
+      cwd: folder.path,
+      onStart: child => {
+        const timer = setInterval(() => {
+          if (!existsSync(folder.join('data')) || readdirSync(folder.join('data')).length === 0) return
+          clearInterval(timer)
+          child.kill('SIGINT')
+        }, 50)
+      },
+    })
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/stopped by SIGINT/)
+    expect(stderr).not.toMatch(/^\s+at /m)
+    expect(readdirSync(folder.join('data')).filter(name => name.startsWith('.'))).toEqual([])
+  })
+
   it.each([
     [['ingest', 'lobstr', 'x.csv', '--out', 'data'], 2, /did you mean lobster/],
     [['ingest', 'csv', 'missing.csv', '--out', 'data'], 2, /missing\.csv/],
@@ -79,6 +98,10 @@ describe('gpi ingest at the shell', () => {
     [['ingest', 'csv', 'bad.csv', '--map', 'price', '--out', 'data'], 2, /--map/],
     [['ingest', 'csv', 'bad.csv', '--from-date', 'today', '--out', 'data'], 2, /--from-date/],
     [['ingest', 'csv', 'bad.csv', '--out', 'bad.csv'], 2, /bad\.csv/],
+    [['ingest', 'csv', 'bad.csv', '--skip-invalid', '--rejects', 'no/where', '--out', 'data'], 2, /no\/where/],
+    [['ingest', 'csv', 'bad.csv', '--skip-invalid', '--rejects', '.', '--out', 'data'], 2, /folder/],
+    [['ingest', 'csv', 'bad.csv', '--map', 'prise=price', '--out', 'data'], 2, /did you mean price/],
+    [['ingest', 'csv', 'bad.csv', '--map', 'price=prise', '--out', 'data'], 2, /did you mean price/],
     [['ingest', 'alpaca', '--symbols', 'AAPL', '--from-date', '2024-01-02', '--out', 'data'], 2, /APCA_API_KEY_ID/],
   ])('%j leaves with %i and one clear line', async (args, expected, words) => {
     using folder = temporaryFolder()

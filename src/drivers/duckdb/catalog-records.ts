@@ -99,9 +99,10 @@ export async function* tableRecords(
     return `SELECT ts_us, ${nth} AS part, seq, ${quoted(RECORD_KINDS[part.kind] ?? part.kind)} AS kind, ${quoted(part.symbol)} AS symbol, ${values}
       FROM read_parquet(${quoted(part.file)}, hive_partitioning = false)`
   })
+  // Numbers of one line of a wide table share its sequence: their names keep the order one and the same.
   const range = `ts_us >= ${fromUs ?? Number.MIN_SAFE_INTEGER} AND ts_us < ${toUs ?? Number.MAX_SAFE_INTEGER}`
   const sql = `SELECT ts_us::DOUBLE AS ts_us, kind, symbol, ${names.map(name => `"${name}"`)} FROM (${selects.join(' UNION ALL ')})
-    WHERE ${range} ORDER BY ts_us, symbol, seq, part`
+    WHERE ${range} ORDER BY ts_us, symbol, seq, part${names.includes('name') ? ', "name"' : ''}`
   for await (const chunk of database.stream(sql)) {
     for (const [tsUs, kind, symbol, ...values] of chunk.getRows()) {
       const record: Record<string, unknown> & TableRecord = {
