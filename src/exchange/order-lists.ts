@@ -6,38 +6,33 @@ import {byPriority, type WorkingOrder} from './working-order.ts'
 export class OrderLists {
   /** 1 where a row of the instrument needs more than a glance: orders are near or liquidity was taken. */
   readonly watched: Uint8Array
-  readonly #lists: WorkingOrder[][]
-  readonly #scratch: WorkingOrder[] = []
+  /** Never changed in place: a row walks the list as it was when it came, and rows come more often than orders. */
+  readonly #lists: (readonly WorkingOrder[])[]
 
   constructor(instruments: number) {
     this.watched = new Uint8Array(instruments)
-    this.#lists = Array.from({length: instruments}, () => [])
+    this.#lists = new Array<readonly WorkingOrder[]>(instruments).fill([])
   }
 
   isEmpty(i: number): boolean {
     return this.#lists[i]!.length === 0
   }
   add(working: WorkingOrder): void {
-    const list = this.#lists[working.instrument]!
-    list.push(working)
-    if (list.length > 1) list.sort(byPriority)
-    this.watched[working.instrument] = 1
+    const {instrument} = working
+    this.#lists[instrument] = [...this.#lists[instrument]!, working]
+    if (this.#lists[instrument].length > 1) this.sort(instrument)
+    this.watched[instrument] = 1
   }
   /** Prices of an instrument's orders have changed. */
   sort(i: number): void {
-    this.#lists[i]!.sort(byPriority)
+    this.#lists[i] = this.#lists[i]!.toSorted(byPriority)
   }
   remove(working: WorkingOrder): void {
     const list = this.#lists[working.instrument]!
-    const at = list.indexOf(working)
-    if (at >= 0) list.splice(at, 1)
+    if (list.includes(working)) this.#lists[working.instrument] = list.filter(other => other !== working)
   }
-  /** The list as it is now, because matching removes from it while it is walked; valid until the next call. */
+  /** The list as it is now; matching changes the instrument's list while this one is walked. */
   snapshot(i: number): readonly WorkingOrder[] {
-    const list = this.#lists[i]!
-    const scratch = this.#scratch
-    scratch.length = 0
-    for (let k = 0; k < list.length; k++) scratch.push(list[k]!)
-    return scratch
+    return this.#lists[i]!
   }
 }
