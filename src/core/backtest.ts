@@ -331,10 +331,18 @@ const venueOf = (
   }
 }
 
-/** The same market, costs and latency without anybody's limits: what any strategy must beat. */
-const baselineRuns = (options: BacktestOptions): Run[] =>
-  ['buy-and-hold', 'random-entry', 'do-nothing'].map(name => {
-    const strategies = [createStrategy(name)]
+/** Seconds between two random entries of a baseline, over all instruments. */
+const RANDOM_ENTRY_SECONDS = 300
+
+/**
+ * The same market, costs and latency without anybody's limits: what any strategy must beat. Random entries come at one pace
+ * however many instruments there are: sixty of them each on its own would trade a year of bars half a million times.
+ */
+const baselineRuns = (options: BacktestOptions): Run[] => {
+  const traded = options.source.instruments.all().filter(({kind}) => kind !== 'option').length
+  const params = {'random-entry': {meanWaitSeconds: RANDOM_ENTRY_SECONDS * Math.max(1, traded)}}
+  return ['buy-and-hold', 'random-entry', 'do-nothing'].map(name => {
+    const strategies = [createStrategy(name, name === 'random-entry' ? params[name] : {})]
     const fills: Run['fills'] = []
     const journal = memoryJournal({keep: false})
     const allocator = staticAllocation({base: [1], capitalMicros: options.capitalMicros})
@@ -350,6 +358,7 @@ const baselineRuns = (options: BacktestOptions): Run[] =>
     })
     return {name, simulation, journal, fills, strategies, allocator, flush: async () => undefined}
   })
+}
 
 const summaryOf = (
   options: BacktestOptions,
