@@ -21,7 +21,8 @@ missing information, gradient-sign attacks) and, for bars, by episodes of the sc
 enters the validation or the test part. Card and --json then hold the metrics under stress, with and without.
 policy learns weights over the five strategies by PPO: --data is a catalog or a folder of catalogs, one market each, on
 which every strategy is first back-tested alone (kept in --out, by content hash). --batch, --size, --max-steps,
---validate-every, --patience and --folds apply.`
+--validate-every, --patience and --folds apply. --earlier-trials N counts settings that were compared before this one:
+the test Sharpe ratio is deflated by all.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> signal --data data --out models',
     '<%= config.bin %> <%= command.id %> lstm --data data --size medium --max-steps 4000 --json',
@@ -66,6 +67,11 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
       allowNo: true,
     }),
     folds: Flags.integer({description: 'walk-forward folds to measure besides', default: 0, min: 0}),
+    'earlier-trials': Flags.integer({
+      description: 'policy: settings compared before this one that this home has not counted',
+      default: 0,
+      min: 0,
+    }),
     resume: Flags.boolean({description: 'go on from the checkpoint in --out'}),
   }
 
@@ -138,6 +144,7 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
       readonly 'validate-every': number
       readonly patience: number
       readonly folds: number
+      readonly 'earlier-trials': number
       readonly resume: boolean
     },
   ): Promise<PolicyTraining> {
@@ -160,6 +167,7 @@ which every strategy is first back-tested alone (kept in --out, by content hash)
         data: flags.data,
         ...(symbols === undefined ? {} : {symbols}),
         folds: flags.folds,
+        ...(flags['earlier-trials'] === 0 ? {} : {earlierTrials: flags['earlier-trials']}),
         resume: flags.resume,
         config,
         workers: availableParallelism(),

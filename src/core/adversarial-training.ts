@@ -57,6 +57,7 @@ export const prepareAdversarial = async (
   request: TrainRequest,
   rows: RowKind,
   {data, dataset, scaler}: Prepared,
+  isStopped?: () => boolean,
 ): Promise<AdversarialData> => {
   const {adversarial: ratio = 0, window, horizon, barrier, costBps} = request
   const isFlag = (i: number): boolean => dataset.schema.modalities?.some(({flag}) => flag === i) ?? false
@@ -67,7 +68,10 @@ export const prepareAdversarial = async (
     deviation: scaler.deviation.map((value, i) => (isFlag(i) ? 0 : value)),
   }
   if (rows === 'book') return {mix: new AdversarialMix(ratio, shape), held: undefined}
-  const common = {rows, session: data.session, periodUs: data.periodUs, window, horizon, barrier, costBps}
+  const common = {
+    ...{rows, session: data.session, periodUs: data.periodUs, window, horizon, barrier, costBps},
+    ...(isStopped === undefined ? {} : {isStopped}),
+  }
   const trained =
     ratio === 0 ? undefined : await scenarioEpisodes({...common, scenarios: seenScenarios(), seeds: TRAIN_SEEDS})
   return {

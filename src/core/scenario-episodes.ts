@@ -14,7 +14,7 @@ import {barDataset, type SymbolHistory} from '../models/bar-dataset.ts'
 import {windowEnds} from '../models/dataset.ts'
 import {sha256} from '../models/model-file.ts'
 import {patternEvidence} from './pattern-evidence.ts'
-import {replay} from './training-market.ts'
+import {heedStop, replay} from './training-market.ts'
 
 export interface EpisodeRequest {
   readonly rows: 'bar' | 'multi'
@@ -27,6 +27,8 @@ export interface EpisodeRequest {
   readonly scenarios: readonly Scenario[]
   /** Each draws its own paths of every scenario. */
   readonly seeds: readonly number[]
+  /** True once playing shall end: nothing comes of it then but a refusal. */
+  readonly isStopped?: () => boolean
 }
 
 /** Bars of an episode at most: a trading day of 5-minute bars. */
@@ -50,7 +52,7 @@ export const scenarioOfEpisode = (name: string): string => /^scenario:([^/]+)\//
  * square root of the stretch, so that its moves, halts and jumps keep their sizes and its calm keeps the market's.
  */
 export const scenarioEpisodes = async (request: EpisodeRequest): Promise<Episodes> => {
-  const {rows, session, periodUs, window, horizon, barrier, costBps, scenarios, seeds} = request
+  const {rows, session, periodUs, window, horizon, barrier, costBps, scenarios, seeds, isStopped} = request
   const bars = Math.min(MOST_BARS, Math.floor(DAY_OF[session] / periodUs))
   if (bars < window + horizon + 1) {
     throw new UserError(
@@ -72,7 +74,7 @@ export const scenarioEpisodes = async (request: EpisodeRequest): Promise<Episode
     }),
   )
   const dataset = await barDataset(
-    {session, periodUs, histories},
+    {session, periodUs, histories: heedStop(histories, isStopped)},
     {horizon, barrier, costBps, rows, ...(rows === 'multi' ? {patterns: patternEvidence} : {})},
   )
   return {dataset, ends: windowEnds(dataset, window)}

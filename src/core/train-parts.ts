@@ -14,7 +14,14 @@ import {type ModelDescription, requireFeatures} from '../models/model-file.ts'
 import {type Architecture, type ModelSize, signalNetwork} from '../models/networks.ts'
 import {type RowList, spread} from '../models/row-runs.ts'
 import {type Split, splitInTime} from '../models/splits.ts'
-import {labelsOf, measureOutputs, predictRows, SignalTrainer, type TrainerOptions} from '../models/trainer.ts'
+import {
+  labelsOf,
+  measureOutputs,
+  predictRows,
+  SignalTrainer,
+  type Spent,
+  type TrainerOptions,
+} from '../models/trainer.ts'
 import {exportInference} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {loadTrainingData, type RowKind, type TrainingData} from './training-data.ts'
@@ -53,6 +60,8 @@ export interface TrainRequest {
   readonly memoryMiB?: number
   /** Share of windows that lose each kind of information while training; 0.15 where absent. */
   readonly modalityDropout?: number
+  /** Time left out between the parts of the split, microseconds; a day for bars and a minute for books where absent. */
+  readonly embargoUs?: number
   /** Further seeds to train model and linear baseline with, to tell their difference from luck. */
   readonly seeds?: number
   /** Share of each batch that is perturbed or simulator-made, 0 to measure under stress alone; no stress where absent. */
@@ -108,11 +117,11 @@ export const rowKindOf = (description: ModelDescription): RowKind => {
 }
 
 /** Rows of the data, split in time, with a scaler fitted on the training part alone. */
-export const prepare = async (request: TrainRequest, rows: RowKind): Promise<Prepared> => {
-  const data = await loadTrainingData(request, rows)
+export const prepare = async (request: TrainRequest, rows: RowKind, isStopped?: () => boolean): Promise<Prepared> => {
+  const data = await loadTrainingData(request, rows, isStopped)
   const {dataset} = data
   const ends = windowEnds(dataset, request.window)
-  const split = splitInTime(dataset, ends, {window: request.window, embargoUs: data.embargoUs})
+  const split = splitInTime(dataset, ends, {window: request.window, embargoUs: request.embargoUs ?? data.embargoUs})
   for (const part of ['train', 'valid', 'test'] as const) {
     if (split[part].length >= request.batch || (part !== 'train' && split[part].length > 0)) continue
     throw new UserError(
@@ -219,6 +228,18 @@ export const trainLinear = (
   trainer.dispose()
   return testOf(bytes, prepared.dataset, prepared.split, request, hasRule)
 }
+
+/** Times steps from here on, added to what earlier sittings of the same run took; ask it with the step reached. */
+export const stopwatch = (before: Spent = {steps: 0, ms: 0}, from = 0): ((step: number) => Spent) => {
+  const started = performance.now()
+  return step => {
+    const steps = step - from
+    return {steps: before.steps + steps, ms: before.ms + (steps === 0 ? 0 : performance.now() - started)}
+  }
+}
+
+/** Milliseconds a step; 0 where no step was ever timed. */
+export const stepMsOf = ({steps, ms}: Spent): number => Number((ms / Math.max(1, steps)).toFixed(3))
 
 /** Steps until the trainer is done or a stop is asked for; false in the latter case. */
 export const drive = (

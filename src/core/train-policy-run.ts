@@ -35,7 +35,7 @@ import {buildInference, exportInference} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {sizeOf} from '../nn/shape.ts'
 import {writeWhole} from './model-files.ts'
-import type {TrainHooks} from './train-parts.ts'
+import {stepMsOf, stopwatch, type TrainHooks} from './train-parts.ts'
 import {collectStreams, type MarketStreams} from './train-policy-streams.ts'
 import {
   type PolicyTable,
@@ -64,6 +64,8 @@ export interface PolicyTrainRequest {
   readonly workers: number
   /** Policies that this project trained before. */
   readonly trials: readonly Trial[]
+  /** Settings that were compared before this one and that no log of this home counts. */
+  readonly earlierTrials?: number
 }
 
 export interface PolicyTrainResult {
@@ -112,14 +114,17 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
   const dataHash = sha256(markets.map(({hash}) => hash).join())
   const runHash = sha256(JSON.stringify({options, seed: request.seed, dataHash}))
   const resumed = saved === undefined ? undefined : decodePolicyCheckpoint(saved, runHash, checkpointPath)
-  const started = performance.now()
   const ranFrom = resumed?.ppo.optimiser.step ?? 0
+  const started = performance.now()
+  const spent = stopwatch(resumed?.spent, ranFrom)
+  let took = spent(ranFrom)
   const trained = trainWeightPolicy(
     grounds,
     options,
     createRng(request.seed, 'policy'),
     openOrtSession,
     ({step, total, loss, validation, state}) => {
+      took = spent(step)
       const perStep = (performance.now() - started) / 1000 / (step - ranFrom)
       hooks.onProgress({
         phase: 'train',
@@ -131,12 +136,11 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
       })
       const stops = hooks.isStopped()
       if (validation !== undefined || stops || step === total)
-        writeWhole(checkpointPath, encodePolicyCheckpoint(state(), runHash))
+        writeWhole(checkpointPath, encodePolicyCheckpoint({...state(), spent: took}, runHash))
       return !stops
     },
     resumed,
   )
-  const seconds = (performance.now() - started) / 1000
   const folds =
     request.folds > 0 && trained.stoppedBy !== 'signal' ? walkForward(request, options, markets, hooks) : undefined
 
@@ -155,16 +159,18 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
   const bytes = writeOnnx(exportInference(actorNetwork(trained.spec), trained.weights, policyMetadata(description)))
   const measured = measurePolicy(trained, grounds, options, request.seed)
   const verdict = policyVerdict(measured.table)
-  const {trial, deflation} = judgeTrial(runHash, measured.byMarket, grounds, request.trials)
+  const {trial, deflation} = judgeTrial(runHash, measured.byMarket, grounds, [
+    ...request.trials,
+    ...declaredTrials(request.earlierTrials),
+  ])
   const [modelPath, cardPath] = [path.join(request.out, 'policy.onnx'), path.join(request.out, 'policy.card.json')]
   const trainPeriods = grounds.reduce((sum, {split}) => sum + split.train.to - split.train.from, 0)
-  const ranSteps = Math.max(1, trained.steps - ranFrom)
   const training = {
     steps: trained.steps,
     environmentSteps: (trained.steps / STEPS_AN_UPDATE) * request.batch * 4,
     epochs: Number((((trained.steps / STEPS_AN_UPDATE) * request.batch * 4) / trainPeriods).toFixed(2)),
-    seconds: Number(seconds.toFixed(1)),
-    stepMs: Number(((seconds * 1000) / ranSteps).toFixed(3)),
+    seconds: Number((took.ms / 1000).toFixed(1)),
+    stepMs: stepMsOf(took),
     trainLoss: trained.trainLoss,
     best: {step: trained.best.step, validReward: trained.best.validReward},
     stoppedBy: trained.stoppedBy,
@@ -187,7 +193,7 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
     training,
     valid: measured.valid,
     ...measured.table,
-    trials: deflation,
+    trials: deflation === null ? null : {...deflation, declared: request.earlierTrials ?? 0},
     ...(folds === undefined ? {} : {walkForward: folds}),
     verdict,
     outputs: {policy: '[batch, strategies + 1] scores; the last is for cash. A masked softmax makes them weights.'},
@@ -216,6 +222,16 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
     trial,
   }
 }
+
+/** Trials of which only the number is known: they count, and say nothing of how far ratios spread. */
+const declaredTrials = (count = 0): Trial[] =>
+  Array.from({length: count}, (_, i) => ({
+    id: `declared-${i + 1}`,
+    family: 'policy',
+    sharpe: undefined,
+    observations: 0,
+    tsUs: 0,
+  }))
 
 /** Test returns in the markets' own deviations, all markets one after the other, against all that was ever tried. */
 const judgeTrial = (
@@ -268,8 +284,29 @@ const CONVENTIONS = [
   'the test account plays the markets one after the other; bestFixed is chosen on the training part of each; the oracle is an upper mark, not a strategy',
 ]
 
-const commandOf = ({size, batch, maxSteps, validateEvery, patience, seed, folds, symbols}: PolicyTrainRequest) => {
-  const flags = {size, batch, 'max-steps': maxSteps, 'validate-every': validateEvery, patience, seed, folds}
+const commandOf = ({
+  size,
+  batch,
+  maxSteps,
+  validateEvery,
+  patience,
+  seed,
+  folds,
+  symbols,
+  ...rest
+}: PolicyTrainRequest) => {
+  const {earlierTrials = 0} = rest
+  const declared = earlierTrials === 0 ? {} : {'earlier-trials': earlierTrials}
+  const flags = {
+    size,
+    batch,
+    'max-steps': maxSteps,
+    'validate-every': validateEvery,
+    patience,
+    seed,
+    folds,
+    ...declared,
+  }
   const text = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
   return [
     'gpi train policy',

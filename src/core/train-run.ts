@@ -1,7 +1,6 @@
 import {existsSync, readFileSync} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import {performance} from 'node:perf_hooks'
 import {UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {schemaKey} from '../features/features.ts'
@@ -30,7 +29,14 @@ import type {RowList} from '../models/row-runs.ts'
 import {walkForward} from '../models/splits.ts'
 import {STRATEGY_CHOICES} from '../models/strategy-labels.ts'
 import {stressVerdict} from '../models/stressed-metrics.ts'
-import {labelsOf, measureOutputs, predictRows, SignalTrainer, type ValidationPoint} from '../models/trainer.ts'
+import {
+  labelsOf,
+  measureOutputs,
+  predictRows,
+  SignalTrainer,
+  type Spent,
+  type ValidationPoint,
+} from '../models/trainer.ts'
 import {exportInference, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {describeMix, prepareAdversarial, stressReport} from './adversarial-training.ts'
@@ -43,6 +49,8 @@ import {
   predict,
   prepare,
   spread,
+  stepMsOf,
+  stopwatch,
   type TrainHooks,
   type TrainProgress,
   type TrainRequest,
@@ -83,8 +91,8 @@ interface Made {
   readonly temperature: number
   readonly parameters: number
   readonly steps: number
-  /** Of these, the ones of this call; the others came with the checkpoint. */
-  readonly ranSteps: number
+  /** What the steps took, over all sittings. */
+  readonly spent: Spent
   readonly history: readonly ValidationPoint[]
   readonly stoppedBy: ModelCard['training']['stoppedBy']
   /** Ensembles only: beside the best member, on the test part. */
@@ -96,21 +104,19 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
   const known = knownModel(request.model)
   hooks.onProgress({phase: 'data', step: 0, total: request.maxSteps})
   const rows = request.rows ?? known.rows
-  const market = await prepare(request, rows)
+  const market = await prepare(request, rows, hooks.isStopped)
   if (request.adversarial !== undefined) hooks.onProgress({phase: 'episodes', step: 0, total: request.maxSteps})
-  const stress = request.adversarial === undefined ? undefined : await prepareAdversarial(request, rows, market)
+  const stress =
+    request.adversarial === undefined ? undefined : await prepareAdversarial(request, rows, market, hooks.isStopped)
   const prepared = stress === undefined ? market : {...market, adversarial: stress.mix}
   const linear = trainLinear(request, prepared, hooks)
-  const started = performance.now()
   const {architecture} = known
   const make = (asked: TrainRequest, from: Prepared, told: TrainHooks): Made =>
     architecture === 'ensemble'
       ? trainEnsemble(asked, from, told)
       : trainSingle(asked, architecture, known.learningRate, from, told)
   const made = make(request, prepared, hooks)
-  const {ranSteps} = made
   let {stoppedBy} = made
-  const seconds = (performance.now() - started) / 1000
   const folds =
     request.folds > 0 && stoppedBy !== 'signal' && architecture !== 'ensemble'
       ? crossValidate(request, architecture, known.learningRate, prepared, hooks)
@@ -201,8 +207,8 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
   const training = {
     steps: made.steps,
     epochs: Number(((made.steps * request.batch) / split.train.length).toFixed(2)),
-    seconds: Number(seconds.toFixed(1)),
-    stepMs: Number(((seconds * 1000) / Math.max(1, ranSteps)).toFixed(3)),
+    seconds: Number((made.spent.ms / 1000).toFixed(1)),
+    stepMs: stepMsOf(made.spent),
     trainLoss: made.history.at(-1)?.trainLoss ?? Number.NaN,
     temperature: made.temperature,
     stoppedBy,
@@ -326,7 +332,7 @@ const trainSingle = (
   prepared: Prepared,
   hooks: TrainHooks,
 ): Made => {
-  const {trainer, stoppedBy, ranSteps} = trainMain(request, architecture, learningRate, prepared, hooks)
+  const {trainer, stoppedBy, spent} = trainMain(request, architecture, learningRate, prepared, hooks)
   const network = networkOf(request, architecture, prepared)
   const {temperature, weights} = calibrated(network, trainer.weights(), prepared, request)
   const made = {
@@ -335,7 +341,7 @@ const trainSingle = (
     temperature,
     parameters: trainer.parameters,
     steps: trainer.stepCount,
-    ranSteps,
+    spent,
     history: trainer.history,
     stoppedBy,
   }
@@ -372,7 +378,7 @@ const trainEnsemble = (request: TrainRequest, prepared: Prepared, hooks: TrainHo
     temperature: 1,
     parameters: total(({parameters}) => parameters),
     steps: total(({steps}) => steps),
-    ranSteps: total(({ranSteps}) => ranSteps),
+    spent: {steps: total(({spent}) => spent.steps), ms: total(({spent}) => spent.ms)},
     history: (members[best] as Made).history,
     stoppedBy: members.some(({stoppedBy}) => stoppedBy === 'signal') ? 'signal' : 'steps',
     compare: (bytes, testRows) => {
@@ -424,17 +430,20 @@ const trainMain = (
     resumed,
   )
   refuseTooLarge(trainer.stepBytes)
-  const from = trainer.stepCount
-  const isDrained = drive(trainer, 'train', request.maxSteps, hooks, () =>
-    writeWhole(file, encodeCheckpoint(trainer.state(), runHash)),
-  )
-  writeWhole(file, encodeCheckpoint(trainer.state(), runHash))
+  const spent = stopwatch(resumed?.spent, trainer.stepCount)
+  const save = (): Spent => {
+    const took = spent(trainer.stepCount)
+    writeWhole(file, encodeCheckpoint({...trainer.state(), spent: took}, runHash))
+    return took
+  }
+  const isDrained = drive(trainer, 'train', request.maxSteps, hooks, save)
+  const took = save()
   const stoppedBy = !isDrained
     ? ('signal' as const)
     : trainer.stepCount >= request.maxSteps
       ? ('steps' as const)
       : ('patience' as const)
-  return {trainer, stoppedBy, ranSteps: trainer.stepCount - from}
+  return {trainer, stoppedBy, spent: took}
 }
 
 const readCheckpoint = (file: string, runHash: string) => {
@@ -465,7 +474,7 @@ const crossValidate = (
   const {dataset, data} = prepared
   const splits = walkForward(dataset, windowEnds(dataset, request.window), request.folds, {
     window: request.window,
-    embargoUs: data.embargoUs,
+    embargoUs: request.embargoUs ?? data.embargoUs,
   })
   return splits.map(split => {
     const options = trainerOptions(request, learningRate, prepared)

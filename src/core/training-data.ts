@@ -10,7 +10,7 @@ import {STRATEGY_LABEL_RULE} from '../models/strategy-labels.ts'
 import {patternEvidence} from './pattern-evidence.ts'
 import {openRowSpill} from './row-spill.ts'
 import {openTrainingCatalog, requireSymbols, sourceHash} from './training-catalog.ts'
-import {symbolHistory} from './training-market.ts'
+import {heedStop, refuseWhenStopped, symbolHistory} from './training-market.ts'
 
 /** What a row is: a bar's own features, those with everything else known of the instrument, or a book. */
 export type RowKind = 'bar' | 'multi' | 'book'
@@ -37,10 +37,19 @@ export interface TrainingDataRequest {
   readonly memoryMiB?: number
 }
 
-/** Labelled rows for a model: bars with triple barriers, or books with a cost-aware direction. */
-export const loadTrainingData = async (request: TrainingDataRequest, rows: RowKind): Promise<TrainingData> => {
+/**
+ * Labelled rows for a model: bars with triple barriers, or books with a cost-aware direction. Refuses once a stop is asked
+ * for.
+ */
+export const loadTrainingData = async (
+  request: TrainingDataRequest,
+  rows: RowKind,
+  isStopped?: () => boolean,
+): Promise<TrainingData> => {
   await using opened = await openTrainingCatalog(request.data, request.symbols)
-  return rows === 'book' ? await loadBooks(opened.catalog, request) : await loadBars(opened.catalog, request, rows)
+  return rows === 'book'
+    ? await loadBooks(opened.catalog, request, isStopped)
+    : await loadBars(opened.catalog, request, rows, isStopped)
 }
 
 const storeOptions = ({memoryMiB = 256}: TrainingDataRequest): RowStoreOptions => ({
@@ -52,9 +61,11 @@ const loadBars = async (
   catalog: Catalog,
   request: TrainingDataRequest,
   rows: 'bar' | 'multi',
+  isStopped: (() => boolean) | undefined,
 ): Promise<TrainingData> => {
   const {horizon, barrier, costBps} = request
-  const source = barSource(catalog, request, rows)
+  const read = barSource(catalog, request, rows)
+  const source = {...read, histories: heedStop(read.histories, isStopped)}
   const dataset = await barDataset(source, {
     horizon,
     barrier,
@@ -132,7 +143,11 @@ const sessionsOf = ({units}: Catalog): ReadonlyMap<string, SessionClock['name']>
       .map(({symbol, kind}) => [symbol, kind === 'crypto' ? 'utc' : 'us-equity'] as const),
   )
 
-const loadBooks = async (catalog: Catalog, request: TrainingDataRequest): Promise<TrainingData> => {
+const loadBooks = async (
+  catalog: Catalog,
+  request: TrainingDataRequest,
+  isStopped: (() => boolean) | undefined,
+): Promise<TrainingData> => {
   const {symbols, horizon, barrier} = request
   const held = catalog.list().filter(entry => entry.kind === 'depth' && (symbols?.includes(entry.symbol) ?? true))
   if (held.length === 0) {
@@ -146,7 +161,10 @@ const loadBooks = async (catalog: Catalog, request: TrainingDataRequest): Promis
     names.map(symbol => ({
       symbol,
       sha256: sourceHash(catalog, symbol, kinds),
-      tape: () => catalog.tape({kinds, symbols: [symbol]}),
+      tape: () => {
+        refuseWhenStopped(isStopped)
+        return catalog.tape({kinds, symbols: [symbol]})
+      },
     })),
     {horizon, spreads: barrier, every: 1, store: storeOptions(request)},
   )

@@ -3,6 +3,7 @@ import type {CatalogKind} from '../data/catalog.ts'
 import {applyRow, createMarketState} from '../data/market-state.ts'
 import {Aggressor, Depth, EventKind, type TapeChunk} from '../data/tape.ts'
 import type {TapeSource} from '../data/tape-source.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
 import {lotsToSize, ticksToPrice} from '../domain/instrument.ts'
 import type {Catalog} from '../drivers/duckdb/catalog.ts'
 import type {OptionsInput} from '../features/multi-features.ts'
@@ -48,6 +49,36 @@ export const symbolHistory = (catalog: Catalog, symbol: string, options: History
       await replay(tape, symbol, options, sink, chains)
     },
   }
+}
+
+/** Histories whose reading ends with a refusal at the first bar after a stop was asked for. */
+export const heedStop = (
+  histories: readonly SymbolHistory[],
+  isStopped: (() => boolean) | undefined,
+): readonly SymbolHistory[] =>
+  isStopped === undefined
+    ? histories
+    : histories.map(history => ({
+        ...history,
+        async read(sink) {
+          refuseWhenStopped(isStopped)
+          await history.read({
+            ...sink,
+            onBar(bar) {
+              refuseWhenStopped(isStopped)
+              sink.onBar(bar)
+            },
+          })
+        },
+      }))
+
+/** Nothing is worth keeping before the first step. */
+export const refuseWhenStopped = (isStopped: (() => boolean) | undefined): void => {
+  if (isStopped?.() !== true) return
+  throw new UserError('STOPPED', 'stopped before the first step: nothing was written', {
+    hints: ['the same command starts again'],
+    exitCode: ExitCode.failure,
+  })
 }
 
 /** Plays a tape of one instrument into a sink: bars as they are, or built from its trades and quotes. */

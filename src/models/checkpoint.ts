@@ -8,15 +8,20 @@ interface Fields {
   readonly best: {readonly step: number; readonly validLoss: number} | undefined
   readonly history: readonly ValidationPoint[]
   readonly recent: TrainingState['recent']
+  readonly spent?: TrainingState['spent']
 }
 
 /** A training state as bytes. */
-export const encodeCheckpoint = ({optimiser, best, history, recent}: TrainingState, runHash: string): Uint8Array => {
+export const encodeCheckpoint = (
+  {optimiser, best, history, recent, spent}: TrainingState,
+  runHash: string,
+): Uint8Array => {
   const fields: Fields = {
     step: optimiser.step,
     best: best === undefined ? undefined : {step: best.step, validLoss: best.validLoss},
     history,
     recent,
+    ...(spent === undefined ? {} : {spent}),
   }
   return encodeCheckpointFile(KIND, runHash, fields, optimiser.tensors, best?.weights)
 }
@@ -29,5 +34,6 @@ export const decodeCheckpoint = (bytes: Uint8Array, runHash: string, file: strin
     best: header.best === undefined ? undefined : {...header.best, weights: best},
     history: header.history,
     recent: header.recent,
+    ...(header.spent === undefined ? {} : {spent: header.spent}),
   }
 }

@@ -2,6 +2,7 @@ import type {Weights} from '../nn/nn.ts'
 import {type CheckpointKind, decodeCheckpointFile, encodeCheckpointFile} from './checkpoint-file.ts'
 import type {CollectorState} from './policy-rollout.ts'
 import type {PpoState} from './ppo.ts'
+import type {Spent} from './trainer.ts'
 
 /** A validation of a policy in training. */
 export interface PolicyValidation {
@@ -19,6 +20,8 @@ export interface PolicyTrainingState {
   readonly ppo: PpoState
   readonly best: {readonly step: number; readonly validReward: number; readonly weights: Weights} | undefined
   readonly history: readonly PolicyValidation[]
+  /** Kept by whoever has a clock; absent in checkpoints of before it was. */
+  readonly spent?: Spent
 }
 
 interface Fields {
@@ -27,18 +30,23 @@ interface Fields {
   readonly collector: CollectorState
   readonly best: {readonly step: number; readonly validReward: number} | undefined
   readonly history: readonly PolicyValidation[]
+  readonly spent?: Spent
 }
 
 const KIND: CheckpointKind = {magic: 'GPIPLCY1', name: 'one of a policy', otherRun: 'other data or options'}
 
 /** A policy's training state as bytes. */
-export const encodePolicyCheckpoint = ({ppo, best, history}: PolicyTrainingState, runHash: string): Uint8Array => {
+export const encodePolicyCheckpoint = (
+  {ppo, best, history, spent}: PolicyTrainingState,
+  runHash: string,
+): Uint8Array => {
   const fields: Fields = {
     updates: ppo.updates,
     step: ppo.optimiser.step,
     collector: ppo.collector,
     best: best === undefined ? undefined : {step: best.step, validReward: best.validReward},
     history,
+    ...(spent === undefined ? {} : {spent}),
   }
   return encodeCheckpointFile(KIND, runHash, fields, ppo.optimiser.tensors, best?.weights)
 }
@@ -54,5 +62,6 @@ export const decodePolicyCheckpoint = (bytes: Uint8Array, runHash: string, file:
     },
     best: header.best === undefined ? undefined : {...header.best, weights: best},
     history: header.history,
+    ...(header.spent === undefined ? {} : {spent: header.spent}),
   }
 }

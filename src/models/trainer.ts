@@ -55,6 +55,14 @@ export interface TrainingState {
   readonly history: readonly ValidationPoint[]
   /** Sum and count of step losses since the last validation. */
   readonly recent: {readonly sum: number; readonly count: number}
+  /** Kept by whoever has a clock; absent in checkpoints of before it was. */
+  readonly spent?: Spent
+}
+
+/** Steps that were timed, over all sittings, and how long they took in all, validations included. */
+export interface Spent {
+  readonly steps: number
+  readonly ms: number
 }
 
 export interface TrainingProgress {

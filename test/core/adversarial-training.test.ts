@@ -1,4 +1,4 @@
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs'
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
@@ -74,6 +74,22 @@ describe('gpi train --adversarial', () => {
     expect(second.stressed).toEqual(result.stressed)
     expect(second.comparison).toBeUndefined()
   }, 240_000)
+
+  test('a stop while scenarios are played is heeded at once', async () => {
+    const abort = new AbortController()
+    const out = path.join(folder, 'unplayed')
+    const phases = new Set<string>()
+    const stopped = train(request({adversarial: 0.4, out}), {
+      signal: abort.signal,
+      onProgress: ({phase}) => {
+        phases.add(phase)
+        if (phase === 'episodes') abort.abort()
+      },
+    })
+    await expect(stopped).rejects.toMatchObject({code: 'STOPPED', exitCode: 1})
+    expect([...phases]).toEqual(['data', 'episodes'])
+    expect(existsSync(out)).toBe(false)
+  }, 60_000)
 
   test.each([
     [['policy', '--adversarial', '0.3'], 'NOT_ADVERSARIAL'],

@@ -101,6 +101,16 @@ describe('training a policy on catalogs', () => {
     expect(readFileSync(again.modelPath)).toEqual(readFileSync(result.modelPath))
     expect(trials.trials('policy').length).toBe(1)
     expect(again.deflation?.trials).toBe(1)
+    const counted = await trainPolicyModel(request({out: path.join(folder, 'again'), resume: true, earlierTrials: 3}), {
+      trials,
+    })
+    expect(counted.deflation?.trials).toBe(4)
+    expect(trials.trials('policy').length).toBe(1)
+    // Finished before: no step was made, and what one took is known.
+    expect(counted.stepMs).toBe(again.stepMs)
+    const declared = JSON.parse(readFileSync(counted.cardPath, 'utf8')) as {command: string; trials: object}
+    expect(declared.command).toContain('--earlier-trials 3')
+    expect(declared.trials).toMatchObject({trials: 4, declared: 3})
   }, 60_000)
 
   test('finished back-tests are kept by content and not run again; a damaged one is', async () => {

@@ -1,4 +1,4 @@
-import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
@@ -140,7 +140,22 @@ test('a stopped run goes on by --resume to the very bytes of an unbroken one', a
   const second = await train({...parted, resume: true})
   expect(second.steps).toBe(60)
   expect(readFileSync(second.modelPath)).toEqual(readFileSync(whole.modelPath))
+  // With nothing left to do, what a step took is what the sittings before say.
+  const third = await train({...parted, resume: true})
+  expect(third.stepMs).toBe(second.stepMs)
+  expect(third.stepMs).toBeGreaterThan(0)
 }, 60_000)
+
+test('a stop while the data is read is heeded, and nothing is written', async () => {
+  const out = path.join(folder, 'unread')
+  const abort = new AbortController()
+  const stopped = train(request({out}), {
+    signal: abort.signal,
+    onProgress: ({phase}) => phase === 'data' && abort.abort(),
+  })
+  await expect(stopped).rejects.toMatchObject({code: 'STOPPED', exitCode: 1})
+  expect(existsSync(out)).toBe(false)
+})
 
 describe('what is wrong is said in a sentence', () => {
   test.each([
