@@ -3,6 +3,7 @@ import path from 'node:path'
 import {
   measure,
   networkOf,
+  predict,
   prepare,
   ruleOf,
   spread,
@@ -12,18 +13,30 @@ import {
 import type {RowKind} from '../../src/core/training-data.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
 import {majorityBaseline, persistenceBaseline} from '../../src/models/baselines.ts'
-import type {ClusteredDirection, Metrics} from '../../src/models/metrics.ts'
+import {ENSEMBLE_MEMBERS} from '../../src/models/catalogue.ts'
+import {fitDecision} from '../../src/models/decision.ts'
+import {fitMixture} from '../../src/models/ensemble.ts'
+import {
+  type ClusteredDirection,
+  decide,
+  directionByBlock,
+  type Metrics,
+  mcNemar,
+  probabilisticMetrics,
+} from '../../src/models/metrics.ts'
 import type {Architecture} from '../../src/models/networks.ts'
-import {SignalTrainer} from '../../src/models/trainer.ts'
+import {labelsOf, SignalTrainer} from '../../src/models/trainer.ts'
 import {exportInference} from '../../src/nn/nn.ts'
 import {writeOnnx} from '../../src/nn/onnx-writer.ts'
 
 /**
  * Every architecture on one catalog beside the baselines that know little: `node test/bench/model-table.ts bar|multi|book
- * DIR [STEPS] [SYMBOLS] [ARCHITECTURES] [OUT.json]`. Raw labels, purged split in time, figures of the test part; direction
- * errors are clustered by day (bars) or quarter hour (books). Classes by each model's own rule of its validation part. Each model gets the same steps and no tuning.
+ * DIR [STEPS] [SYMBOLS] [ARCHITECTURES] [OUT.json] [EMBARGO]`. Raw labels, purged split in time, figures of the test part; direction
+ * errors are clustered by day (bars) or quarter hour (books). Classes by each model's own rule of its validation part. Each
+ * model gets the same steps and no tuning. Where all members of the ensemble are wanted it comes last, mixed by held-out
+ * log loss, with McNemar's test against the member that is best on the validation part.
  */
-const [, , kind = 'bar', data = '', steps = '1000', symbols = '', wanted = '', out = ''] = process.argv
+const [, , kind = 'bar', data = '', steps = '1000', symbols = '', wanted = '', out = '', embargo = ''] = process.argv
 const rows = kind as RowKind
 const book = rows === 'book'
 const request: TrainRequest = {
@@ -42,6 +55,8 @@ const request: TrainRequest = {
   noise: 0,
   folds: 0,
   resume: false,
+  // Seconds: a recording of minutes has no room for the usual one between its parts.
+  ...(embargo === '' ? {} : {embargoUs: 1e6 * Number(embargo)}),
   validateEvery: 250,
   patience: 4,
   maxEvaluated: 20_000,
@@ -75,6 +90,9 @@ for (const name of Object.keys(results)) line(name)
 const everywhere: readonly Architecture[] = ['linear', 'mlp', 'lstm', 'cnn', 'hybrid', 'transformer']
 const architectures =
   wanted === '' ? [...everywhere, ...(book ? (['ctabl', 'deeplob', 'mixer'] as const) : [])] : wanted.split(',')
+const valid = spread(split.valid, request.maxEvaluated)
+/** Probabilities of each member on the validation and on the test rows. */
+const members = new Map<Architecture, readonly [Float32Array, Float32Array]>()
 for (const architecture of architectures as Architecture[]) {
   const network = networkOf(request, architecture, prepared)
   const rate = architecture === 'lstm' ? 2e-3 : architecture === 'transformer' ? 5e-4 : 1e-3
@@ -82,15 +100,50 @@ for (const architecture of architectures as Architecture[]) {
   while (!trainer.isDone) trainer.step()
   const bytes = writeOnnx(exportInference(network, trainer.weights()))
   trainer.dispose()
-  const rule = ruleOf(bytes, dataset, spread(split.valid, request.maxEvaluated), request.window)
+  const rule = ruleOf(bytes, dataset, valid, request.window)
   const {metrics, direction} = measure(bytes, dataset, test, request.window, rule)
   results[architecture] = {...metrics, direction}
   line(architecture)
+  if (ENSEMBLE_MEMBERS.includes(architecture)) {
+    const on = (at: Int32Array): Float32Array => predict(bytes, dataset, at, request.window).probabilities
+    members.set(architecture, [on(valid), on(test)])
+  }
+}
+
+/** As `gpi train ensemble` mixes and compares. */
+const ensemble = (() => {
+  const own = ENSEMBLE_MEMBERS.flatMap(name => members.get(name) ?? [])
+  if (members.size < ENSEMBLE_MEMBERS.length) return undefined
+  const [onValid, onTest] = [0, 1].map(part => own.filter((_, i) => i % 2 === part)) as [Float32Array[], Float32Array[]]
+  const [truth, answers] = [labelsOf(dataset, valid), labelsOf(dataset, test)]
+  const weights = fitMixture(truth, onValid)
+  const mix = (parts: readonly Float32Array[]): Float32Array =>
+    (parts[0] as Float32Array).map((_, i) =>
+      parts.reduce((sum, part, m) => sum + (weights[m] ?? 0) * (part[i] ?? 0), 0),
+    )
+  const [mixedValid, mixed] = [mix(onValid), mix(onTest)]
+  const losses = onValid.map(forecast => probabilisticMetrics(truth, forecast).logLoss)
+  const best = losses.indexOf(Math.min(...losses))
+  const block = Float32Array.from(test, row => dataset.rows.field(row, 'block'))
+  results['ensemble'] = {
+    ...probabilisticMetrics(answers, mixed, fitDecision(truth, mixedValid)),
+    direction: directionByBlock(answers, mixed, block),
+  }
+  line('ensemble')
+  // Error rates, which the likeliest class keeps lowest.
+  const pair = mcNemar(answers, decide(mixed), decide(onTest[best] as Float32Array))
+  return {bestMember: ENSEMBLE_MEMBERS[best], weights, pairedTest: pair}
+})()
+if (ensemble !== undefined) {
+  const {onlyFirst, onlySecond, pValue} = ensemble.pairedTest
+  say(
+    `ensemble against ${ensemble.bestMember}: right alone on ${onlyFirst} windows, wrong alone on ${onlySecond}, McNemar p ${pValue.toFixed(4)}`,
+  )
 }
 if (out !== '') {
   mkdirSync(path.dirname(out), {recursive: true})
   writeFileSync(
     out,
-    `${JSON.stringify({rows, symbols: dataset.symbols, dataHash: dataset.dataHash, request, results}, undefined, 2)}\n`,
+    `${JSON.stringify({rows, symbols: dataset.symbols, dataHash: dataset.dataHash, request, results, ensemble}, undefined, 2)}\n`,
   )
 }
