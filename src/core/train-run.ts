@@ -291,9 +291,20 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
 const iso = (us: number): string => new Date(us / 1000).toISOString()
 const checkpointPath = ({out, model}: TrainRequest): string => path.join(out, `${model}.checkpoint`)
 
+/** Of `gpi train`; a flag that has another value is part of the command that makes the model again. */
+const USUAL = {'validate-every': 250, patience: 6, 'max-evaluated': 200_000, 'baseline-steps': 3000} as const
+
 const commandOf = (request: TrainRequest): string => {
   const {model, size, batch, window, maxSteps, seed, horizon, barrier, costBps, noise, folds, symbols} = request
   const {rows, periodUs, modalityDropout, seeds, adversarial, compareClean} = request
+  const {validateEvery, patience, maxEvaluated, baselineSteps} = request
+  const given: Record<keyof typeof USUAL, number> = {
+    'validate-every': validateEvery,
+    patience,
+    'max-evaluated': maxEvaluated,
+    'baseline-steps': baselineSteps,
+  }
+  const unusual = Object.entries(given).filter(([name, value]) => value !== USUAL[name as keyof typeof USUAL])
   const chosen = {
     ...(rows === undefined ? {} : {rows}),
     ...(periodUs === undefined ? {} : {period: periodUs / 1e6}),
@@ -313,6 +324,7 @@ const commandOf = (request: TrainRequest): string => {
     'cost-bps': costBps,
     noise,
     folds,
+    ...Object.fromEntries(unusual),
   }
   const text = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
   return [

@@ -146,6 +146,13 @@ test('a stopped run goes on by --resume to the very bytes of an unbroken one', a
   expect(third.stepMs).toBeGreaterThan(0)
 }, 60_000)
 
+test('the command of the card names every flag that is not as usual', async () => {
+  const {cardPath} = await train(request({symbols: ['AAA'], maxSteps: 20, patience: 6}))
+  const {command} = JSON.parse(readFileSync(cardPath, 'utf8')) as {command: string}
+  expect(command).toMatch(/--validate-every \d+ .*--max-evaluated \d+ --baseline-steps \d+/)
+  expect(command).not.toContain('--patience')
+}, 60_000)
+
 test('a stop while the data is read is heeded, and nothing is written', async () => {
   const out = path.join(folder, 'unread')
   const abort = new AbortController()
