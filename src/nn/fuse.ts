@@ -1,4 +1,4 @@
-import {type FusionGraph, fusionGraph} from './fusion-graph.ts'
+import {type ConstantMatrix, type FusionGraph, fusionGraph} from './fusion-graph.ts'
 import {MICROSOFT_DOMAIN, type OnnxModel, type OnnxNode} from './onnx-model.ts'
 
 /** How often each thing was put together. */
@@ -9,6 +9,8 @@ export interface Fusions {
   readonly reshapes: number
   /** 1 where tokens that no window of a batch has are left out. */
   readonly absent: number
+  /** Narrow products of one input that became a part of one. */
+  readonly heads: number
 }
 
 /**
@@ -21,7 +23,8 @@ export const fuseEncoder = (model: OnnxModel): Fusions & {readonly model: OnnxMo
   const reshapes = count(graph, unflatten)
   const attentions = count(graph, fuseAttention)
   const absent = dropAbsent(graph)
-  return {model: graph.toModel(), attentions, reshapes, absent}
+  const heads = mergeProducts(graph)
+  return {model: graph.toModel(), attentions, reshapes, absent, heads}
 }
 
 type Rule = (graph: FusionGraph, node: OnnxNode) => boolean
@@ -112,6 +115,74 @@ const fuseAttention: Rule = (graph, turned) => {
 }
 
 const isHeadSwap = (node: OnnxNode): boolean => String(node.attributes['perm']?.value) === '0,2,1,3'
+
+interface Head {
+  readonly product: OnnxNode
+  readonly added: OnnxNode
+  readonly weight: ConstantMatrix
+  readonly bias: Float32Array
+}
+
+/** x · W1 + b1, x · W2 + b2, … → one product of W1 | W2 | …, cut afterwards: how many heads were put together. */
+const mergeProducts = (graph: FusionGraph): number => {
+  const byInput = Map.groupBy(
+    graph.nodes.flatMap(node => headOf(graph, node) ?? []),
+    ({product}) => product.inputs[0] as string,
+  )
+  let merged = 0
+  for (const [input, heads] of byInput) {
+    const rows = heads[0]?.weight.rows ?? 0
+    if (heads.length < 2 || heads.some(({weight}) => weight.rows !== rows)) continue
+    const widths = heads.map(({weight}) => weight.columns)
+    const total = widths.reduce((sum, width) => sum + width, 0)
+    const values = new Float32Array(rows * total)
+    for (let row = 0, at = 0; row < rows; row++)
+      for (const {weight} of heads) {
+        values.set(weight.values.subarray(row * weight.columns, (row + 1) * weight.columns), at)
+        at += weight.columns
+      }
+    const name = (part: string): string => `${input}:heads:${part}`
+    const nodes = heads.flatMap(({product, added}) => [product, added])
+    graph.replaceFirst(nodes, [
+      {
+        op: 'MatMul',
+        inputs: [input, graph.floats(name('weight'), [rows, total], values)],
+        outputs: [name('product')],
+        attributes: {},
+      },
+      {
+        op: 'Add',
+        inputs: [
+          name('product'),
+          graph.floats(name('bias'), [total], Float32Array.from(heads.flatMap(({bias}) => [...bias]))),
+        ],
+        outputs: [name('sum')],
+        attributes: {},
+      },
+      {
+        op: 'Split',
+        inputs: [name('sum'), graph.int64s(name('widths'), widths)],
+        outputs: heads.map(({added}) => added.outputs[0] as string),
+        attributes: {axis: {kind: 'int', value: 1}},
+      },
+    ])
+    merged += heads.length
+  }
+  return merged
+}
+
+/** Columns beyond which a product is worth a kernel of its own. */
+const WIDEST_HEAD = 16
+
+const headOf = (graph: FusionGraph, product: OnnxNode): Head | undefined => {
+  const added = product.op === 'MatMul' ? graph.onlyUser(product.outputs[0]) : undefined
+  const weight = graph.matrix(product.inputs[1])
+  const bias = graph.matrix(added?.inputs[1])
+  if (added?.op !== 'Add' || weight === undefined || bias === undefined || weight.columns > WIDEST_HEAD)
+    return undefined
+  if (bias.rows !== 1 || bias.columns !== weight.columns) return undefined
+  return graph.shapeOf(product.inputs[0])?.length === 3 ? undefined : {product, added, weight, bias: bias.values}
+}
 
 /**
  * Tokens that no window of the batch has are left out before the encoder: hidden from every other token and from the mean,

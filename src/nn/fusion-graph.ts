@@ -11,6 +11,14 @@ import {
 /** Sizes of a value; -1 is the batch, which comes first. */
 export type KnownShape = readonly number[]
 
+/** A constant of two axes, or of one as a row. */
+export interface ConstantMatrix {
+  readonly rows: number
+  readonly columns: number
+  /** Row by row. */
+  readonly values: Float32Array
+}
+
 /** A model's nodes while they are rewritten: who makes and who uses a value, and its shape where that can be told. */
 export interface FusionGraph {
   /** The nodes as they stand, in an order in which they can run. */
@@ -30,6 +38,8 @@ export interface FusionGraph {
   keyMask(value: string | undefined): string | undefined
   /** Puts nodes in the place of the last of `old`. */
   replace(old: readonly OnnxNode[], by: readonly OnnxNode[]): void
+  /** Puts nodes in the place of the first of `old`. */
+  replaceFirst(old: readonly OnnxNode[], by: readonly OnnxNode[]): void
   change(node: OnnxNode, changes: Partial<OnnxNode>): void
   /** Lets those who use one value use another, but for nodes of one operator. */
   rename(from: string, to: string, except?: string): void
@@ -44,6 +54,8 @@ export interface FusionGraph {
   /** Adds a constant and gives its name back. */
   int64s(name: string, values: readonly number[]): string
   float(name: string, value: number): string
+  floats(name: string, dims: readonly number[], values: Float32Array): string
+  matrix(value: string | undefined): ConstantMatrix | undefined
   toModel(): OnnxModel
 }
 
@@ -135,6 +147,7 @@ class Rewriter implements FusionGraph {
   }
 
   #parted(node: OnnxNode): KnownShape | undefined {
+    if (node.inputs.length > 1) return undefined
     const [axis, parts] = ['axis', 'num_outputs'].map(name => Number(node.attributes[name]?.value ?? 0)) as [
       number,
       number,
@@ -184,6 +197,11 @@ class Rewriter implements FusionGraph {
     this.nodes = this.nodes.flatMap((node, i) => (i === last ? by : old.includes(node) ? [] : [node]))
   }
 
+  replaceFirst(old: readonly OnnxNode[], by: readonly OnnxNode[]): void {
+    const first = Math.min(...old.map(node => this.nodes.indexOf(node)))
+    this.nodes = this.nodes.flatMap((node, i) => (i === first ? by : old.includes(node) ? [] : [node]))
+  }
+
   change(node: OnnxNode, changes: Partial<OnnxNode>): void {
     this.nodes = this.nodes.map(each => (each === node ? {...node, ...changes} : each))
   }
@@ -228,6 +246,18 @@ class Rewriter implements FusionGraph {
   int64s(name: string, values: readonly number[]): string {
     this.#added.push(int64Tensor(name, [values.length], values))
     return name
+  }
+
+  floats(name: string, dims: readonly number[], values: Float32Array): string {
+    this.#added.push(floatTensor(name, dims, values))
+    return name
+  }
+
+  matrix(value: string | undefined): ConstantMatrix | undefined {
+    const tensor = this.#constants.get(value ?? '')
+    if (tensor?.type !== 'float32' || tensor.dims.length === 0 || tensor.dims.length > 2) return undefined
+    const [rows, columns] = tensor.dims.length === 1 ? [1, ...tensor.dims] : tensor.dims
+    return {rows: rows as number, columns: columns as number, values: floatsOf(tensor)}
   }
 
   float(name: string, value: number): string {

@@ -56,8 +56,8 @@ describe('a transformer over several kinds of information, put together', () => 
     for (const session of sessions) session.dispose()
   })
 
-  test('drops what no window has', () => {
-    expect(fusions).toMatchObject({attentions: 2, absent: 1})
+  test('drops what no window has and puts its heads together', () => {
+    expect(fusions).toMatchObject({attentions: 2, absent: 1, heads: 6})
     expect(whole.nodes.filter(({op}) => op === 'Compress')).toHaveLength(2)
   })
 

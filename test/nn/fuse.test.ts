@@ -8,6 +8,7 @@ import {linear} from '../../src/nn/layers/basic.ts'
 import {buildInference, exportInference, initialWeights, type Network} from '../../src/nn/nn.ts'
 import type {OnnxModel} from '../../src/nn/onnx-model.ts'
 import {writeOnnx} from '../../src/nn/onnx-writer.ts'
+import * as ops from '../../src/nn/ops.ts'
 import {quantiseInt8} from '../../src/nn/quantise.ts'
 
 const [TIME, WIDTH, BATCH] = [6, 32, 3]
@@ -62,6 +63,27 @@ describe('an encoder put together', () => {
     const {model: fused, attentions} = fuseEncoder(model)
     expect(attentions).toBe(0)
     expect(farthest(run(model), run(fused))).toBeLessThan(1e-5)
+  })
+
+  test('joins narrow products of one input, in the order of their outputs', () => {
+    const model = exported({
+      inputs: [
+        {name: 'x', shape: [TIME, WIDTH]},
+        {name: 'present', shape: [TIME]},
+      ],
+      forward: (scope, {x: rows, present: flags}) => {
+        const flat = ops.reshape(rows as Tensor, [-1, TIME * WIDTH])
+        const [a, b] = [linear(scope, 'a', flat, 3), linear(scope, 'b', flat, 2)]
+        const wide = ops.reduceSum(linear(scope, 'wide', flat, 40), [1], true)
+        return {y: ops.concat([b, a, wide, ops.reduceSum(flags as Tensor, [1], true)], 1)}
+      },
+    })
+    const {model: fused, heads} = fuseEncoder(model)
+    expect(heads).toBe(2)
+    expect(fused.nodes.filter(({op}) => op === 'MatMul')).toHaveLength(2)
+    expect(farthest(run(model), run(fused))).toBeLessThan(1e-5)
+    const {quantised, names} = quantiseInt8(fused, {minWeights: 1})
+    expect([quantised, names]).toEqual([1, ['wide/weight']])
   })
 
   test('carries its biases into int8 products', () => {
