@@ -168,6 +168,9 @@ export const Greeks = z.looseObject({
   vega: z.number().nullable(),
   theta: z.number().nullable(),
   rho: z.number().nullable(),
+  vanna: z.number().nullable().optional(),
+  volga: z.number().nullable().optional(),
+  charm: z.number().nullable().optional(),
   status: z.enum(['ok', 'below-intrinsic', 'above-bound', 'no-quote', 'crossed']),
 })
 /** Fitted smile of one expiry: raw SVI of total variance in ln(strike/forward). Error in volatility points (1 = 0.01). */

@@ -103,6 +103,8 @@ const volatilityRange = ({columns, forwards, sliceOf}: ChainGreeks, slice: Slice
   return high > 0 ? {low: 0.85 * low, high: 1.15 * high} : {low: 0.1, high: 1}
 }
 
+const NUMBERS = ['impliedVolatility', 'delta', 'gamma', 'vega', 'theta', 'rho', 'vanna', 'volga', 'charm'] as const
+
 const premium = emptyPremium()
 const scratch = new Float64Array(GREEK_COUNT)
 
@@ -135,8 +137,7 @@ const writeRow = (
   if (result.status !== 'ok') {
     status[row] = result.status
     columns.status[row] = result.status === 'above-bound' ? STATUS.aboveBound : STATUS.belowIntrinsic
-    for (const name of ['impliedVolatility', 'delta', 'gamma', 'vega', 'theta', 'rho'] as const)
-      columns[name][row] = Number.NaN
+    for (const name of NUMBERS) columns[name][row] = Number.NaN
     return
   }
   status[row] = 'ok'
@@ -145,7 +146,7 @@ const writeRow = (
   writeGreeks(analysis, row, strike, price, result.volatility, call, kernels, forward)
 }
 
-/** Sensitivities of the American price: the European ones plus the premium's; theta by the pricing equation. */
+/** Sensitivities of the American price: the European ones plus the premium's; theta, and charm from it, by the pricing equation. */
 const writeGreeks = (
   {columns}: ChainGreeks,
   row: number,
@@ -170,4 +171,13 @@ const writeGreeks = (
     0.5 * (volatility * bareSpot) ** 2 * gamma -
     rate * escrow * delta
   columns.rho[row] = scratch[GREEK.rho]! + scratch[GREEK.delta]! * escrowSlope + premium.rho
+  columns.vanna[row] = scratch[GREEK.vanna]! + premium.vanna
+  columns.volga[row] = scratch[GREEK.volga]! + premium.volga
+  const variance = volatility * volatility
+  columns.charm[row] =
+    scratch[GREEK.charm]! +
+    yieldRate * premium.slope -
+    (rate - yieldRate + variance) * bareSpot * premium.curvature -
+    0.5 * variance * bareSpot * bareSpot * premium.speed -
+    rate * escrow * gamma
 }

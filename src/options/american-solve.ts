@@ -28,20 +28,25 @@ const SETTLED = 1e-3
 const EDGE = 1.002
 
 /**
- * Volatility at which European value and premium make up the price: bracketed Newton. Leaves in `premium` what holds within
- * 0.1 % of it.
+ * Volatility at which European value and premium make up the price: bracketed Newton. Leaves the premium there in `premium`.
  */
 export const solveAmerican = (input: AmericanSolveInput, premium: ExercisePremium): AmericanSolution => {
   const {price, spot, strike, call, kernels} = input
   if (price <= (call ? spot - strike : strike - spot) || !(price > 0)) return BELOW
   if (price >= (call ? spot : strike)) return ABOVE
   const {main} = kernels
+  // What holds at the edge of exercise, where nothing is computed.
+  premium.rho = premium.vanna = premium.volga = premium.speed = 0
   const inside = within(input, main, input.start, premium)
-  if (inside > main.low * EDGE && inside < main.high / EDGE) return {status: 'ok', volatility: inside}
+  if (inside > main.low * EDGE && inside < main.high / EDGE) {
+    main.into(premium, strike, inside, true)
+    return {status: 'ok', volatility: inside}
+  }
   const kernel = inside < main.high / EDGE ? kernels.below() : kernels.above()
   const volatility = within(input, kernel, Number.NaN, premium)
   if (volatility < LOWEST_VOLATILITY * EDGE) return BELOW
   if (volatility > HIGHEST_VOLATILITY / EDGE) return ABOVE
+  kernel.into(premium, strike, volatility, true)
   return {status: 'ok', volatility}
 }
 
@@ -54,7 +59,7 @@ const within = (input: AmericanSolveInput, kernel: PremiumKernel, start: number,
   let {low, high} = kernel
   let sigma = start > low && start < high ? start : Math.sqrt(low * high)
   for (let round = 0; round < ROUNDS; round++) {
-    kernel.into(premium, strike, sigma, true)
+    kernel.into(premium, strike, sigma, false)
     const isExercised = premium.exercised
     const value = isExercised
       ? call

@@ -30,6 +30,9 @@ export interface GreeksColumns {
   readonly vega: Float64Array
   readonly theta: Float64Array
   readonly rho: Float64Array
+  readonly vanna: Float64Array
+  readonly volga: Float64Array
+  readonly charm: Float64Array
 }
 
 export const optionColumns = (length: number): OptionColumns => ({
@@ -50,6 +53,9 @@ export const greeksColumns = (length: number): GreeksColumns => ({
   vega: new Float64Array(length),
   theta: new Float64Array(length),
   rho: new Float64Array(length),
+  vanna: new Float64Array(length),
+  volga: new Float64Array(length),
+  charm: new Float64Array(length),
 })
 
 /** Implied volatilities of discounted prices, into `out` and `status`; no allocation. */
@@ -77,7 +83,7 @@ export const impliedVolatilityBatch = (
   }
 }
 
-/** Greeks of first order and gamma from volatilities; rows with a NaN volatility become NaN. No allocation. */
+/** Greeks of first and second order from volatilities; rows with a NaN volatility become NaN. No allocation. */
 export const greeksBatch = (options: OptionColumns, volatility: Float64Array, out: GreeksColumns): void => {
   checkLength(options.length, options.strike, volatility, out.delta, out.gamma, out.vega, out.theta, out.rho)
   const rates = {discount: Number.NaN, carry: Number.NaN, ttmYears: Number.NaN, rate: 0, yieldRate: 0}
@@ -87,7 +93,7 @@ export const greeksBatch = (options: OptionColumns, volatility: Float64Array, ou
   }
 }
 
-/** Both in one pass: implied volatility, status, delta, gamma, vega, theta, rho. No allocation per option. */
+/** Both in one pass: implied volatility, status and greeks of first and second order. No allocation per option. */
 export const impliedVolatilityAndGreeksBatch = (
   options: OptionColumns,
   price: Float64Array,
@@ -146,6 +152,7 @@ const writeGreeks = (
 ): void => {
   if (!(volatility >= 0)) {
     out.delta[i] = out.gamma[i] = out.vega[i] = out.theta[i] = out.rho[i] = Number.NaN
+    out.vanna[i] = out.volga[i] = out.charm[i] = Number.NaN
     return
   }
   const forward = options.forward[i]!
@@ -177,6 +184,14 @@ const writeGreeks = (
   out.theta[i] =
     (-spotDensity * volatility) / (2 * rootT) + rates.yieldRate * spot * delta - flip * rates.rate * strikeValue
   out.rho[i] = flip * ttmYears * strikeValue + 0
+  const isSure = !(s > 0)
+  const d2 = d1 - s
+  out.vanna[i] = isSure ? 0 : (-carry * density1 * d2) / volatility
+  out.volga[i] = isSure ? 0 : (spotDensity * rootT * d1 * d2) / volatility
+  // ∂d₁/∂t with t forward: (r − q) enters through the forward.
+  out.charm[i] =
+    rates.yieldRate * delta +
+    (isSure ? 0 : carry * density1 * (d2 / (2 * ttmYears) - (rates.rate - rates.yieldRate) / s))
 }
 
 const checkLength = (length: number, ...columns: readonly {readonly length: number}[]): void => {

@@ -45,6 +45,9 @@ export interface GreeksRecord {
   readonly vega: number | null
   readonly theta: number | null
   readonly rho: number | null
+  readonly vanna: number | null
+  readonly volga: number | null
+  readonly charm: number | null
   readonly status: QuoteStatus
 }
 
@@ -135,6 +138,9 @@ export const greeksRecords = function* (analysis: ChainGreeks): Generator<Greeks
       vega: finite(columns.vega[i]!),
       theta: finite(columns.theta[i]!),
       rho: finite(columns.rho[i]!),
+      vanna: finite(columns.vanna[i]!),
+      volga: finite(columns.volga[i]!),
+      charm: finite(columns.charm[i]!),
       status: status[i]!,
     }
   }

@@ -15,6 +15,10 @@ export interface ExercisePremium {
   vega: number
   /** ∂/∂rate at fixed yield; NaN unless it was asked for. */
   rho: number
+  /** ∂²/∂spot∂volatility, ∂²/∂volatility², ∂³/∂spot³; where asked for, like `rho`. */
+  vanna: number
+  volga: number
+  speed: number
 }
 
 export const emptyPremium = (): ExercisePremium => ({
@@ -24,6 +28,9 @@ export const emptyPremium = (): ExercisePremium => ({
   curvature: 0,
   vega: 0,
   rho: Number.NaN,
+  vanna: 0,
+  volga: 0,
+  speed: 0,
 })
 
 /** Premiums of all contracts of one right and expiry, whatever their strikes and volatilities. */
@@ -31,8 +38,8 @@ export interface PremiumKernel {
   /** Volatilities between which it holds. */
   readonly low: number
   readonly high: number
-  /** Writes the premium of a contract into `out`; the volatility is held between the kernel's bounds. */
-  readonly into: (out: ExercisePremium, strike: number, volatility: number, withRho: boolean) => void
+  /** Writes the premium of a contract into `out`, in full with what is there for `isFull` only; the volatility is held between the kernel's bounds. */
+  readonly into: (out: ExercisePremium, strike: number, volatility: number, isFull: boolean) => void
 }
 
 export interface KernelInput {
@@ -87,7 +94,7 @@ export const boundaryKernel = (input: KernelInput): PremiumKernel | undefined =>
   const carry = rate - yieldRate
   const logSpot = Math.log(spot)
 
-  const into = (out: ExercisePremium, strike: number, volatility: number, withRho: boolean): void => {
+  const into = (out: ExercisePremium, strike: number, volatility: number, isFull: boolean): void => {
     const s = call ? strike : spot
     const k = call ? spot : strike
     const moneyness = call ? Math.log(strike) - logSpot : logSpot - Math.log(strike)
@@ -97,17 +104,22 @@ export const boundaryKernel = (input: KernelInput): PremiumKernel | undefined =>
     for (let c = count - 2; c >= 0; c--) first = first * t + now[c]!
     out.exercised = moneyness <= first
     if (out.exercised) return
-    if (withRho && bumped === undefined) bumped = rateTable(input, scheme, middle, reach, left, tables.solved)
+    if (isFull && bumped === undefined) bumped = rateTable(input, scheme, middle, reach, left, tables.solved)
     let value = 0
     let slope = 0
     let curvature = 0
     let vega = 0
     let rho = 0
+    let third = 0
+    let vanna = 0
+    let volga = 0
     for (let j = 0; j < POINTS; j++) {
       const at = j * count
       let b = boundary[at + count - 1]!
       let bSlope = 0
+      let bCurve = 0
       for (let c = count - 2; c >= 0; c--) {
+        bCurve = bCurve * t + bSlope
         bSlope = bSlope * t + b
         b = b * t + boundary[at + c]!
       }
@@ -128,9 +140,16 @@ export const boundaryKernel = (input: KernelInput): PremiumKernel | undefined =>
       // σ·∂d/∂σ, the boundary moving with it.
       const shift = -(height + bSlope / reach) * scale
       vega += cost * s * density1 * (shift + half) - gain * k * density2 * (shift - half)
-      if (!withRho) continue
-      const third = j * RATE_RULE_POINTS
-      const moved = (bumped![third + 2]! * t + bumped![third + 1]!) * t + bumped![third]!
+      if (!isFull) continue
+      const [a1, a2] = [cost * s * density1, gain * k * density2]
+      const [log1, log2] = [shift + half, shift - half]
+      third +=
+        a2 * scale ** 3 * (1 - d2 * d2) - a1 * scale * (scale * (3 * d1 + scale * (1 - d1 * d1)) - 3) - cost * s * tail1
+      vanna += a2 * scale * (d2 * log2 + 1) + a1 * (log1 - scale * (d1 * log1 + 1))
+      const bend = (height + (2 * bSlope) / reach - (2 * bCurve) / (reach * reach)) * scale
+      volga += a2 * (d2 * log2 * log2 - bend + half) - a1 * (d1 * log1 * log1 - bend - half)
+      const from = j * RATE_RULE_POINTS
+      const moved = (bumped![from + 2]! * t + bumped![from + 1]!) * t + bumped![from]!
       const l = left[j]!
       if (call) {
         const push = (-l - moved) * scale
@@ -146,7 +165,12 @@ export const boundaryKernel = (input: KernelInput): PremiumKernel | undefined =>
     out.slope = call ? (value - slope) / k : slope / s
     out.curvature = curvature / (call ? k * k : s * s)
     out.vega = vega / sigma
-    out.rho = withRho ? rho : Number.NaN
+    out.rho = isFull ? rho : Number.NaN
+    if (!isFull) return
+    // With D = s·∂/∂s: in the spot s³∂³/∂s³ = D³ − 3D² + 2D, and D − D³ where the spot is k.
+    out.speed = call ? (slope - third) / k ** 3 : (third - 3 * curvature - slope) / s ** 3
+    out.vanna = (call ? (vega - vanna) / k : vanna / s) / sigma
+    out.volga = (volga - vega) / (sigma * sigma)
   }
   return {low, high, into}
 }
@@ -160,6 +184,9 @@ const noPremium = (out: ExercisePremium): void => {
   out.curvature = 0
   out.vega = 0
   out.rho = 0
+  out.vanna = 0
+  out.volga = 0
+  out.speed = 0
 }
 
 interface PolynomialRule {

@@ -1,4 +1,5 @@
 // Numeric kernel: arrays are indexed with `!` below their length.
+import {cubicBends, cubicSlopes, cubicWeights} from './cubic-weights.ts'
 import type {ExercisePremium, KernelInput, PremiumKernel} from './exercise-kernel.ts'
 import {type Dividend, type LatticePremium, latticePremium} from './lattice.ts'
 
@@ -18,8 +19,8 @@ const VOLATILITIES = 4
 const RATE_STEP = 2e-3
 
 /**
- * Premiums from lattices on a grid of strikes and volatilities, cubic between: for cash dividends, where a boundary depends on
- * the strike too, and for exercise with two boundaries. Some hundred times slower than `boundaryKernel`.
+ * Premiums from lattices on a grid of strikes and volatilities, cubic between: for exercise with two boundaries. Some hundred
+ * times slower than `boundaryKernel`, and without `speed`.
  */
 export const latticeKernel = (input: LatticeKernelInput): PremiumKernel => {
   const {low, high, spot, ttmYears, call} = input
@@ -55,7 +56,8 @@ export const latticeKernel = (input: LatticeKernelInput): PremiumKernel => {
   const inStrike = new Float64Array(4)
   const inVolatility = new Float64Array(4)
   const slopeInVolatility = new Float64Array(4)
-  const into = (out: ExercisePremium, strike: number, volatility: number, withRho: boolean): void => {
+  const bendInVolatility = new Float64Array(4)
+  const into = (out: ExercisePremium, strike: number, volatility: number, isFull: boolean): void => {
     const x = (Math.log(strike) - from) / step
     const first = Math.min(Math.max(Math.floor(x) - 1, 0), strikes - 4)
     cubicWeights(x - first, inStrike)
@@ -63,7 +65,9 @@ export const latticeKernel = (input: LatticeKernelInput): PremiumKernel => {
     const t = Math.log(sigma / low) / sigmaStep
     cubicWeights(t, inVolatility)
     cubicSlopes(t, slopeInVolatility)
-    out.value = out.slope = out.curvature = out.vega = 0
+    cubicBends(t, bendInVolatility)
+    out.value = out.slope = out.curvature = out.vega = out.vanna = out.volga = 0
+    out.speed = Number.NaN
     let moved = 0
     let exercised = 0
     for (let k = 0; k < 4; k++)
@@ -73,32 +77,18 @@ export const latticeKernel = (input: LatticeKernelInput): PremiumKernel => {
         out.value += weight * node.value
         out.slope += weight * node.slope
         out.curvature += weight * node.curvature
-        out.vega += (inStrike[k]! * slopeInVolatility[v]! * node.value) / (sigma * sigmaStep)
+        const perVolatility = inStrike[k]! / (sigma * sigmaStep)
+        out.vega += perVolatility * slopeInVolatility[v]! * node.value
+        out.vanna += perVolatility * slopeInVolatility[v]! * node.slope
+        out.volga += (perVolatility / sigma) * (bendInVolatility[v]! / sigmaStep - slopeInVolatility[v]!) * node.value
         if (node.exercised) exercised += weight
-        if (withRho) moved += weight * bumped(first + k, v).value
+        if (isFull) moved += weight * bumped(first + k, v).value
       }
     out.value = Math.max(out.value, 0)
     out.exercised = exercised > 0.5
-    out.rho = withRho ? (moved - out.value) / RATE_STEP : Number.NaN
+    out.rho = isFull ? (moved - out.value) / RATE_STEP : Number.NaN
   }
   return {low, high, into}
 }
 
 type Table = (k: number, v: number) => LatticePremium
-
-/** Lagrange weights of the points 0, 1, 2, 3 at x, and their derivatives. */
-const cubicWeights = (x: number, out: Float64Array): void => {
-  const [a, b, c] = [x - 1, x - 2, x - 3]
-  out[0] = (-a * b * c) / 6
-  out[1] = (x * b * c) / 2
-  out[2] = (-x * a * c) / 2
-  out[3] = (x * a * b) / 6
-}
-
-const cubicSlopes = (x: number, out: Float64Array): void => {
-  const [a, b, c] = [x - 1, x - 2, x - 3]
-  out[0] = -(a * b + a * c + b * c) / 6
-  out[1] = (x * b + x * c + b * c) / 2
-  out[2] = -(x * a + x * c + a * c) / 2
-  out[3] = (x * a + x * b + a * b) / 6
-}

@@ -27,9 +27,10 @@ export const latticePrice = (
   const n = steps | 1
   const dt = ttmYears / n
   const flip = right === 'call' ? 1 : -1
-  const escrow = (time: number): number => escrowed(dividends, rate, ttmYears, time)
-  const spot = input.spot - escrow(0)
-  if (!(spot > 0)) throw new RangeError(`dividends of ${escrow(0)} are worth more than the spot ${input.spot}`)
+  const escrow = escrowed(dividends, rate, ttmYears)
+  const spot = input.spot - escrow
+  if (!(spot > 0)) throw new RangeError(`dividends of ${escrow} are worth more than the spot ${input.spot}`)
+  const owed = owedAtSteps(input, dividends, n)
   const s = volatility * Math.sqrt(ttmYears)
   const d1 = (Math.log(spot / strike) + (rate - yieldRate) * ttmYears) / s + 0.5 * s
   const p = peizerPratt(d1 - s, n)
@@ -46,10 +47,10 @@ export const latticePrice = (
   const prices = new Float64Array(n + 1)
   for (let i = 0; i <= n; i++) {
     prices[i] = spot * up ** i * down ** (n - i)
-    values[i] = Math.max(flip * (prices[i]! - strike), 0)
+    values[i] = Math.max(flip * (prices[i]! + (style === 'american' ? owed[n]! : 0) - strike), 0)
   }
   for (let step = n - 1; step >= 0; step--) {
-    const dividend = escrow(step * dt)
+    const dividend = owed[step]!
     for (let i = 0; i <= step; i++) {
       // From (i downs fixed) level step + 1 to step: divide out one down move.
       prices[i] = prices[i]! / down
@@ -106,13 +107,17 @@ export const latticePremium = (input: AmericanInput, steps: number, dividends: r
   const ratio = up / down
   prices[0] = spot * down ** n
   for (let i = 1; i <= n; i++) prices[i] = prices[i - 1]! * ratio
-  for (let i = 0; i <= n; i++) held[i] = european[i] = Math.max(flip * (prices[i]! - strike), 0)
+  const owed = owedAtSteps(input, dividends, n)
+  for (let i = 0; i <= n; i++) {
+    european[i] = Math.max(flip * (prices[i]! - strike), 0)
+    held[i] = Math.max(flip * (prices[i]! + owed[n]! - strike), 0)
+  }
   const back = 1 / down
   let slope = 0
   let curvature = 0
   let exercised = false
   for (let step = n - 1; step >= 0; step--) {
-    const toPay = flip * (escrowed(dividends, rate, ttmYears, step * dt) - strike)
+    const toPay = flip * (owed[step]! - strike)
     for (let i = 0; i <= step; i++) {
       const price = prices[i]! * back
       prices[i] = price
@@ -130,6 +135,25 @@ export const latticePremium = (input: AmericanInput, steps: number, dividends: r
     } else if (step === 1) slope = (held[1]! - european[1]! - held[0]! + european[0]!) / (prices[1]! - prices[0]!)
   }
   return {value: held[0]! - european[0]!, slope, curvature, exercised}
+}
+
+/**
+ * Dividends that who exercises at each of n + 1 steps still has to come. Ex-dates move to the nearest step after now; on it a
+ * call is exercised before its underlying goes ex, a put after.
+ */
+const owedAtSteps = (
+  {ttmYears, rate, right}: AmericanInput,
+  dividends: readonly Dividend[],
+  n: number,
+): Float64Array => {
+  const dt = ttmYears / n
+  const owed = new Float64Array(n + 1)
+  for (const {timeYears, amount} of dividends) {
+    if (!(timeYears > 0 && timeYears <= ttmYears)) continue
+    const last = Math.max(Math.round(timeYears / dt), 1) - (right === 'call' ? 0 : 1)
+    for (let step = 0; step <= last; step++) owed[step]! += amount * Math.exp(-rate * (timeYears - step * dt))
+  }
+  return owed
 }
 
 /** Present value at `timeYears` of the dividends to come by `untilYears`. */

@@ -1,4 +1,5 @@
 import type {Slice} from './chain.ts'
+import {dividendKernel} from './dividend-kernel.ts'
 import {boundaryKernel, type KernelInput, type PremiumKernel} from './exercise-kernel.ts'
 import type {ImpliedForward} from './forward.ts'
 import {type Dividend, escrowed} from './lattice.ts'
@@ -53,7 +54,8 @@ export const sliceKernels = (input: SliceKernelInput): SliceKernels | undefined 
     const fast = dividends.length === 0 ? boundaryKernel(one) : undefined
     if (fast !== undefined) return fast
     const {strike} = slice
-    return latticeKernel({
+    const kernel = dividends.length > 0 && !isTwofold(one) ? dividendKernel : latticeKernel
+    return kernel({
       ...one,
       dividends,
       lowStrike: strike[0] as number,
@@ -61,6 +63,11 @@ export const sliceKernels = (input: SliceKernelInput): SliceKernels | undefined 
     })
   }
   const range = (call: boolean): KernelRange => {
+    // A `dividendKernel` solves volatilities as they are asked for.
+    if (dividends.length > 0 && !isTwofold({call, rate: forward.rate, yieldRate})) {
+      const whole = make(call, LOWEST_VOLATILITY, HIGHEST_VOLATILITY)
+      return {main: whole, below: () => whole, above: () => whole}
+    }
     let below: PremiumKernel | undefined
     let above: PremiumKernel | undefined
     return {
@@ -73,3 +80,7 @@ export const sliceKernels = (input: SliceKernelInput): SliceKernels | undefined 
   for (const {timeYears, amount} of dividends) escrowSlope += timeYears * amount * Math.exp(-forward.rate * timeYears)
   return {ttmYears, bareSpot, yieldRate, escrow, escrowSlope, call: range(true), put: range(false)}
 }
+
+/** Exercise that has two boundaries. */
+const isTwofold = ({call, rate, yieldRate}: Pick<KernelInput, 'call' | 'rate' | 'yieldRate'>): boolean =>
+  call ? rate < yieldRate && yieldRate < 0 : yieldRate < rate && rate < 0

@@ -6,9 +6,11 @@ import {americanGreeks} from '../../src/options/american-greeks.ts'
 import {americanImpliedVolatility} from '../../src/options/american-volatility.ts'
 import {blackPrice} from '../../src/options/black.ts'
 import {buildChain} from '../../src/options/chain.ts'
+import {dividendKernel} from '../../src/options/dividend-kernel.ts'
+import {exerciseGrid, solvePremiums} from '../../src/options/exercise-grid.ts'
 import {boundaryKernel, emptyPremium} from '../../src/options/exercise-kernel.ts'
 import {greeks} from '../../src/options/greeks.ts'
-import {latticePrice} from '../../src/options/lattice.ts'
+import {escrowed, latticePremium, latticePrice} from '../../src/options/lattice.ts'
 import {latticeKernel} from '../../src/options/lattice-kernel.ts'
 import type {OptionQuote} from '../../src/options/option-quote.ts'
 import {readCboe} from '../support/option-chains.ts'
@@ -52,6 +54,19 @@ describe('premium kernels', () => {
           expect(Math.abs(out.slope - slope)).toBeLessThan(2e-3)
           expect(Math.abs(out.vega - vega)).toBeLessThan(0.25)
           expect(Math.abs(out.rho - rho)).toBeLessThan(1.5 + 0.05 * Math.abs(rho))
+          // Second order by differences of the kernel's own first order.
+          const [up, down] = [emptyPremium(), emptyPremium()]
+          kernel?.into(up, strike, sigma * 1.001, true)
+          kernel?.into(down, strike, sigma / 1.001, true)
+          const width = sigma * (1.001 - 1 / 1.001)
+          expect(out.vanna).toBeCloseTo((up.slope - down.slope) / width, 2)
+          expect(Math.abs(out.volga - (up.vega - down.vega) / width)).toBeLessThan(0.5 + 0.01 * Math.abs(out.volga))
+          const at = (spot: number): number => {
+            const moved = boundaryKernel({call, spot, ttmYears: years, rate, yieldRate: q, low: 0.15, high: 0.6})
+            moved?.into(up, strike, sigma, true)
+            return up.curvature
+          }
+          expect(out.speed).toBeCloseTo((at(100.01) - at(99.99)) / 0.02, 2)
         },
       ),
       {numRuns: 300},
@@ -71,6 +86,65 @@ describe('premium kernels', () => {
       expect(b.vega).toBeCloseTo(a.vega, 0)
       expect(Math.abs(b.rho - a.rho)).toBeLessThan(0.5)
     }
+  })
+
+  test('the dividend kernel without a dividend that matters is the boundary kernel', () => {
+    for (const call of [true, false]) {
+      const option = {call, spot: 100, ttmYears: 0.5, rate: 0.05, yieldRate: 0.03, low: 0.2, high: 0.3}
+      const fast = boundaryKernel(option)
+      const grid = dividendKernel({
+        ...option,
+        ...{dividends: [{timeYears: 0.3, amount: 1e-9}], lowStrike: 80, highStrike: 120},
+      })
+      const [a, b] = [emptyPremium(), emptyPremium()]
+      for (const strike of call ? [90, 97, 100, 110] : [90, 100, 104, 109]) {
+        fast?.into(a, strike, 0.24, true)
+        grid.into(b, strike, 0.24, true)
+        expect(Math.abs(b.value - a.value)).toBeLessThan(0.01)
+        expect(b.slope).toBeCloseTo(a.slope, 2)
+        expect(b.vega).toBeCloseTo(a.vega, 0)
+        expect(b.vanna).toBeCloseTo(a.vanna, 1)
+        expect(Math.abs(b.rho - a.rho)).toBeLessThan(0.5)
+      }
+    }
+  })
+
+  test('premiums under cash dividends agree with the lattice to 0.1 % of the strike', () => {
+    fc.assert(
+      fc.property(
+        fc.boolean(),
+        fc.double({min: 0.05, max: 2, noNaN: true}),
+        fc.double({min: 0.01, max: 0.08, noNaN: true}),
+        fc.double({min: -0.01, max: 0.03, noNaN: true}),
+        fc.double({min: 0.12, max: 0.6, noNaN: true}),
+        fc.double({min: -2.5, max: 1.5, noNaN: true}),
+        fc.double({min: 0.1, max: 0.95, noNaN: true}),
+        fc.integer({min: 1, max: 4}),
+        fc.double({min: 0.02, max: 0.25, noNaN: true}),
+        (call, years, rate, q, sigma, z, first, count, share) => {
+          // Up to a quarter of a standard deviation each, and 8 % of the spot together.
+          const amount = Math.min(share * 100 * sigma * Math.sqrt(years), 8 / count)
+          const dividends = Array.from({length: count}, (_, i) => ({
+            timeYears: years * (first + ((1 - first) * i) / count),
+            amount,
+          }))
+          const strike = 100 * Math.exp((call ? 1 : -1) * z * sigma * Math.sqrt(years))
+          const option = {spot: 100, ttmYears: years, rate, yieldRate: q}
+          const kernel = dividendKernel({
+            ...option,
+            ...{call, dividends, low: 0.01, high: 8, lowStrike: 10, highStrike: 500},
+          })
+          const out = emptyPremium()
+          kernel.into(out, strike, sigma, true)
+          const lattice = (steps: number): number =>
+            latticePremium({...option, strike, volatility: sigma, right: call ? 'call' : 'put'}, steps, dividends).value
+          // The lattice's dates move by half a step: two of them tell how far it is off itself.
+          const [rough, fine] = [lattice(401), lattice(801)]
+          expect(Math.abs(out.value - fine)).toBeLessThan(1e-3 * strike + 2 * Math.abs(fine - rough))
+        },
+      ),
+      {numRuns: 200},
+    )
   })
 
   test('two exercise boundaries are none for the fast kernel', () => {
@@ -157,7 +231,7 @@ describe('cash dividends in a chain', () => {
       const intrinsic = Math.max(quote.right === 'call' ? spot - quote.strike : quote.strike - spot, 0)
       if (known.status[i] !== 'ok' || 0.5 * (quote.bid + quote.ask) < intrinsic + 1) return
       checked++
-      expect(Math.abs((known.columns.impliedVolatility[i] ?? 0) - sigma), quote.contract).toBeLessThan(4e-3)
+      expect(Math.abs((known.columns.impliedVolatility[i] ?? 0) - sigma), quote.contract).toBeLessThan(1e-3)
     })
     expect(checked).toBeGreaterThan(40)
     const row = quotes.findIndex(q => q.right === 'call' && q.strike === 100 && q.expiry === '2023-12-15')
@@ -168,6 +242,40 @@ describe('cash dividends in a chain', () => {
     expect(known.columns.delta[row]).toBeCloseTo(exact.delta, 1)
     expect((known.columns.theta[row] ?? 0) / exact.theta).toBeCloseTo(1, 1)
     expect((known.columns.rho[row] ?? 0) / exact.rho).toBeCloseTo(1, 1)
+    for (const name of ['vanna', 'charm'] as const)
+      expect(Math.abs((known.columns[name][row] ?? Number.NaN) - exact[name]), name).toBeLessThan(
+        0.03 + 0.1 * Math.abs(exact[name]),
+      )
+  })
+
+  test('second order under dividends agrees with differences of single solutions on a fine grid', () => {
+    const ttmYears = 0.52
+    const grid = exerciseGrid(ttmYears, dividends, {nodes: 801, steps: 300, leastSteps: 4})
+    const bare = spot - escrowed(dividends, rate, ttmYears)
+    for (const call of [true, false])
+      for (const strike of call ? [90, 100] : [100, 108]) {
+        const direct = (volatility: number, at: number): number => {
+          const inStrikes = dividends.map(({timeYears, amount}) => ({timeYears, amount: amount / strike}))
+          const [one] = solvePremiums(grid, [{call, volatility, rate, yieldRate: 0, dividends: inStrikes}])
+          const deviation = ((call ? -1 : 1) * Math.log(at / strike)) / (volatility * Math.sqrt(ttmYears))
+          const x = (deviation + grid.reach - (one?.shift ?? 0)) / grid.gap
+          const [k, weight] = [Math.floor(x), x - Math.floor(x)]
+          const value = (i: number): number => one?.value[i] ?? Number.NaN
+          const bend = 0.25 * weight * (weight - 1) * (value(k - 1) - value(k) - value(k + 1) + value(k + 2))
+          return strike * ((1 - weight) * value(k) + weight * value(k + 1) + bend)
+        }
+        const out = emptyPremium()
+        const input = {call, spot, ttmYears, rate, yieldRate: 0, dividends, low: 0.01, high: 8}
+        dividendKernel({...input, lowStrike: 80, highStrike: 120}).into(out, strike, sigma, true)
+        const [h, w] = [0.02, 1]
+        const volga = (direct(sigma + h, bare) - 2 * direct(sigma, bare) + direct(sigma - h, bare)) / (h * h)
+        const cross = (dv: number): number => (direct(sigma + dv, bare + w) - direct(sigma + dv, bare - w)) / (2 * w)
+        const gamma = (direct(sigma, bare + w) - 2 * direct(sigma, bare) + direct(sigma, bare - w)) / (w * w)
+        expect(Math.abs(out.value - direct(sigma, bare))).toBeLessThan(0.015)
+        expect(Math.abs(out.volga - volga)).toBeLessThan(0.6 + 0.1 * Math.abs(volga))
+        expect(Math.abs(out.vanna - (cross(h) - cross(-h)) / (2 * h))).toBeLessThan(0.03)
+        expect(Math.abs(out.curvature - gamma)).toBeLessThan(1e-3)
+      }
   })
 
   test('smeared over the life they move the volatility of calls near their last exercise', () => {
