@@ -87,7 +87,7 @@ export const unitSize = ({instrument}: Asset): Decimal => fromUnits(instrument.m
 /** Positions in coins are written without the slash. */
 export const positionSymbol = (symbol: string): string => symbol.replace('/', '')
 
-export const assetJson = (asset: Asset): Record<string, unknown> => {
+export const assetJson = (asset: Asset, hasOptions = false): Record<string, unknown> => {
   const coin = asset.instrument.kind === 'crypto'
   return {
     id: asset.id,
@@ -106,7 +106,10 @@ export const assetJson = (asset: Asset): Record<string, unknown> => {
     borrow_status: asset.shortable ? 'easy_to_borrow' : 'hard_to_borrow',
     fractionable: asset.fractionable,
     cusip: null,
-    attributes: coin ? [] : ['fractional_eh_enabled'],
+    attributes: [
+      ...(hasOptions ? ['has_options'] : []),
+      ...(asset.fractionable && !coin ? ['fractional_eh_enabled'] : []),
+    ],
     ...(coin
       ? {
           min_order_size: decimalPower(-asset.instrument.sizeDecimals),

@@ -29,6 +29,7 @@ import {expireContracts} from './options/settlement.ts'
 import type {AccountConfiguration, CheckContext} from './order-checks.ts'
 import {type DeskFill, OrderDesk, type TradeUpdate} from './order-desk.ts'
 import type {OrderRecord} from './order-record.ts'
+import type {PastMarket} from './past-market.ts'
 import {type Boundary, nextBoundary} from './session-clock.ts'
 import {newYorkDay, previousTradingDay, type Session, sessionOf} from './sessions.ts'
 import {uuid} from './uuid.ts'
@@ -45,6 +46,8 @@ export interface ExchangeOptions {
   readonly partialFillProbability?: number
   /** Take no more than what is quoted; off by default, as on paper. */
   readonly respectSize?: boolean
+  /** Bars from before the start, for the data endpoints; none by default. */
+  readonly past?: PastMarket
   /** Of a contract at the start, 0 when not known; rows tell later. */
   readonly openInterest?: (instrument: number) => number
   /** Finished orders that can still be asked for, up to twice as many at times; 20,000 by default. */
@@ -53,6 +56,7 @@ export interface ExchangeOptions {
 
 export interface ExchangeListener {
   readonly onUpdate?: (update: TradeUpdate) => void
+  readonly onActivity?: (activity: Activity) => void
   readonly onRow?: (chunk: TapeChunk, row: number) => void
   readonly onMinute?: (instrument: number, minute: StoredBar, day: StoredBar) => void
 }
@@ -95,12 +99,15 @@ export class PaperExchange {
   configuration = DEFAULT_CONFIGURATION
   /** Contracts that their holder will not use at expiry, by position. */
   readonly doNotExercise = new Set<string>()
+  readonly startUs: number
+  readonly past: PastMarket | undefined
 
   readonly #venue: Venue
   readonly #listeners = new Set<ExchangeListener>()
   readonly #bySymbol = new Map<string, Asset>()
   readonly #indexOf = new Map<Asset, number>()
   readonly #byIndex: readonly Asset[]
+  readonly #optioned: ReadonlySet<string>
   readonly accountId: string
   readonly #accountNumber: string
   readonly #createdUs: number
@@ -122,9 +129,12 @@ export class PaperExchange {
   constructor(options: ExchangeOptions) {
     const {instruments, rng, startUs} = options
     this.instruments = instruments
+    this.startUs = startUs
+    this.past = options.past
     this.rng = rng.fork('account')
     this.assets = listAssets(instruments.all(), rng.fork('assets'))
     this.#byIndex = this.assets
+    this.#optioned = new Set(instruments.all().flatMap(({option}) => (option === undefined ? [] : [option.underlying])))
     this.assets.forEach((asset, index) => {
       this.#bySymbol.set(asset.instrument.symbol, asset)
       this.#bySymbol.set(positionSymbol(asset.instrument.symbol), asset)
@@ -344,6 +354,18 @@ export class PaperExchange {
     return position.qty >= 0n ? position.qty - held : position.qty + held
   }
 
+  /** Adds a line to the account's history. */
+  record(activity: Activity): void {
+    this.activities.push(activity)
+    if (this.activities.length >= 2 * KEPT_ACTIVITIES) this.activities.splice(0, KEPT_ACTIVITIES)
+    for (const listener of this.#listeners) listener.onActivity?.(activity)
+  }
+
+  /** Whether contracts on the asset are listed. */
+  hasOptions(asset: Asset): boolean {
+    return this.#optioned.has(asset.instrument.symbol)
+  }
+
   // --- sessions ------------------------------------------------------------------------------------------------
 
   session(): Session | undefined {
@@ -472,15 +494,14 @@ export class PaperExchange {
     if (feeQty > 0n) this.ledger.withhold(key, feeQty)
     if (feeQty > 0n || feeMoney !== 0n) this.#fees.push({asset: order.asset, coin: feeQty, cash: feeMoney, price})
     this.fills++
-    this.activities.push(fillActivity(deskFill, this.#nowUs))
-    if (this.activities.length >= 2 * KEPT_ACTIVITIES) this.activities.splice(0, KEPT_ACTIVITIES)
+    this.record(fillActivity(deskFill, this.#nowUs))
   }
 
   /** Coin fees are taken at once but reported at the end of the day. */
   #bookFees(): void {
     for (const {asset, coin, cash, price} of this.#fees) {
       const {symbol} = asset.instrument
-      this.activities.push(
+      this.record(
         coin > 0n
           ? coinFeeActivity(symbol, coin, price, this.#nowUs, this.rng)
           : cashFeeActivity(symbol, cash, this.#nowUs, this.rng),

@@ -66,6 +66,8 @@ interface InstrumentStore {
   minute: StoredBar | undefined
   day: StoredBar | undefined
   trades24: number
+  /** Trades since the last own bar. */
+  tradesInBar: number
   /** The source publishes its own minute bars; they are taken instead of being built from trades. */
   ownBars: boolean
 }
@@ -96,6 +98,7 @@ export class MarketStore {
       minute: undefined,
       day: undefined,
       trades24: 0,
+      tradesInBar: 0,
       ownBars: false,
     }))
     this.#isCoin = options.instruments.all().map(({kind}) => kind === 'crypto')
@@ -153,6 +156,7 @@ export class MarketStore {
         const ticks = chunk.v0[row]!
         const lots = chunk.v1[row]!
         store.trades.push({id: ++store.trades24, atUs, ticks, lots, aggressor: chunk.flags[row]! & 3})
+        store.tradesInBar++
         if (store.ownBars) return
         const startUs = Math.floor(atUs / US_PER_MINUTE) * US_PER_MINUTE
         if (store.minute !== undefined && store.minute.startUs !== startUs) this.#closeMinute(i)
@@ -162,6 +166,8 @@ export class MarketStore {
       case EventKind.bar: {
         if (chunk.v5[row] !== US_PER_MINUTE) return
         store.ownBars = true
+        const count = store.tradesInBar
+        store.tradesInBar = 0
         const [open, high, low, close, lots] = [
           chunk.v0[row]!,
           chunk.v1[row]!,
@@ -176,7 +182,7 @@ export class MarketStore {
           low,
           close,
           lots,
-          count: 0,
+          count,
           turnover: ((high + low + close) / 3) * lots,
         }
         this.#closeMinute(i)

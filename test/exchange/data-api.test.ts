@@ -158,3 +158,52 @@ test('the clock and the calendars', () => {
     {date: '2025-07-03', core_start: '2025-07-03T13:30:00Z', core_end: '2025-07-03T17:00:00Z'},
   ])
 })
+
+describe('beside bars, trades and quotes', () => {
+  test('auctions are the first and the last price of a day, the last once the day is over', () => {
+    const rig = tape()
+    const print = (t: string, p: number, c: string) => ({t, x: 'Q', p, c})
+    const opening = print('2025-06-02T13:30:00Z', 150, 'Q')
+    expect(rig.get('/v2/stocks/auctions?symbols=AAPL')).toEqual({
+      auctions: {AAPL: [{d: '2025-06-02', o: [opening], c: []}]},
+      next_page_token: null,
+    })
+    rig.advance(at('2025-06-02T20:00:00Z'))
+    expect(rig.get('/v2/stocks/AAPL/auctions')).toEqual({
+      auctions: [{d: '2025-06-02', o: [opening], c: [print('2025-06-02T20:00:00Z', 160, 'M')]}],
+      symbol: 'AAPL',
+      next_page_token: null,
+    })
+  })
+  test('an answer names the currency that was asked for', () => {
+    const rig = tape()
+    expect(rig.get('/v2/stocks/AAPL/bars?currency=USD').currency).toBe('USD')
+    expect(rig.get('/v2/stocks/quotes/latest?symbols=AAPL&currency=USD').currency).toBe('USD')
+    expect('currency' in rig.get('/v2/stocks/AAPL/bars')).toBe(false)
+    expect(Object.keys(rig.get('/v2/stocks/snapshots?symbols=AAPL&currency=USD'))).toEqual(['AAPL'])
+  })
+  test.each([
+    ['/v2/stocks/bars?symbols=AAPL&adjustment=split,dividend', 200],
+    ['/v2/stocks/bars?symbols=AAPL&adjustment=some', 400],
+    ['/v2/stocks/bars?symbols=AAPL&currency=EUR', 400],
+    ['/v1beta1/news?limit=50', 200],
+    ['/v1beta1/news?limit=51', 400],
+    ['/v1/corporate-actions?symbols=AAPL&limit=1000', 200],
+    ['/v1beta1/corporate-actions', 200],
+    ['/v1/corporate-actions?limit=1001', 400],
+  ])('%s: %i', (path, status) => {
+    expect(tape().request('GET', path).status).toBe(status)
+  })
+  test('announcements are asked for by type and time, and there are none', () => {
+    const rig = tape()
+    const path = '/v2/corporate_actions/announcements'
+    expect(rig.get(`${path}?ca_types=dividend&since=2025-01-01&until=2025-02-01`)).toEqual([])
+    expect(rig.request('GET', path)).toMatchObject({status: 422, body: {message: 'ca_types is required'}})
+    expect(rig.request('GET', `${path}/1`).status).toBe(404)
+  })
+  test('a share whose contracts are listed says so', () => {
+    const rig = exchangeRig({symbols: ['AAPL', 'SPY', 'AAPL250613C00150000']})
+    expect(rig.get('/v2/assets/AAPL').attributes).toEqual(['has_options', 'fractional_eh_enabled'])
+    expect(rig.get('/v2/assets?attributes=has_options').map((asset: Json) => asset.symbol)).toEqual(['AAPL'])
+  })
+})

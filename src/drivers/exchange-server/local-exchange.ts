@@ -9,9 +9,11 @@ import {annualVolatilityOf, calibrationOf} from '../../exchange/calibration.ts'
 import {PaperExchange} from '../../exchange/exchange.ts'
 import type {MarketSource} from '../../exchange/market-source.ts'
 import {withOptions} from '../../exchange/options/option-market.ts'
+import {createPastMarket, type PastMarket} from '../../exchange/past-market.ts'
 import {type Credentials, LOCAL_CREDENTIALS} from '../../exchange/server/credentials.ts'
 import {createSimulatedMarket, DEFAULT_SYMBOLS, type SimulatedMarket} from '../../exchange/simulated-market.ts'
 import {parseTime} from '../../exchange/wire-time.ts'
+import {EventServer} from './event-server.ts'
 import {MarketPump} from './market-pump.ts'
 import {requestsPerMinute} from './rate-window.ts'
 import {restHandler} from './rest-server.ts'
@@ -87,6 +89,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
     instruments: source.instruments,
     rng,
     startUs,
+    ...(simulated === undefined ? {} : {past: pastOf(simulated, options.seed, startUs)}),
     ...(source.openInterest === undefined ? {} : {openInterest: source.openInterest}),
     ...(options.keptOrders === undefined ? {} : {keptOrders: options.keptOrders}),
     ...(options.startingCash === undefined ? {} : {startingCash: options.startingCash}),
@@ -106,6 +109,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
     scheduler,
     symbolLimit: options.symbolLimit ?? Infinity,
   })
+  const events = new EventServer(exchange, scheduler)
   const speed = options.speed ?? 1
   const pump = new MarketPump({
     exchange,
@@ -127,6 +131,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
       clock,
       rng: rng.fork('request-ids'),
       requestsPerMinute: requestsPerMinute(speed, options.requestsPerMinute),
+      events,
       catchUp: () => pump.catchUp(),
       delay: run => {
         const latencyUs = options.orderLatencyUs?.() ?? 0
@@ -152,6 +157,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
   const stop = async (): Promise<void> => {
     pump.stop()
     reportEnd()
+    events.close()
     streams.close()
     server.closeAllConnections()
     await new Promise<void>(resolve => server.close(() => resolve()))
@@ -187,6 +193,15 @@ const simulate = (options: LocalExchangeOptions, startUs: number): SimulatedMark
     startUs,
   })
 }
+
+/** Bars from before the simulated market, leading to its first prices. */
+const pastOf = ({instruments, efficientPrice}: SimulatedMarket, seed: number, startUs: number): PastMarket =>
+  createPastMarket({
+    instruments,
+    rng: createRng(seed, 'past'),
+    startUs,
+    openingPrices: instruments.all().map((_, i) => efficientPrice(i)),
+  })
 
 /** The simulated market with the chains that were asked for, priced by the calibration of their underlyings. */
 const listed = (

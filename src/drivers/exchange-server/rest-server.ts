@@ -4,10 +4,12 @@ import type {Clock} from '../../domain/time.ts'
 import type {PaperExchange} from '../../exchange/exchange.ts'
 import {authenticate, type Credentials, UNAUTHORIZED_PAGE} from '../../exchange/server/credentials.ts'
 import {routeData} from '../../exchange/server/data-routes.ts'
+import {rangeOf} from '../../exchange/server/event-log.ts'
 import {segmentsOf, type WireRequest, type WireResponse} from '../../exchange/server/request.ts'
 import {routeTrading} from '../../exchange/server/trading-routes.ts'
 import {uuid} from '../../exchange/uuid.ts'
-import {badJson, internalError, noEndpoint, rateLimited} from '../../exchange/wire-error.ts'
+import {badJson, internalError, isRefusal, noEndpoint, rateLimited} from '../../exchange/wire-error.ts'
+import {type EventServer, topicOf} from './event-server.ts'
 import {RateWindow} from './rate-window.ts'
 
 const MAX_BODY_BYTES = 1024 * 1024
@@ -22,6 +24,7 @@ export interface RestOptions {
   readonly catchUp: () => void
   /** Held back for the order latency of a scenario; calls back on the market's clock. */
   readonly delay: (run: () => void) => void
+  readonly events: EventServer
   readonly onRequest: (method: string, path: string, status: number) => void
   readonly onBug: (error: unknown) => void
 }
@@ -55,7 +58,17 @@ export const restHandler = (options: RestOptions): ((request: IncomingMessage, r
     if (identity === 'missing' && !free) return send({status: 401}, {type: 'text/html', text: UNAUTHORIZED_PAGE})
     if (identity === 'unauthorized')
       return send({status: 401}, {type: 'application/json; charset=UTF-8', text: '{"message": "unauthorized."}'})
+    const topic = method === 'GET' ? topicOf(url.pathname) : undefined
     if (!window.take()) return send(isData ? {status: 429, body: {message: 'too many requests.'}} : rateLimited)
+    if (topic !== undefined) {
+      options.catchUp()
+      const range = rangeOf(url.searchParams)
+      if (isRefusal(range)) return send(range)
+      options.onRequest(method, url.pathname, 200)
+      response.writeHead(200, {'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', ...window.headers()})
+      options.events.serve(topic, range, response)
+      return
+    }
     readBody(request, text => {
       const body = parseBody(text)
       const segments = segmentsOf(url.pathname)

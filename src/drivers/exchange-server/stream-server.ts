@@ -8,7 +8,7 @@ import type {Asset} from '../../exchange/assets.ts'
 import type {PaperExchange} from '../../exchange/exchange.ts'
 import {authenticate, type Credentials} from '../../exchange/server/credentials.ts'
 import {DataHub} from '../../exchange/server/data-hub.ts'
-import {CRYPTO, DataStreamSession, OPTIONS, STOCKS, type StreamKind} from '../../exchange/server/data-stream.ts'
+import {CRYPTO, DataStreamSession, NEWS, OPTIONS, STOCKS, type StreamKind} from '../../exchange/server/data-stream.ts'
 import {type StreamSocket, TradingStreamSession} from '../../exchange/server/trading-stream.ts'
 
 const AUTH_TIMEOUT_US = 10 * US_PER_SECOND
@@ -27,6 +27,7 @@ const kindOf = (pathname: string): 'trading' | StreamKind | undefined => {
   if (/^\/v2\/(?:iex|sip|delayed_sip|test)$/.test(pathname) || /^\/v1beta1\/(?:boats|overnight)$/.test(pathname))
     return STOCKS
   if (/^\/v1beta1\/(?:indicative|opra)$/.test(pathname)) return OPTIONS
+  if (pathname === '/v1beta1/news') return NEWS
   return /^\/v1beta3\/crypto\/[a-z]+(?:-\d)?$/.test(pathname) ? CRYPTO : undefined
 }
 
@@ -87,21 +88,23 @@ export class StreamServer {
       client.on('close', () => this.#open.delete(client))
       // A broken frame or a reset peer ends that connection only.
       client.on('error', () => client.terminate())
-      if (kind === 'trading') this.#serveTrading(client)
+      if (kind === 'trading') this.#serveTrading(client, request)
       else this.#serveData(client, request, kind, pathname)
     })
   }
 
-  #serveTrading(client: WebSocket): void {
-    const session = new TradingStreamSession(socketOf(client), this.#options.credentials)
+  #serveTrading(client: WebSocket, request: IncomingMessage): void {
+    const codec = codecOf(request)
+    const writer = codec === 'msgpack' ? this.hub.writer : undefined
+    const session = new TradingStreamSession(socketOf(client), this.#options.credentials, writer)
     this.#trading.add(session)
-    client.on('message', data => session.onMessage(textOf(data)))
+    client.on('message', data => session.onMessage(decodeMessage(data, codec)))
     client.on('close', () => this.#trading.delete(session))
   }
 
   #serveData(client: WebSocket, request: IncomingMessage, kind: StreamKind, endpoint: string): void {
     const {exchange, credentials, scheduler, symbolLimit} = this.#options
-    const codec = request.headers['content-type'] === 'application/msgpack' ? 'msgpack' : 'json'
+    const codec = codecOf(request)
     const session: DataStreamSession = new DataStreamSession({
       kind,
       socket: socketOf(client),
@@ -135,6 +138,9 @@ export class StreamServer {
 const streamOf = ({instrument: {kind}}: Asset): StreamKind =>
   kind === 'crypto' ? CRYPTO : kind === 'option' ? OPTIONS : STOCKS
 
+const codecOf = (request: IncomingMessage): 'msgpack' | 'json' =>
+  request.headers['content-type'] === 'application/msgpack' ? 'msgpack' : 'json'
+
 const socketOf = (client: WebSocket): StreamSocket => ({
   send: data => {
     if (client.readyState === WebSocket.OPEN) client.send(data)
@@ -146,8 +152,6 @@ const socketOf = (client: WebSocket): StreamSocket => ({
 
 const bufferOf = (data: RawData): Buffer =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? Buffer.from(data) : data
-const textOf = (data: RawData): string => bufferOf(data).toString('utf8')
-
 /** Undefined for anything that cannot be read. Text is JSON on a msgpack connection too: some clients mix them. */
 const decodeMessage = (data: RawData, codec: 'msgpack' | 'json'): unknown => {
   const buffer = bufferOf(data)

@@ -28,9 +28,9 @@ const end = (exchange: PaperExchange, position: Position, contracts: Decimal, en
   const {asset} = position
   const terms = termsOf(asset) as ContractTerms
   const isLong = position.qty > 0n
-  const {activities, ledger} = exchange
+  const {ledger} = exchange
   ledger.move({key: position.key, asset, side: isLong ? 'sell' : 'buy', qty: contracts, price: 0n})
-  activities.push(activity(exchange, ending, asset.instrument.symbol, isLong ? -contracts : contracts, 0n, 0n))
+  exchange.record(activity(exchange, ending, asset.instrument.symbol, isLong ? -contracts : contracts, 0n, 0n))
   if (ending === 'OPEXP') return
   const underlying = exchange.assetOf(terms.underlying) as Asset
   const shares = times(contracts, fromUnits(asset.instrument.multiplier, 0))
@@ -39,7 +39,7 @@ const end = (exchange: PaperExchange, position: Position, contracts: Decimal, en
   ledger.move({key: terms.underlying, asset: underlying, side, qty: shares, price: terms.strike})
   const cash = times(shares, terms.strike)
   ledger.cash += side === 'buy' ? -cash : cash
-  activities.push(
+  exchange.record(
     activity(
       exchange,
       'OPTRD',

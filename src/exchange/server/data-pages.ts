@@ -38,6 +38,10 @@ export interface PageOptions {
   readonly rowsOf: (symbol: string) => readonly Stamped[]
 }
 
+/** Where an answer begins that nobody asked to begin elsewhere. */
+export const dayStart = (nowUs: number, coin: boolean): number =>
+  coin ? Math.floor(nowUs / 86_400e6) * 86_400e6 : newYorkTime(newYorkDay(nowUs), 0)
+
 /** Symbols in alphabetical order, each in time order, `limit` elements over all of them. */
 export const pageOf = ({query, symbols, nowUs, coin, rowsOf}: PageOptions): Page | Refusal => {
   const limit = limitParameter(query, 1_000, 10_000)
@@ -49,8 +53,7 @@ export const pageOf = ({query, symbols, nowUs, coin, rowsOf}: PageOptions): Page
   const token = query.get('page_token')
   const cursor = token === null || token === '' ? undefined : decodeToken(token)
   if (token !== null && token !== '' && cursor === undefined) return badParameter(`invalid page_token: ${token}`)
-  const dayStart = coin ? Math.floor(nowUs / 86_400e6) * 86_400e6 : newYorkTime(newYorkDay(nowUs), 0)
-  const fromUs = (start as number | undefined) ?? dayStart
+  const fromUs = (start as number | undefined) ?? dayStart(nowUs, coin)
   const untilUs = (end as number | undefined) ?? nowUs
 
   const rows = new Map<string, Record<string, unknown>[]>()

@@ -1,18 +1,22 @@
 import type {Asset} from '../assets.ts'
 import type {PaperExchange} from '../exchange.ts'
+import type {StoredBar} from '../market-store.ts'
+import {joined, type PastMarket} from '../past-market.ts'
+import {isoDay, newYorkDay, sessionOf} from '../sessions.ts'
 import {badParameter, isRefusal, noEndpoint, type Refusal} from '../wire-error.ts'
 import {isoUtc} from '../wire-time.ts'
 import {parseTimeframe, resample, type Timeframe} from './bar-frames.ts'
-import {pageOf, type Stamped} from './data-pages.ts'
+import {dayStart, pageOf, type Stamped} from './data-pages.ts'
 import {barJson, priceNumber, quoteJson, sizeNumber, tradeJson} from './data-shapes.ts'
 import {routeOptionData} from './option-routes.ts'
-import {listParameter, ok, type WireRequest, type WireResponse} from './request.ts'
+import {limitParameter, listParameter, ok, timeParameter, type WireRequest, type WireResponse} from './request.ts'
 import {routeScreener} from './screener.ts'
 
 type Json = Record<string, unknown>
-type Element = 'bars' | 'trades' | 'quotes'
+type Element = 'bars' | 'trades' | 'quotes' | 'auctions'
 const ELEMENTS: readonly string[] = ['bars', 'trades', 'quotes']
 const FEEDS = new Set(['sip', 'iex', 'boats', 'otc', 'delayed_sip', 'overnight'])
+const ADJUSTMENTS = new Set(['raw', 'split', 'dividend', 'spin-off', 'all'])
 const LOCATIONS = new Set(['us', 'us-1', 'us-2', 'eu-1', 'bs-1'])
 const PAIR = /^[A-Z]+x?\/[A-Z]+$/
 
@@ -24,23 +28,41 @@ export const routeData = (exchange: PaperExchange, request: WireRequest): WireRe
   if (version === 'v1beta3' && resource === 'crypto') return routeCrypto(exchange, request.query, rest)
   if (version === 'v1beta1' && resource === 'options') return routeOptionData(exchange, request.query, rest)
   if (version === 'v1beta1' && resource === 'screener') return routeScreener(exchange, request.query, rest)
-  if (version === 'v1beta1' && resource === 'news' && rest.length === 0) return ok({news: [], next_page_token: null})
-  if (version === 'v1' && resource === 'corporate-actions') return ok({corporate_actions: {}, next_page_token: null})
+  if (version === 'v1beta1' && resource === 'news' && rest.length === 0)
+    return empty(limitParameter(request.query, 10, 50), {news: []})
+  if ((version === 'v1' || version === 'v1beta1') && resource === 'corporate-actions' && rest.length === 0)
+    return empty(limitParameter(request.query, 100, 1_000), {corporate_actions: {}})
   return noEndpoint
 }
 
+/** Nobody writes about this market, and its shares neither pay nor split. */
+const empty = (limit: number | Refusal, body: Json): WireResponse =>
+  isRefusal(limit) ? limit : ok({...body, next_page_token: null})
+
+/** Prices are in dollars only; an answer names its currency when it was asked for one. */
 const routeStocks = (exchange: PaperExchange, query: URLSearchParams, rest: readonly string[]): WireResponse => {
+  const currency = query.get('currency')
+  if (currency !== null && currency !== 'USD') return badParameter(`invalid currency: ${currency}`)
+  const answer = stocksAnswer(exchange, query, rest)
+  // Snapshots are a map of symbols: there is no room for another key.
+  const isNamed = currency !== null && answer.status === 200 && rest[0] !== 'snapshots' && rest[0] !== 'meta'
+  return isNamed ? ok({...(answer.body as Json), currency}) : answer
+}
+
+const stocksAnswer = (exchange: PaperExchange, query: URLSearchParams, rest: readonly string[]): WireResponse => {
   const feed = query.get('feed')
   if (feed !== null && !FEEDS.has(feed)) return badParameter(`invalid feed: ${feed}`)
+  const adjustment = listParameter(query, 'adjustment').find(name => !ADJUSTMENTS.has(name))
+  if (adjustment !== undefined) return badParameter(`invalid adjustment: ${adjustment}`)
   const [first = '', second, third] = rest
   if (first === 'meta') return stockMeta(rest)
   const shares = (symbols: readonly string[]): Asset[] => known(exchange, symbols, false)
   if (first === 'snapshots' && rest.length === 1)
     return ok(byName(shares(listParameter(query, 'symbols')), asset => snapshot(exchange, asset)))
-  if (ELEMENTS.includes(first)) {
+  if (ELEMENTS.includes(first) || first === 'auctions') {
     const symbols = listParameter(query, 'symbols')
     if (symbols.length === 0) return badParameter('symbols is required')
-    if (second === 'latest' && rest.length === 2)
+    if (second === 'latest' && rest.length === 2 && first !== 'auctions')
       return ok({[first]: latestOf(exchange, shares(symbols), first as Element)})
     return rest.length === 1 ? history(exchange, query, shares(symbols), first as Element, false) : noEndpoint
   }
@@ -48,8 +70,8 @@ const routeStocks = (exchange: PaperExchange, query: URLSearchParams, rest: read
   const [asset] = shares([first])
   if (second === 'snapshot' && rest.length === 2)
     return asset === undefined ? noData(first) : ok({symbol: first, ...snapshot(exchange, asset)})
-  if (!ELEMENTS.includes(second)) return noEndpoint
-  if (third === 'latest' && rest.length === 3) {
+  if (!ELEMENTS.includes(second) && second !== 'auctions') return noEndpoint
+  if (third === 'latest' && rest.length === 3 && second !== 'auctions') {
     const value = asset === undefined ? undefined : latest(exchange, asset, second as Element)
     return value === undefined ? noData(first) : ok({symbol: first, [second.slice(0, -1)]: value})
   }
@@ -119,7 +141,8 @@ const latest = (exchange: PaperExchange, asset: Asset, element: Element): Json |
 }
 
 const snapshot = (exchange: PaperExchange, asset: Asset): Json => {
-  const days = exchange.store.days(exchange.indexOf(asset))
+  const i = exchange.indexOf(asset)
+  const days = joined(exchange.past?.days(i) ?? [], exchange.store.days(i))
   const today = days.at(-1)
   const before = days.at(-2)
   const parts: Json = {
@@ -158,12 +181,16 @@ const history = (
     if (frame === undefined) return badParameter(`invalid timeframe: ${text}`)
   }
   const bySymbol = new Map(assets.map(asset => [asset.instrument.symbol, asset]))
+  // Who asks from a day on that began before the market did sees its past too.
+  const start = timeParameter(query, 'start')
+  const fromUs = typeof start === 'number' ? start : dayStart(exchange.nowUs, coin)
+  const past = fromUs < exchange.startUs ? exchange.past : undefined
   const page = pageOf({
     query,
     symbols: [...bySymbol.keys()],
     nowUs: exchange.nowUs,
     coin,
-    rowsOf: symbol => rowsOf(exchange, bySymbol.get(symbol) as Asset, element, frame),
+    rowsOf: symbol => rowsOf(exchange, bySymbol.get(symbol) as Asset, element, frame, past),
   })
   return isRefusal(page)
     ? (page satisfies Refusal)
@@ -175,6 +202,7 @@ const rowsOf = (
   asset: Asset,
   element: Element,
   frame: Timeframe | undefined,
+  past: PastMarket | undefined,
 ): readonly Stamped[] => {
   const i = exchange.indexOf(asset)
   const {store} = exchange
@@ -182,11 +210,36 @@ const rowsOf = (
     return store.quotes(i).map(quote => ({atUs: quote.atUs, json: () => quoteJson(asset, quote)}))
   if (element === 'trades')
     return store.trades(i).map(trade => ({atUs: trade.atUs, json: () => tradeJson(asset, trade)}))
+  if (element === 'auctions')
+    return joined(past?.days(i) ?? [], store.days(i)).map(day => ({
+      atUs: day.startUs,
+      json: () => auctionJson(asset, day, exchange.nowUs),
+    }))
   const {unit, count} = frame as Timeframe
   const coin = asset.instrument.kind === 'crypto'
-  const fine = unit === 'minute' || unit === 'hour' ? store.minutes(i) : store.days(i)
+  const fine =
+    unit === 'minute' || unit === 'hour'
+      ? joined(past?.minutes(i) ?? [], store.minutes(i))
+      : joined(past?.days(i) ?? [], store.days(i))
   const bars = unit === 'minute' && count === 1 ? fine : resample(fine, frame as Timeframe, coin)
   return bars.map(bar => ({atUs: bar.startUs, json: () => barJson(asset, bar)}))
+}
+
+/** The day's first and last price, as the listing market would print its auctions; the close once there was one. */
+const auctionJson = (asset: Asset, day: StoredBar, nowUs: number): Json => {
+  const session = sessionOf(newYorkDay(day.startUs))
+  const print = (atUs: number, ticks: number, c: string) => ({
+    t: isoUtc(atUs),
+    x: asset.participant,
+    p: priceNumber(asset, ticks),
+    c,
+  })
+  if (session === undefined) return {d: isoDay(newYorkDay(day.startUs)), o: [], c: []}
+  return {
+    d: isoDay(session.day),
+    o: [print(session.openUs, day.open, 'Q')],
+    c: nowUs >= session.closeUs ? [print(session.closeUs, day.close, 'M')] : [],
+  }
 }
 
 const EXCHANGES: Readonly<Record<string, string>> = {

@@ -13,10 +13,11 @@ export type Channel =
   | 'statuses'
   | 'lulds'
   | 'imbalances'
+  | 'news'
 
 /** Lists of an acknowledgement, in the order of the wire, and those a client may ask for. */
 export interface StreamKind {
-  readonly name: 'stocks' | 'crypto' | 'options'
+  readonly name: 'stocks' | 'crypto' | 'options' | 'news'
   readonly channels: readonly Channel[]
   /** Corrections and cancelled trades follow the trades. */
   readonly followers: readonly string[]
@@ -34,6 +35,9 @@ export const CRYPTO: StreamKind = {
 
 /** Msgpack only, and no star for quotes. */
 export const OPTIONS: StreamKind = {name: 'options', channels: ['trades', 'quotes'], followers: []}
+
+/** Nobody writes about this market: who subscribes hears nothing. */
+export const NEWS: StreamKind = {name: 'news', channels: ['news'], followers: []}
 
 const MESSAGES: Readonly<Record<number, string>> = {
   400: 'invalid syntax',

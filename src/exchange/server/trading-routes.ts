@@ -56,6 +56,8 @@ export const routeTrading = (exchange: PaperExchange, request: WireRequest): Wir
       return routeWatchlists(exchange, request, true)
     case 'positions':
       return routePositions(exchange, request, rest)
+    case 'corporate_actions':
+      return request.method === 'GET' ? routeAnnouncements(request, rest) : noEndpoint
     case 'options':
       return request.method === 'GET' ? routeContracts(exchange, request.query, rest) : noEndpoint
     default:
@@ -118,7 +120,9 @@ const routeAssets = (exchange: PaperExchange, {query}: WireRequest, rest: readon
   if (rest.length > 1) return noEndpoint
   if (rest.length === 1) {
     const asset = exchange.assetOf(rest[0] as string)
-    return asset === undefined ? notFound(`asset not found for ${rest[0]}`) : ok(assetJson(asset))
+    return asset === undefined
+      ? notFound(`asset not found for ${rest[0]}`)
+      : ok(assetJson(asset, exchange.hasOptions(asset)))
   }
   const classes = listParameter(query, 'asset_class')
   const wanted = classes.length === 0 ? ['us_equity'] : classes
@@ -129,12 +133,20 @@ const routeAssets = (exchange: PaperExchange, {query}: WireRequest, rest: readon
     exchange.assets
       .filter(asset => wanted.includes(assetClass(asset)))
       .filter(asset => venue === null || asset.exchange === venue)
-      .map(assetJson)
+      .map(asset => assetJson(asset, exchange.hasOptions(asset)))
       .filter(json => status === null || status === 'all' || json['status'] === status)
       .filter(
         json => attributes.length === 0 || attributes.some(name => (json['attributes'] as string[]).includes(name)),
       ),
   )
+}
+
+/** What the market announces is nothing: its shares neither pay nor split. */
+const routeAnnouncements = ({query}: WireRequest, rest: readonly string[]): WireResponse => {
+  if (rest[0] !== 'announcements' || rest.length > 2) return noEndpoint
+  if (rest.length === 2) return notFound(`announcement not found for ${rest[1]}`)
+  const missing = ['ca_types', 'since', 'until'].find(name => !query.get(name))
+  return missing === undefined ? ok([]) : malformed(`${missing} is required`)
 }
 
 const routeOrders = (exchange: PaperExchange, request: WireRequest, rest: readonly string[]): WireResponse => {
@@ -172,6 +184,8 @@ const queryOrders = (exchange: PaperExchange, query: URLSearchParams): WireRespo
   const afterOrderId = query.get('after_order_id') ?? undefined
   if (beforeOrderId !== undefined && afterOrderId !== undefined)
     return malformed('before_order_id and after_order_id are mutually exclusive')
+  if ((beforeOrderId ?? afterOrderId) !== undefined && (afterUs !== undefined || untilUs !== undefined))
+    return malformed('before_order_id and after_order_id cannot be used with after or until')
   return ok(
     listOrders(exchange, {
       status,

@@ -1,5 +1,6 @@
 import type {TradeUpdate} from '../order-desk.ts'
 import type {Credentials} from './credentials.ts'
+import type {MsgpackWriter} from './msgpack.ts'
 
 /** What a stream session needs of the socket under it. */
 export interface StreamSocket {
@@ -24,16 +25,20 @@ type Message = Readonly<Record<string, unknown>>
 export class TradingStreamSession {
   readonly #socket: StreamSocket
   readonly #credentials: Credentials
+  readonly #writer: MsgpackWriter | undefined
   #authorized = false
   #listens = false
 
-  constructor(socket: StreamSocket, credentials: Credentials) {
+  /** With a writer the session speaks msgpack. */
+  constructor(socket: StreamSocket, credentials: Credentials, writer?: MsgpackWriter) {
     this.#socket = socket
     this.#credentials = credentials
+    this.#writer = writer
   }
 
-  onMessage(text: string): void {
-    this.#send(this.#reply(parse(text)))
+  /** Anything but an object is malformed. */
+  onMessage(message: unknown): void {
+    this.#send(this.#reply(isObject(message) ? message : undefined))
   }
 
   onUpdate(update: TradeUpdate): void {
@@ -72,17 +77,11 @@ export class TradingStreamSession {
   }
 
   #send(message: unknown): void {
-    this.#socket.send(Buffer.from(JSON.stringify(message)))
+    this.#socket.send(this.#writer?.encode(message) ?? Buffer.from(JSON.stringify(message)))
   }
 }
 
 const complaint = (text: string): Message => ({action: 'error', data: {error_message: text}})
 
-const parse = (text: string): Message | undefined => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Message) : undefined
-  } catch {
-    return undefined
-  }
-}
+const isObject = (value: unknown): value is Message =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

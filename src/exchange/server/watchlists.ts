@@ -29,7 +29,7 @@ const view = (exchange: PaperExchange, list: Watchlist, withAssets: boolean): Re
   name: list.name,
   created_at: isoUtc(list.createdUs),
   updated_at: isoUtc(list.updatedUs),
-  ...(withAssets ? {assets: list.assets.map(assetJson)} : {}),
+  ...(withAssets ? {assets: list.assets.map(asset => assetJson(asset))} : {}),
 })
 
 /** `/v2/watchlists`, by id and, as `/v2/watchlists:by_name?name=`, by name. */

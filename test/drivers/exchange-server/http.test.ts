@@ -90,3 +90,20 @@ test('stops at once, though clients hold connections', async () => {
   stream.disconnect()
   await expect(fetch(`${rig.server.url}/v2/clock`, {headers: KEYS})).rejects.toThrow()
 })
+
+test('a simulated market has a past: who asks from before its start gets it, with its own bars after', async () => {
+  await using server = await startLocalExchange({seed: 1, clock, scheduler})
+  const get = async (path: string) =>
+    (await fetch(`${server.url}${path}`, {headers: KEYS})).json() as Promise<Record<string, never>>
+  const {bars} = (await get('/v2/stocks/bars?symbols=SPY&timeframe=1Day&start=2025-03-01')) as unknown as {
+    bars: Record<string, {t: string}[]>
+  }
+  expect([bars['SPY']?.length, bars['SPY']?.[0]?.t]).toEqual([63, '2025-03-03T05:00:00Z'])
+  const today = (await get('/v2/stocks/bars?symbols=SPY&timeframe=1Day')) as unknown as {bars: Record<string, unknown>}
+  expect(Object.keys(today.bars).length).toBeLessThanOrEqual(1)
+  // In its first minute the market has no day of its own yet.
+  expect(await get('/v2/stocks/SPY/snapshot')).toMatchObject({
+    dailyBar: {t: '2025-05-30T04:00:00Z'},
+    prevDailyBar: {t: '2025-05-29T04:00:00Z'},
+  })
+})
