@@ -68,6 +68,7 @@ const table = ({
   before,
   after,
   reduction,
+  byKinds = [],
   drift,
   accepted,
   reasons,
@@ -80,6 +81,10 @@ const table = ({
     row('before', before),
     row('after', after),
     `${(100 * reduction).toFixed(1)} % less latency; ${(100 * drift.decisionFlips).toFixed(2)} % of ${drift.windows} decisions change (${drift.inputs} inputs), cosine ≥ ${drift.cosineMin.toFixed(5)}`,
+    ...byKinds.map(
+      ({kinds, windows, ...timed}) =>
+        `${(100 * timed.reduction).toFixed(1)} % less where there are ${kinds} (${windows} windows): p50 ${timed.before.p50Ms.toFixed(3)} → ${timed.after.p50Ms.toFixed(3)} ms`,
+    ),
     accepted ? `accepted: ${output}` : `refused: ${reasons.join('; ')}`,
   ].join('\n')
 }

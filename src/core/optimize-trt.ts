@@ -41,6 +41,15 @@ export interface Timing {
   readonly bytes: number
 }
 
+export interface KindTiming {
+  /** Such as `technical, microstructure, patterns`. */
+  readonly kinds: string
+  readonly windows: number
+  readonly before: Omit<Timing, 'bytes'>
+  readonly after: Omit<Timing, 'bytes'>
+  readonly reduction: number
+}
+
 export interface OptimizeResult {
   readonly model: string
   /** Device that ran both versions. */
@@ -51,6 +60,8 @@ export interface OptimizeResult {
   readonly after: Timing
   /** 1 - after / before, by p50. */
   readonly reduction: number
+  /** The same by the kinds of information that a window has: those of `trade` have quotes, those of plain bars do not. */
+  readonly byKinds?: readonly KindTiming[]
   readonly drift: {
     readonly maxAbs: number
     readonly cosineMin: number
@@ -77,6 +88,8 @@ export interface Probe {
   readonly run: (session: GraphSession, at: number) => readonly number[]
   /** What one decides by the answers. */
   readonly decide: (answers: readonly number[]) => number
+  /** What cases are told apart by, where they cost unlike. */
+  readonly kindsOf?: (at: number) => string
   /** Least cosine between both versions' answers, where they are a direction. */
   readonly leastCosine?: number
 }
@@ -99,6 +112,7 @@ export const optimizeModel = async (loaded: LoadedModel, request: OptimizeReques
   const probe: Probe = {
     count: windows.length / (description.window * description.width),
     inputs,
+    ...(inputs === 'real' ? kindsOf(description, windows) : {}),
     run: (session, at) => {
       const results = runOne(session, windows, at, description)
       return OUTPUTS.flatMap(name => Array.from(results[name]?.data as Float32Array))
@@ -131,6 +145,7 @@ export const optimise = (model: Optimisable, probe: Probe, request: OptimizeRequ
   const {bytes, quantised, keptFloat, fused} = convert(model, changed, before, probe, request)
   const after = openOrtSession(bytes, {threads: 1, device})
   const timings = time(before, after, probe, request.runs)
+  const byKinds = timeByKinds(before, after, probe, request.runs)
   const drift = driftOf(before, after, probe)
   before.dispose()
   after.dispose()
@@ -159,6 +174,7 @@ export const optimise = (model: Optimisable, probe: Probe, request: OptimizeRequ
     before: {...timings.before, bytes: model.bytes.length},
     after: {...timings.after, bytes: bytes.length},
     reduction,
+    ...(byKinds.length > 1 ? {byKinds} : {}),
     drift: {...drift, inputs: probe.inputs},
     quantisedProducts: quantised,
     keptFloat,
@@ -297,7 +313,7 @@ const time = (before: GraphSession, after: GraphSession, {count, run: ask}: Prob
   const samples = {before: new Float64Array(runs), after: new Float64Array(runs)}
   const warmUp = Math.min(20, runs)
   for (let run = -warmUp; run < runs; run++) {
-    const at = (run + warmUp) % count
+    const at = Math.floor((Math.max(0, run) * count) / runs)
     for (const [name, session] of [
       ['before', before],
       ['after', after],
@@ -313,6 +329,49 @@ const time = (before: GraphSession, after: GraphSession, {count, run: ask}: Prob
     return {p50Ms: quantile(0.5), p99Ms: quantile(0.99)}
   }
   return {before: summary(samples.before), after: summary(samples.after)}
+}
+
+/** Kinds of which fewer cases are there than this are not timed. */
+const LEAST_CASES = 20
+
+const timeByKinds = (before: GraphSession, after: GraphSession, probe: Probe, runs: number): KindTiming[] => {
+  const {count, run, kindsOf: kinds} = probe
+  if (kinds === undefined) return []
+  const groups = Map.groupBy(
+    Array.from({length: count}, (_, at) => at),
+    kinds,
+  )
+  return [...groups]
+    .filter(([, cases]) => cases.length >= LEAST_CASES)
+    .map(([name, cases]) => {
+      const mine = {
+        ...probe,
+        count: cases.length,
+        run: (session: GraphSession, i: number) => run(session, cases[i] ?? 0),
+      }
+      const timings = time(before, after, mine, runs)
+      return {
+        kinds: name,
+        windows: cases.length,
+        ...timings,
+        reduction: 1 - timings.after.p50Ms / timings.before.p50Ms,
+      }
+    })
+}
+
+/** Names of the kinds of information of the last row of each window, for models that have several. */
+const kindsOf = ({features, window, width}: ModelDescription, windows: Float32Array): Pick<Probe, 'kindsOf'> => {
+  const kinds = schemaOf(features)?.modalities
+  if (kinds === undefined) return {}
+  return {
+    kindsOf: at => {
+      const last = (at * window + window - 1) * width
+      return kinds
+        .filter(({flag}) => flag === undefined || windows[last + flag] === 1)
+        .map(({name}) => name)
+        .join(', ')
+    },
+  }
 }
 
 const driftOf = (before: GraphSession, after: GraphSession, {count, run, decide}: Probe) => {

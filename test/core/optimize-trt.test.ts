@@ -1,0 +1,48 @@
+import {expect, test} from 'vitest'
+import {optimise, type Probe} from '../../src/core/optimize-trt.ts'
+import {createRng} from '../../src/domain/rng.ts'
+import type {Tensor} from '../../src/nn/graph.ts'
+import {linear} from '../../src/nn/layers/basic.ts'
+import {buildInference, exportInference, initialWeights, type Network} from '../../src/nn/nn.ts'
+import {writeOnnx} from '../../src/nn/onnx-writer.ts'
+
+const WIDTH = 128
+const network: Network = {
+  inputs: [{name: 'x', shape: [WIDTH]}],
+  forward: (scope, {x}) => ({y: linear(scope, 'out', linear(scope, 'in', x as Tensor, 256), 32)}),
+}
+const onnx = exportInference(network, initialWeights(buildInference(network).scope.parameters, createRng(1)))
+const probe: Probe = {
+  count: 90,
+  inputs: 'real',
+  kindsOf: at => (at % 3 === 0 ? 'bars, quotes' : at === 1 ? 'bars, chains' : 'bars'),
+  run: (session, at) => {
+    const data = Float32Array.from({length: WIDTH}, (_, i) => Math.sin(i * (at + 1)))
+    return Array.from(session.run({x: {type: 'float32', dims: [1, WIDTH], data}})['y']?.data as Float32Array)
+  },
+  decide: answers => answers.indexOf(Math.max(...answers)),
+}
+const request = {out: '/nowhere', precision: 'int8', devices: ['cpu'], windows: 90, runs: 30, seed: 1} as const
+
+test('what windows of each kind cost is timed apart, kinds that are rare are left out', () => {
+  const model = {
+    path: 'none',
+    bytes: writeOnnx(onnx),
+    sha256: '',
+    onnx,
+    description: {name: 'test', precision: 'float32'},
+    metadataOf: () => ({}),
+  }
+  // Nothing is written: no drift is allowed.
+  const {byKinds, fused, output} = optimise(model, probe, {...request, maxDrift: -1})
+  expect(output).toBeNull()
+  expect(fused).toEqual({attentions: 0, reshapes: 0, absent: 0, heads: 0})
+  expect(byKinds?.map(({kinds, windows}) => [kinds, windows])).toEqual([
+    ['bars, quotes', 30],
+    ['bars', 59],
+  ])
+  for (const {before, after, reduction} of byKinds ?? []) {
+    expect(before.p50Ms).toBeGreaterThan(0)
+    expect(reduction).toBeCloseTo(1 - after.p50Ms / before.p50Ms, 12)
+  }
+})
