@@ -207,3 +207,15 @@ describe('beside bars, trades and quotes', () => {
     expect(rig.get('/v2/assets?attributes=has_options').map((asset: Json) => asset.symbol)).toEqual(['AAPL'])
   })
 })
+
+test('a pair is found with its slash as it is, too', () => {
+  const rig = exchangeRig()
+  expect(rig.get('/v2/assets/BTC/USD').symbol).toBe('BTC/USD')
+  expect(rig.request('GET', '/v2/assets/NO/PAIR')).toMatchObject({
+    status: 404,
+    body: {message: 'asset not found for NO/PAIR'},
+  })
+  rig.order({symbol: 'BTC/USD', qty: '0.01', side: 'buy', time_in_force: 'gtc'})
+  expect(rig.get('/v2/positions/BTC/USD').symbol).toBe('BTCUSD')
+  expect(rig.request('DELETE', '/v2/positions/BTC/USD').status).toBe(200)
+})

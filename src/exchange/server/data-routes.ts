@@ -136,7 +136,7 @@ const latest = (exchange: PaperExchange, asset: Asset, element: Element): Json |
     const trade = store.lastTrade(i)
     return trade === undefined ? undefined : tradeJson(asset, trade)
   }
-  const bar = store.lastMinute(i)
+  const bar = store.lastMinute(i) ?? exchange.past?.minutes(i).at(-1)
   return bar === undefined ? undefined : barJson(asset, bar)
 }
 

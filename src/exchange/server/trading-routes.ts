@@ -116,12 +116,15 @@ const patchConfiguration = (exchange: PaperExchange, body: unknown): AccountConf
   return exchange.configuration
 }
 
+/** Some clients leave the slash of a pair as it is. */
+const nameOf = (rest: readonly string[]): string => rest.join('/')
+
 const routeAssets = (exchange: PaperExchange, {query}: WireRequest, rest: readonly string[]): WireResponse => {
-  if (rest.length > 1) return noEndpoint
-  if (rest.length === 1) {
-    const asset = exchange.assetOf(rest[0] as string)
+  if (rest.length > 2) return noEndpoint
+  if (rest.length > 0) {
+    const asset = exchange.assetOf(nameOf(rest))
     return asset === undefined
-      ? notFound(`asset not found for ${rest[0]}`)
+      ? notFound(`asset not found for ${nameOf(rest)}`)
       : ok(assetJson(asset, exchange.hasOptions(asset)))
   }
   const classes = listParameter(query, 'asset_class')
@@ -217,8 +220,8 @@ const routePositions = (
     if (action === 'exercise') return exercise(exchange, contract) ?? ok({})
     return action === 'do-not-exercise' ? (doNotExercise(exchange, contract) ?? ok({})) : noEndpoint
   }
-  if (rest.length > 1) return noEndpoint
-  const symbol = rest[0] as string
+  if (rest.length > 2) return noEndpoint
+  const symbol = nameOf(rest)
   if (method === 'GET') return answer(getPosition(exchange, symbol))
   if (method !== 'DELETE') return noEndpoint
   return answer(
