@@ -12,6 +12,7 @@ const valuesAt = (value: unknown, path: readonly string[]): unknown[] => {
 
 export const matches = (document: Document, filter: Document): boolean =>
   Object.entries(filter).every(([path, condition]) => {
+    if (path === '$or') return (condition as Document[]).some(one => matches(document, one))
     const values = valuesAt(document, path.split('.'))
     if (condition === null || typeof condition !== 'object') return values.includes(condition)
     return Object.entries(condition as Document).every(([operator, operand]) => {
@@ -67,9 +68,11 @@ const applyTo = (
   }
 }
 
-/** By one field, ascending; as it is without. */
+/** By the fields in order, ascending; as it is without. */
 export const projectSorted = (documents: Document[], sort: Document | undefined): Document[] => {
-  const [field] = Object.keys(sort ?? {})
-  if (field === undefined) return documents
-  return documents.toSorted((a, b) => (a[field] < b[field] ? -1 : a[field] > b[field] ? 1 : 0))
+  const fields = Object.keys(sort ?? {})
+  if (fields.length === 0) return documents
+  const compare = (a: Document, b: Document, field: string): number =>
+    a[field] < b[field] ? -1 : a[field] > b[field] ? 1 : 0
+  return documents.toSorted((a, b) => fields.reduce((order, field) => order || compare(a, b, field), 0))
 }

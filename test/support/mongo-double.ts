@@ -16,6 +16,8 @@ export interface MongoDouble extends AsyncDisposable {
   readonly writeConcerns: readonly string[]
   /** Cuts every connection. */
   readonly drop: () => void
+  /** Forgets every cursor, as a server does that was asked nothing for ten minutes, or that another took over from. */
+  readonly expireCursors: () => void
   /** Of the next command of this name: it is carried out, and the connection is cut before the answer. */
   readonly dropAnswerTo: (command: string) => void
   /** Answers the next command of this name with an error instead of carrying it out. */
@@ -93,6 +95,7 @@ export const startMongoDouble = async ({replicaSet = false}: MongoDoubleOptions 
     commands,
     writeConcerns,
     drop,
+    expireCursors: () => cursors.clear(),
     dropAnswerTo: command => void unanswered.add(command),
     failOnce: (command, error) => void failures.set(command, error),
     [Symbol.asyncDispose]: async () => {
@@ -197,10 +200,12 @@ const handlers: Readonly<Record<string, Handler>> = {
   },
   getMore: (command, state) => {
     const id = String(command['getMore'])
-    const waiting = state.cursors.get(id) ?? []
+    const waiting = state.cursors.get(id)
+    if (waiting === undefined) return {ok: 0, code: 43, codeName: 'CursorNotFound', errmsg: `cursor id ${id} not found`}
     const size = Number(command['batchSize'] ?? waiting.length)
-    state.cursors.set(id, waiting.slice(size))
     const isDone = waiting.length <= size
+    if (isDone) state.cursors.delete(id)
+    else state.cursors.set(id, waiting.slice(size))
     return {
       cursor: {
         id: isDone ? BSON.Long.ZERO : BSON.Long.fromString(id),

@@ -2,6 +2,7 @@ import {
   type AnyBulkWriteOperation,
   Binary,
   type Collection,
+  type Filter,
   MongoClient,
   MongoNetworkError,
   MongoServerError,
@@ -49,6 +50,18 @@ interface MetaDocument {
 const BATCH = 1_000
 /** A writer that fell this many revisions behind, or died, is no longer waited for. */
 const PATIENCE = 1_000
+
+interface PageOrder {
+  readonly sort: Readonly<Record<string, 1>>
+  /** What comes behind this document. */
+  readonly after: (last: PatternDocument) => Filter<PatternDocument>
+}
+const BY_ID: PageOrder = {sort: {_id: 1}, after: ({_id}) => ({_id: {$gt: _id}})}
+/** A document that changes in between moves behind, and comes again as it then is. */
+const BY_REVISION: PageOrder = {
+  sort: {revision: 1, _id: 1},
+  after: ({revision, _id}) => ({$or: [{revision, _id: {$gt: _id}}, {revision: {$gt: revision}}]}),
+}
 
 /**
  * Patterns in MongoDB: collections `patterns`, `pattern-removals` and `pattern-meta`. Works on a single server: every
@@ -119,7 +132,7 @@ class MongoPatternStore implements PatternStore {
   }
 
   async prepare(): Promise<void> {
-    await this.#patterns.createIndex({revision: 1})
+    await this.#patterns.createIndex({revision: 1, _id: 1})
     await this.#removals.createIndex({revision: 1})
   }
 
@@ -150,15 +163,25 @@ class MongoPatternStore implements PatternStore {
       .sort({_id: 1})
       .toArray()
     let removed = gone.map(({_id}) => _id)
-    let changed: StoredPattern[] = []
-    let first = true
-    for await (const document of this.#patterns.find({revision: {$gt: since}}).batchSize(BATCH)) {
-      changed.push(patternOf(document))
-      if (changed.length < BATCH) continue
-      yield {revision: reached, changed, removed}
-      ;[changed, removed, first] = [[], [], false]
+    for await (const page of this.#pages({revision: {$gt: since}}, BY_REVISION)) {
+      yield {revision: reached, changed: page.map(patternOf), removed}
+      removed = []
     }
-    if (first || changed.length > 0) yield {revision: reached, changed, removed}
+  }
+
+  /**
+   * Pages that each begin after the last one's end. A cursor held open instead would be gone when a reader takes its time
+   * (the server ends it after ten minutes) or when the server changes in between; a page is one request, sent again if lost.
+   * There is always one, if only an empty one.
+   */
+  async *#pages(first: Filter<PatternDocument>, {sort, after}: PageOrder): AsyncGenerator<PatternDocument[]> {
+    for (let filter = first; ; ) {
+      const page = await this.#patterns.find(filter).sort(sort).limit(BATCH).batchSize(BATCH).toArray()
+      yield page
+      const last = page.at(-1)
+      if (last === undefined || page.length < BATCH) return
+      filter = after(last)
+    }
   }
 
   readonly count = (): Promise<number> => this.#patterns.countDocuments({})
@@ -166,10 +189,11 @@ class MongoPatternStore implements PatternStore {
   readonly verify = async (): Promise<StoreReport> => {
     const problems: string[] = []
     let [patterns, observations] = [0, 0]
-    for await (const document of this.#patterns.find({}).batchSize(BATCH)) {
-      patterns++
-      observations += document.observations.length
-      if (patternChecksum(patternOf(document)) !== document.checksum) {
+    for await (const page of this.#pages({}, BY_ID)) {
+      patterns += page.length
+      for (const document of page) {
+        observations += document.observations.length
+        if (patternChecksum(patternOf(document)) === document.checksum) continue
         problems.push(`pattern ${document._id} does not match its checksum`)
       }
     }

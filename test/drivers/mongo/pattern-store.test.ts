@@ -108,6 +108,40 @@ describe('MongoDB over the wire, against a double', () => {
     expect(await store.count()).toBe(1)
   })
 
+  test('a slow reader outlives cursors and connections, and gets every document once', async () => {
+    await using double = await startMongoDouble()
+    await using store = await openMongoPatternStore({url: double.url})
+    const rng = createRng(2)
+    const many = Array.from({length: 2_500}, (_, i) => ({...pattern, id: `p${i}`, vector: unitSample(rng)}))
+    await store.apply(many.slice(0, 1_700).map(added => ({op: 'add', pattern: added})))
+    await store.apply(many.slice(1_700).map(added => ({op: 'add', pattern: added})))
+    const seen: string[] = []
+    for await (const {changed} of store.changesSince(0)) {
+      seen.push(...changed.map(({id}) => id))
+      double.expireCursors()
+      if (seen.length === 1_000) double.drop()
+    }
+    expect(seen.length).toBe(2_500)
+    expect(new Set(seen).size).toBe(2_500)
+    expect(await store.verify()).toEqual({patterns: 2_500, observations: 0, problems: []})
+    const later: string[] = []
+    for await (const {changed} of store.changesSince(1)) later.push(...changed.map(({id}) => id))
+    expect(new Set(later)).toEqual(new Set(many.slice(1_700).map(({id}) => id)))
+  })
+
+  test('the double ends a cursor that it forgot, as a server does', async () => {
+    await using double = await startMongoDouble()
+    await using client = new MongoClient(double.url)
+    const notes = client.db().collection('notes')
+    await notes.bulkWrite(
+      Array.from({length: 9}, (_, n) => ({updateOne: {filter: {n}, update: {$set: {n}}, upsert: true}})),
+    )
+    const cursor = notes.find({}).batchSize(4)
+    await cursor.next()
+    double.expireCursors()
+    await expect(cursor.toArray()).rejects.toMatchObject({code: 43})
+  })
+
   test('a server that refuses is named, with what to do', async () => {
     await using double = await startMongoDouble()
     await using store = await openMongoPatternStore({url: double.url})
