@@ -9,6 +9,7 @@ import {ChainBook} from './option-sentiment/chain-book.ts'
 import type {Strategy, StrategyContext} from './strategy.ts'
 import {type Basket, basketBundle, findBaskets, quoteBasket} from './triangular-arbitrage/baskets.ts'
 import {BUNDLE_TIMER, BundleDesk} from './triangular-arbitrage/bundles.ts'
+import {CloseLoops} from './triangular-arbitrage/close-loops.ts'
 import {walkLeg, walkLoop} from './triangular-arbitrage/depth.ts'
 import {optionBundles, type SpotQuote} from './triangular-arbitrage/option-bundles.ts'
 import {Survival} from './triangular-arbitrage/survival.ts'
@@ -83,6 +84,7 @@ class TriangleStrategy implements Strategy {
   readonly #exitLegs = new Map<string, Leg>()
   /** Loops an instrument is part of. */
   #of: readonly (readonly Watched[])[] = []
+  #loopsOf: readonly (readonly Loop[])[] = []
   #running: Running | undefined
   /** Coins bought by loops and not yet sold, in units. */
   readonly #coins = new Map<string, number>()
@@ -95,7 +97,10 @@ class TriangleStrategy implements Strategy {
   /** Baskets an instrument is part of. */
   #basketsOf: readonly (readonly Basket[])[] = []
   readonly #nextChainUs = new Map<string, number>()
+  /** Edges of chains and baskets at the quotes shown, after and before costs, by kind. */
   readonly #bundlesSeen = new Map<string, number>()
+  readonly #bundlesBeforeCosts = new Map<string, number>()
+  #closes = new CloseLoops(0)
   #chainsRead = 0
   readonly #counts = {loops: 0, completed: 0, missed: 0, legFailures: 0, unwinds: 0}
 
@@ -117,6 +122,8 @@ class TriangleStrategy implements Strategy {
     this.#of = instruments
       .all()
       .map((_, i) => this.#watched.filter(({loop}) => loop.legs.some(l => l.instrument === i)))
+    this.#loopsOf = this.#of.map(list => list.map(({loop}) => loop))
+    this.#closes = new CloseLoops(instruments.size)
     this.#chains = new ChainBook(instruments)
     this.#baskets = findBaskets(this.#params.baskets, instruments)
     this.#basketsOf = instruments
@@ -134,6 +141,11 @@ class TriangleStrategy implements Strategy {
     if (this.#running !== undefined && context.nowUs >= this.#running.deadlineUs)
       this.#giveUpLeg(context, this.#running)
     if (this.#running === undefined && this.#coins.size > 0 && context.nowUs >= this.#unwindUs) this.#unwind(context)
+    if (chunk.kind[row] === EventKind.bar)
+      this.#closes.onBar(i, context.nowUs, this.#loopsOf[i]!, context.market, {
+        feeFraction: this.#feeFraction,
+        minEdgeBps: this.#params.minEdgeBps,
+      })
     if (chunk.kind[row] === EventKind.trade || chunk.kind[row] === EventKind.bar) return
     for (const watched of triangles) this.#look(context, watched)
   }
@@ -170,6 +182,7 @@ class TriangleStrategy implements Strategy {
       bestNetBps: Number.isFinite(this.#bestNetBps) ? this.#bestNetBps : 0,
       ...(longest?.report() ?? {}),
       ...this.#counts,
+      ...this.#closes.report(),
       ...this.#reportBundles(),
     }
   }
@@ -180,7 +193,12 @@ class TriangleStrategy implements Strategy {
     return {
       chainsRead: this.#chainsRead,
       baskets: this.#baskets.length,
-      ...Object.fromEntries([...this.#bundlesSeen].map(([kind, seen]) => [`${kind}Seen`, seen])),
+      ...Object.fromEntries(
+        [...this.#bundlesBeforeCosts].flatMap(([kind, seen]) => [
+          [`${kind}BeforeCosts`, seen],
+          [`${kind}Seen`, this.#bundlesSeen.get(kind) ?? 0],
+        ]),
+      ),
       bundles,
       bundlesComplete: complete,
       bundlesPartial: partial,
@@ -224,8 +242,11 @@ class TriangleStrategy implements Strategy {
         participation: params.participation,
       },
     )
-    for (const bundle of found) {
-      this.#bundlesSeen.set(bundle.kind, (this.#bundlesSeen.get(bundle.kind) ?? 0) + 1)
+    for (const [kind, count] of found.beforeCosts)
+      this.#bundlesBeforeCosts.set(kind, (this.#bundlesBeforeCosts.get(kind) ?? 0) + count)
+    for (const [kind, count] of found.afterCosts)
+      this.#bundlesSeen.set(kind, (this.#bundlesSeen.get(kind) ?? 0) + count)
+    for (const bundle of found.bundles) {
       if (this.#bundles.isFree(bundle.legs.map(({instrument}) => instrument))) this.#bundles.start(context, bundle)
     }
   }
@@ -244,6 +265,8 @@ class TriangleStrategy implements Strategy {
       return
     }
     if (!this.#bundles.isFree([basket.etf, ...basket.members.map(({instrument}) => instrument)])) return
+    if (Math.max(quote.etfBid - quote.navAsk, quote.navBid - quote.etfAsk) > 0)
+      this.#bundlesBeforeCosts.set('basket', (this.#bundlesBeforeCosts.get('basket') ?? 0) + 1)
     const bundle = basketBundle(basket, quote, market, instruments, {
       costBps: basketCostBps,
       setShares: basketSetShares,

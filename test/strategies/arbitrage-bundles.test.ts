@@ -66,6 +66,21 @@ describe('option bundles', () => {
     expect(fills).toEqual([])
     expect(report).toMatchObject({bundles: 0, chainsRead: 3})
   })
+  test('an edge that fees eat is counted before costs and not after, and not traded', () => {
+    const rows = minutes(at => index.chain(at, {C100: 0.6}))
+    const cheap = index.run(rows, {feePerContract: 0.69}).report
+    const dear = index.run(rows, {feePerContract: 500})
+    const before = Object.entries(cheap).filter(([key]) => key.endsWith('BeforeCosts'))
+    expect(before.length).toBeGreaterThan(0)
+    for (const [key, count] of before) {
+      expect(dear.report[key]).toBe(count)
+      const seen = key.replace('BeforeCosts', 'Seen')
+      expect(Number(cheap[seen])).toBeLessThanOrEqual(Number(count))
+      expect(dear.report[seen]).toBe(0)
+    }
+    expect(before.some(([key]) => Number(cheap[key.replace('BeforeCosts', 'Seen')]) > 0)).toBe(true)
+    expect(dear.fills).toEqual([])
+  })
   test.each([
     ['C100', 0.6],
     ['C100', -0.6],

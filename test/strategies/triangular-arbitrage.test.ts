@@ -3,7 +3,7 @@ import {createMarketState} from '../../src/data/market-state.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
 import {Survival} from '../../src/strategies/triangular-arbitrage/survival.ts'
 import {evaluate, findLoops} from '../../src/strategies/triangular-arbitrage/triangles.ts'
-import {quote, type Row, rehearse, START, table} from './fixture.ts'
+import {bar, quote, type Row, rehearse, START, table} from './fixture.ts'
 
 const pairs = ['BTC/USD', 'ETH/USD', 'ETH/BTC'] as const
 const [BTC, ETH, CROSS] = [0, 1, 2]
@@ -124,5 +124,21 @@ describe('triangular-arbitrage', () => {
       ...Array.from({length: 20}, (_, k) => books(START + 2e6 + k * 10_000, 0.0495)[CROSS] as Row),
     ]
     expect(run(stale, {takerFeeBps: 0}).report['chancesBeforeFees']).toBe(0)
+  })
+  test('closes of bars are compared and counted before and after fees, and never traded', () => {
+    const FIVE = 300e6
+    const at = (k: number) => START + k * FIVE
+    const closes = (k: number, cross: number): Row[] => [
+      bar(at(k), BTC, 50_000e4, FIVE),
+      bar(at(k), ETH, 2500e4, FIVE),
+      bar(at(k), CROSS, Math.round(cross * 1e8), FIVE),
+    ]
+    // Fair; 20 bps dear, less than three fees of 10; 50 bps dear; then one leg is missing.
+    const rows = [...closes(1, 0.05), ...closes(2, 0.0501), ...closes(3, 0.05025), ...closes(4, 0.06).slice(0, 2)]
+    const {report, targets} = run(rows, {takerFeeBps: 10})
+    expect(report).toMatchObject({closesCompared: 6, closesBeforeFees: 2, closesAfterFees: 1})
+    expect(report['closesBestGrossBps']).toBeCloseTo(50, 9)
+    expect(report['closesBestNetBps']).toBeCloseTo((1.005 * 0.999 ** 3 - 1) * 1e4, 9)
+    expect(targets).toEqual([])
   })
 })

@@ -28,6 +28,14 @@ const SHARES = 100
 /** Legs of an order that US venues take. */
 const MOST_LEGS = 4
 
+export interface OptionBundles {
+  /** Best first. */
+  readonly bundles: readonly Bundle[]
+  /** Edges at the quotes shown, by kind, before any fee; and those of them that pay the fees and the edge asked for. */
+  readonly beforeCosts: ReadonlyMap<string, number>
+  readonly afterCosts: ReadonlyMap<string, number>
+}
+
 /**
  * Bundles of a chain that lock a profit in at the quotes shown, best first: static arbitrage between options
  * (`findViolations`) and, where the underlying trades, between it and its synthetic. Held to expiry; sizes are what is shown.
@@ -38,16 +46,31 @@ export const optionBundles = (
   spot: SpotQuote | undefined,
   instruments: InstrumentTable,
   options: OptionArbitrageOptions,
-): Bundle[] => {
+): OptionBundles => {
   const {feePerContract, minEdge, kinds} = options
-  const found = [
+  const shown = [
     // An edge that needs us to exercise early, once a sold leg is assigned, is not one to hold to expiry.
-    ...findViolations(chain, forwards, {feePerContract, minEdge}).filter(({assignable}) => assignable !== true),
-    ...(spot === undefined ? [] : conversions(chain, forwards, spot, options)),
-  ].filter(({type}) => kinds.has(type))
-  return found
-    .toSorted((a, b) => b.edgeAfterCosts - a.edgeAfterCosts)
-    .flatMap(violation => bundleOf(violation, spot, instruments, options) ?? [])
+    ...findViolations(chain, forwards, {feePerContract: 0, minEdge: 0}).filter(({assignable}) => assignable !== true),
+    ...(spot === undefined ? [] : conversions(chain, forwards, spot)),
+  ].filter(({type, edge}) => kinds.has(type) && edge > 0)
+  const paying = shown
+    .map(one => ({...one, edgeAfterCosts: one.edge - feePerContract * contractsOf(one)}))
+    .filter(({edgeAfterCosts}) => edgeAfterCosts > 0 && edgeAfterCosts >= minEdge)
+  return {
+    bundles: paying
+      .toSorted((a, b) => b.edgeAfterCosts - a.edgeAfterCosts)
+      .flatMap(violation => bundleOf(violation, spot, instruments, options) ?? []),
+    beforeCosts: countByType(shown),
+    afterCosts: countByType(paying),
+  }
+}
+
+const contractsOf = ({legs}: Arbitrage): number => legs.reduce((sum, {quantity}) => sum + quantity, 0)
+
+const countByType = (found: readonly Arbitrage[]): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const {type} of found) counts.set(type, (counts.get(type) ?? 0) + 1)
+  return counts
 }
 
 /** Like a violation, with shares of the underlying beside its option legs. */
@@ -58,12 +81,7 @@ type Arbitrage = Omit<Violation, 'type'> & {readonly type: string; readonly shar
  * less than their present value. Dividends only add to it. Reversal is its mirror, for European options only: an American put
  * may be exercised against us, and dividends on the short stock are ours to pay.
  */
-const conversions = (
-  chain: Chain,
-  forwards: readonly ImpliedForward[],
-  spot: SpotQuote,
-  {feePerContract, minEdge}: OptionArbitrageOptions,
-): Arbitrage[] => {
+const conversions = (chain: Chain, forwards: readonly ImpliedForward[], spot: SpotQuote): Arbitrage[] => {
   const found: Arbitrage[] = []
   chain.slices.forEach((slice, s) => {
     if (!(slice.ttmYears > 0)) return
@@ -74,8 +92,7 @@ const conversions = (
       const [putBid, putAsk] = [slice.put.bid[k]!, slice.put.ask[k]!]
       const present = discount * slice.strike[k]!
       const add = (type: string, edge: number, direction: 1 | -1): void => {
-        const edgeAfterCosts = SHARES * edge - 2 * feePerContract
-        if (!(edgeAfterCosts > 0) || edgeAfterCosts < minEdge) return
+        if (!(edge > 0)) return
         const [call, put] = [chain.quotes[slice.call.index[k]!]!, chain.quotes[slice.put.index[k]!]!]
         const callSize = direction > 0 ? call.bidSize : call.askSize
         const putSize = direction > 0 ? put.askSize : put.bidSize
@@ -101,7 +118,7 @@ const conversions = (
             },
           ],
           edge: SHARES * edge,
-          edgeAfterCosts,
+          edgeAfterCosts: SHARES * edge,
           capacity: Math.min(callSize ?? 0, putSize ?? 0, Math.floor(shares / SHARES)),
           shares: direction * SHARES,
         })
