@@ -24,8 +24,8 @@ export interface PolicyAllocationOptions
 
 /**
  * Lets a policy set the weights, within the sum of the base weights, the same way it was trained: features of periods
- * that are over, a least share for every strategy that runs, a bounded step. Until `leastSamples` periods are over the
- * base weights hold. Scores that are no numbers keep the weights as they are.
+ * that are over, a least share for every strategy that runs, a bounded step; one that has not traded lately gets no more
+ * than its base weight. Until `leastSamples` periods are over the base weights hold. Scores that are no numbers keep the weights as they are.
  */
 export const policyAllocation = (options: PolicyAllocationOptions, policy: WeightPolicy): WeightAllocator => {
   const {base, slots, capitalMicros, periodUs = US_PER_MINUTE, leastSamples = 10, onWeights} = options
@@ -76,7 +76,14 @@ export const policyAllocation = (options: PolicyAllocationOptions, policy: Weigh
     writeHoldings(observation, held, drawdown)
     const scores = policy.act(observation)
     for (let s = 0; s <= policy.strategies; s++) if (!Number.isFinite(scores[s])) return false
-    const moved = stepTowards(held, policyWeights(scores, available, policy.limits), policy.limits.maxTurnover)
+    const wanted = policyWeights(scores, available, policy.limits)
+    // In training a strategy that never traded was as good as cash. Here it may begin any time, so it gets no more than its
+    // own share, and what the policy wanted to park there stays cash.
+    for (let k = 0; k < count; k++) {
+      const slot = slots[k]!
+      if (!features.hasMoved(slot)) wanted[slot] = Math.min(wanted[slot]!, total > 0 ? base[k]! / total : 0)
+    }
+    const moved = stepTowards(held, wanted, policy.limits.maxTurnover)
     for (let k = 0; k < count; k++) current[k] = total * held[slots[k]!]!
     return moved >= 1e-4
   }

@@ -60,6 +60,18 @@ describe('weights set by a policy', () => {
     expect(sum(cautious.weights())).toBeCloseTo(0.4 * 0.04, 5)
   })
 
+  test('a strategy that has not traded is no place to park capital: it keeps its share and the rest is cash', () => {
+    const allocator = policyAllocation(options, favour(3))
+    // The second one, which the policy wants all of, never trades; the first does.
+    play(allocator, 300, {volatilities: [1e-4, 0]})
+    expect(allocator.weights()[1]).toBeCloseTo(0.4 * 0.5, 6)
+    expect(allocator.weights()[0]).toBeCloseTo(0.4 * 0.02, 5)
+    // Once it trades, the policy has it its way.
+    const trading = policyAllocation(options, favour(3))
+    play(trading, 300)
+    expect(trading.weights()[1]).toBeCloseTo(0.4 * 0.98, 5)
+  })
+
   test('see what training saw: the same features from profits as from returns', () => {
     const seen: Float32Array[] = []
     const watching: WeightPolicy = {
