@@ -47,7 +47,16 @@ model has embedded before comes from the cache.`
     const file = readModelFile(flags.model, path.join(config.home, 'models'))
     using embedder = openEmbedder(file.bytes, file.path)
     const {openEmbeddingCache} = await import('../core/embedding-cache.ts')
-    await using cache = flags.cache ? await openEmbeddingCache(config, process.env) : undefined
+    await using cache = flags.cache
+      ? await openEmbeddingCache(config, process.env, {
+          onTrouble: (tier, error) =>
+            this.note(
+              error === undefined
+                ? `the ${tier} cache is back`
+                : `going on without the ${tier} cache: ${error.message}`,
+            ),
+        })
+      : undefined
     const {records, summary} = embedStream(embedder, cache, {
       ...(flags.from === undefined ? {} : {from: flags.from}),
       ...(flags.data === undefined ? {} : {data: flags.data}),
