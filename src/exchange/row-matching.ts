@@ -159,8 +159,7 @@ export class RowMatching {
       return
     }
     matchBar({
-      // A bar that ended with the opening is of before it.
-      orders: () => this.#lists.snapshot(i).filter(({auctionUs}) => !(atUs <= auctionUs)),
+      orders: () => this.#presentAt(i, atUs),
       bar: {
         open: chunk.v0[row]!,
         high: chunk.v1[row]!,
@@ -180,7 +179,13 @@ export class RowMatching {
           ? this.#execution.fillTaker(working, lots, ticks, atUs)
           : this.#execution.fill(working, lots, ticks, 'maker', atUs),
     })
-    for (const working of this.#lists.snapshot(i)) if (!(atUs <= working.auctionUs)) this.#expireOpening(working, atUs)
+    for (const working of this.#presentAt(i, atUs)) this.#expireOpening(working, atUs)
+  }
+  /** Orders that a bar can meet: one that ends with the opening is of before it. */
+  #presentAt(i: number, endUs: number): readonly WorkingOrder[] {
+    const orders = this.#lists.snapshot(i)
+    for (const {auctionUs} of orders) if (endUs <= auctionUs) return orders.filter(one => !(endUs <= one.auctionUs))
+    return orders
   }
 
   /**
