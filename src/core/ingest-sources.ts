@@ -73,6 +73,8 @@ export interface SyntheticRequest {
   readonly events: number
   readonly symbols: readonly string[]
   readonly seed: number
+  /** Mean market time between two events of one symbol; 20 ms by default. */
+  readonly meanGapUs?: number
 }
 
 /** Rows of one synthetic unit: a killed run goes on from the last whole one. */
@@ -97,7 +99,7 @@ export async function* syntheticUnits(
     request.onProgress?.(n, total, 'synthetic')
     // The number of all events is not in the key: a longer run of the same seed begins with the same units.
     const rows = Math.min(SYNTHETIC_UNIT_ROWS, synthetic.events - n * SYNTHETIC_UNIT_ROWS)
-    const name = `synthetic seed ${synthetic.seed} ${synthetic.symbols.join(',')} unit ${n} of ${rows} rows`
+    const name = `synthetic seed ${synthetic.seed} ${synthetic.symbols.join(',')}${synthetic.meanGapUs === undefined ? '' : ` gap ${synthetic.meanGapUs}`} unit ${n} of ${rows} rows`
     const sha256 = createHash('sha256').update(`v1 ${name}`).digest('hex')
     const key = sha256.slice(0, 24)
     const there = session.known.get(key)

@@ -15,25 +15,11 @@ import {feeSchedule} from '../../src/exchange/fees.ts'
 import {constantLatency} from '../../src/exchange/latency.ts'
 import {riskLimits} from '../../src/risk/limits.ts'
 import type {Strategy} from '../../src/strategies/strategy.ts'
+import {emaCross, median, threadMs} from '../support/bench-kit.ts'
 import {barTape, depthTape, orderTape, quoteTape} from '../support/engine-tapes.ts'
 
 const SYMBOLS = ['BTC/USD', 'ETH/USD', 'SOL/USD', 'LTC/USD', 'XRP/USD', 'ADA/USD', 'DOT/USD', 'UNI/USD']
 
-/** Two moving averages a symbol; long while the fast one is above. */
-const emaCross = (): Strategy => {
-  const fast = new Float64Array(SYMBOLS.length)
-  const slow = new Float64Array(SYMBOLS.length)
-  return {
-    name: 'ema-cross',
-    onEvent(context, chunk, row) {
-      const i = chunk.instrument[row] as number
-      const mid = ((context.market.bidTicks[i] as number) + (context.market.askTicks[i] as number)) / 2
-      fast[i] = fast[i] === 0 ? mid : (fast[i] as number) + ((mid - (fast[i] as number)) * 2) / 2001
-      slow[i] = slow[i] === 0 ? mid : (slow[i] as number) + ((mid - (slow[i] as number)) * 2) / 20_001
-      context.target(i, (fast[i] as number) > (slow[i] as number) ? 20_000_000 : 0)
-    },
-  }
-}
 /** Quotes both sides one tick behind the touch, moving when it moves by five. */
 const quoter = (): Strategy => {
   let lastBid = 0
@@ -153,17 +139,17 @@ const objects = (tape: readonly TapeChunk[]) => {
 }
 
 const millions = Number(process.argv[2] ?? 4)
-const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] as number
 
 const compare = (title: string, rows: number, candidates: Readonly<Record<string, () => string>>): void => {
   const times = new Map<string, number[]>()
   let note = ''
   for (let round = 0; round < 5; round++) {
     for (const [name, run] of Object.entries(candidates)) {
-      const start = process.threadCpuUsage()
-      const said = run()
-      const {user, system} = process.threadCpuUsage(start)
-      times.set(name, [...(times.get(name) ?? []), (user + system) / 1000])
+      let said = ''
+      const ms = threadMs(() => {
+        said = run()
+      })
+      times.set(name, [...(times.get(name) ?? []), ms])
       if (name === 'engine') note = said
     }
   }
@@ -191,7 +177,7 @@ const watcher = (): Strategy => {
 
 const quotes = quoteTape(millions * 1e6, SYMBOLS.length)
 compare('L1 quotes, 8 symbols', millions * 1e6, {
-  engine: () => engineRun(quotes, SYMBOLS, emaCross),
+  engine: () => engineRun(quotes, SYMBOLS, () => emaCross(SYMBOLS.length, 20_000_000)),
   'engine, no trades': () => engineRun(quotes, SYMBOLS, watcher),
   'bare scan': () => scan(quotes),
   'object per event': () => objects(quotes),

@@ -14,6 +14,7 @@ import {type SharedTape, TapeCollector} from '../../src/core/shared-tape.ts'
 import type {TrialRequest} from '../../src/core/trial.ts'
 import {openTrialPool} from '../../src/core/trial-pool.ts'
 import {openCatalog} from '../../src/drivers/duckdb/catalog.ts'
+import {cpuMsOf, median} from '../support/bench-kit.ts'
 import {writeSyntheticCatalog} from '../support/synthetic-catalog.ts'
 
 const trials = Number(process.argv[2] ?? 8)
@@ -40,10 +41,8 @@ const timed = async (threads: number, tape: SharedTape | undefined) => {
   const startMs = performance.now()
   const results = await pool.run(requests)
   const wallMs = performance.now() - startMs
-  const {user, system} = process.cpuUsage(cpu)
-  return {wallMs, cpuMs: (user + system) / 1000, hashes: results.map(result => result?.journalHash).join()}
+  return {wallMs, cpuMs: cpuMsOf(process.cpuUsage(cpu)), hashes: results.map(result => result?.journalHash).join()}
 }
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] as number
 
 const compare = async (name: string, tape: SharedTape | undefined): Promise<void> => {
   const one: Awaited<ReturnType<typeof timed>>[] = []

@@ -1,6 +1,6 @@
 /**
- * Memory and load time of a long tape: `node test/bench/tape-memory.ts [millions]`. A month of quotes and trades of
- * eight symbols, one and a third million rows a day, is written as a Parquet catalog, then back-tested (strategy, risk,
+ * Memory and load time of a long tape: `node test/bench/tape-memory.ts [millions] [days]`. Thirty trading days of quotes and
+ * trades of eight symbols, two million rows a day, are written as a Parquet catalog, then back-tested (strategy, risk,
  * ledger, hash of the data) by a process of its own, whose resident memory is sampled. Prints the peak, its slope over the
  * replay, the time to the first rows, and the peak over the size of the tape as columns in memory.
  */
@@ -21,12 +21,15 @@ const MiB = 1024 * 1024
 
 if (process.argv[2] === 'replay') await replay(process.argv[3] as string)
 else {
-  const millions = Number(process.argv[2] ?? 40)
+  const millions = Number(process.argv[2] ?? 60)
+  const days = Number(process.argv[3] ?? 30)
   const folder = mkdtempSync(path.join(tmpdir(), 'gpi-tape-memory-'))
   try {
     const startMs = performance.now()
-    await writeSyntheticCatalog(folder, millions * 1e6)
-    process.stdout.write(`${millions} M rows written in ${((performance.now() - startMs) / 1000).toFixed(0)} s\n`)
+    await writeSyntheticCatalog(folder, millions * 1e6, days)
+    process.stdout.write(
+      `${millions} M rows of ${days} days written in ${((performance.now() - startMs) / 1000).toFixed(0)} s\n`,
+    )
     execFileSync(process.execPath, [import.meta.filename, 'replay', folder], {stdio: 'inherit'})
   } finally {
     rmSync(folder, {recursive: true, force: true})
@@ -64,7 +67,7 @@ async function replay(folder: string): Promise<void> {
   const slope = slopeOf(settled) * 1e6
   process.stdout.write(
     [
-      `${(summary.events / 1e6).toFixed(1)} M rows, ${summary.fills} fills, ledger error ${summary.ledgerErrorMicros}`,
+      `${(summary.events / 1e6).toFixed(1)} M rows, ${summary.from.slice(0, 10)} to ${summary.to.slice(0, 10)}, ${summary.fills} fills, ledger error ${summary.ledgerErrorMicros}`,
       `first rows after ${firstMs.toFixed(0)} ms; whole replay ${wallS.toFixed(1)} s, ${(summary.events / wallS / 1e6).toFixed(2)} M rows/s from Parquet to report (CPU ${((userCPUTime + systemCPUTime) / 1e6).toFixed(1)} s); in the loop alone ${(summary.eventsPerSecond / 1e6).toFixed(2)} M/s`,
       `resident: ${(atOpen / MiB).toFixed(0)} MiB at opening, peak ${(peak / MiB).toFixed(0)} MiB, ${(peak / tape).toFixed(2)} x the tape as columns (${(tape / MiB).toFixed(0)} MiB)`,
       `slope after the first third: ${(slope / MiB).toFixed(2)} MiB a million rows`,

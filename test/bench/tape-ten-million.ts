@@ -13,28 +13,12 @@ import {Config} from '../../src/config/schema.ts'
 import {runBacktest} from '../../src/core/backtest.ts'
 import {openCatalog} from '../../src/drivers/duckdb/catalog.ts'
 import {Database, quoted} from '../../src/drivers/duckdb/database.ts'
-import type {Strategy} from '../../src/strategies/strategy.ts'
+import {cpuMsOf, emaCross, median} from '../support/bench-kit.ts'
 import {BENCH_SYMBOLS, writeSyntheticCatalog} from '../support/synthetic-catalog.ts'
 
 const millions = Number(process.argv[2] ?? 10)
 const rounds = Number(process.argv[3] ?? 3)
 const folder = mkdtempSync(path.join(tmpdir(), 'gpi-ten-million-'))
-
-/** Two moving averages a symbol; long while the fast one is above. */
-const emaCross = (): Strategy => {
-  const fast = new Float64Array(BENCH_SYMBOLS.length)
-  const slow = new Float64Array(BENCH_SYMBOLS.length)
-  return {
-    name: 'ema-cross',
-    onEvent(context, chunk, row) {
-      const i = chunk.instrument[row] as number
-      const mid = ((context.market.bidTicks[i] as number) + (context.market.askTicks[i] as number)) / 2
-      fast[i] = fast[i] === 0 ? mid : (fast[i] as number) + ((mid - (fast[i] as number)) * 2) / 2001
-      slow[i] = slow[i] === 0 ? mid : (slow[i] as number) + ((mid - (slow[i] as number)) * 2) / 20_001
-      context.target(i, (fast[i] as number) > (slow[i] as number) ? 20 : 0)
-    },
-  }
-}
 
 let note = ''
 const backtest = async (): Promise<number> => {
@@ -44,7 +28,7 @@ const backtest = async (): Promise<number> => {
     config: Config.parse({}),
     configHash: 'ten-million',
     seed: 1,
-    strategies: [{name: 'ema-cross', weight: 1, params: {}, create: emaCross}],
+    strategies: [{name: 'ema-cross', weight: 1, params: {}, create: () => emaCross(BENCH_SYMBOLS.length, 20)}],
     capitalMicros: 100_000e6,
     latencyUs: 500,
     fees: 'us',
@@ -70,10 +54,8 @@ const timed = async (run: () => Promise<number>) => {
   const startMs = performance.now()
   const cpu = process.cpuUsage()
   const value = await run()
-  const {user, system} = process.cpuUsage(cpu)
-  return {value, wallMs: performance.now() - startMs, cpuMs: (user + system) / 1000}
+  return {value, wallMs: performance.now() - startMs, cpuMs: cpuMsOf(process.cpuUsage(cpu))}
 }
-const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] as number
 
 try {
   await writeSyntheticCatalog(folder, millions * 1e6)
