@@ -122,7 +122,9 @@ class TriangleStrategy implements Strategy {
     this.#of = instruments
       .all()
       .map((_, i) => this.#watched.filter(({loop}) => loop.legs.some(l => l.instrument === i)))
-    this.#loopsOf = this.#of.map(list => list.map(({loop}) => loop))
+    // The ledger takes every dollar coin for a dollar, so loops between them cannot be traded honestly; closes show them.
+    const hinted = findLoops(instruments, this.#params.maxLegs, true)
+    this.#loopsOf = instruments.all().map((_, i) => hinted.filter(({legs}) => legs.some(l => l.instrument === i)))
     this.#closes = new CloseLoops(instruments.size)
     this.#chains = new ChainBook(instruments)
     this.#baskets = findBaskets(this.#params.baskets, instruments)
@@ -136,16 +138,17 @@ class TriangleStrategy implements Strategy {
     if (this.#bundles.open > 0) this.#bundles.onTime(context)
     if (chunk.kind[row] === EventKind.option) this.#onOption(context, chunk, row)
     else for (const basket of this.#basketsOf[i] ?? []) this.#lookAtBasket(context, basket)
+    const hinted = this.#loopsOf[i]
+    if (chunk.kind[row] === EventKind.bar && hinted !== undefined && hinted.length > 0)
+      this.#closes.onBar(i, context.nowUs, hinted, context.market, {
+        feeFraction: this.#feeFraction,
+        minEdgeBps: this.#params.minEdgeBps,
+      })
     const triangles = this.#of[i]
     if (triangles === undefined || triangles.length === 0) return
     if (this.#running !== undefined && context.nowUs >= this.#running.deadlineUs)
       this.#giveUpLeg(context, this.#running)
     if (this.#running === undefined && this.#coins.size > 0 && context.nowUs >= this.#unwindUs) this.#unwind(context)
-    if (chunk.kind[row] === EventKind.bar)
-      this.#closes.onBar(i, context.nowUs, this.#loopsOf[i]!, context.market, {
-        feeFraction: this.#feeFraction,
-        minEdgeBps: this.#params.minEdgeBps,
-      })
     if (chunk.kind[row] === EventKind.trade || chunk.kind[row] === EventKind.bar) return
     for (const watched of triangles) this.#look(context, watched)
   }

@@ -26,6 +26,13 @@ describe('triangles', () => {
     expect(found[1]?.legs.map(l => l.side)).toEqual(['buy', 'sell', 'sell'])
     expect(findLoops(table('BTC/USD', 'ETH/USD'), 4)).toEqual([])
   })
+  test('loops between dollar coins are known when asked for', () => {
+    const dollars = table('BTC/USDT', 'BTC/USDC', 'USDC/USDT')
+    expect(findLoops(dollars, 3)).toEqual([])
+    expect(new Set(findLoops(dollars, 3, true).map(t => t.name))).toEqual(
+      new Set(['USDT>BTC>USDC', 'USDT>USDC>BTC', 'USDC>BTC>USDT', 'USDC>USDT>BTC']),
+    )
+  })
   test('the edge is the product of executable rates, the size that of the smallest book, by hand', () => {
     const instruments = table(...pairs)
     const market = createMarketState(3)

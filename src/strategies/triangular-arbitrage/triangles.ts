@@ -21,8 +21,11 @@ export interface Loop {
 
 const isDollar = (currency: string): boolean => /^(USD|USDT|USDC)$/.test(currency)
 
-/** Every closed loop of three to `maxLegs` coin pairs through a dollar currency and coins that are not, both ways round. */
-export const findLoops = (instruments: InstrumentTable, maxLegs: number): Loop[] => {
+/**
+ * Every closed loop of three to `maxLegs` coin pairs through a dollar currency and coins that are not, both ways round. With
+ * `throughDollars` also those whose coins in between are dollar coins: a loop that asks whether two dollars are one.
+ */
+export const findLoops = (instruments: InstrumentTable, maxLegs: number, throughDollars = false): Loop[] => {
   const legs: Leg[] = instruments.all().flatMap((instrument, index): Leg[] => {
     if (instrument.kind !== 'crypto') return []
     const {base, quote, priceDecimals, sizeDecimals} = instrument
@@ -40,7 +43,12 @@ export const findLoops = (instruments: InstrumentTable, maxLegs: number): Loop[]
       if (path.some(({instrument}) => instrument === next.instrument)) continue
       if (next.to === start && path.length >= 2)
         found.push({name: [start, ...path.map(({to}) => to)].join('>'), legs: [...path, next]})
-      else if (!isDollar(next.to) && path.length + 1 < maxLegs && !path.some(({to}) => to === next.to))
+      else if (
+        (throughDollars || !isDollar(next.to)) &&
+        next.to !== start &&
+        path.length + 1 < maxLegs &&
+        !path.some(({to}) => to === next.to)
+      )
         extend([...path, next], start)
     }
   }
