@@ -108,6 +108,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
     credentials,
     scheduler,
     symbolLimit: options.symbolLimit ?? Infinity,
+    rng: createRng(seed, 'test feed'),
   })
   const events = new EventServer(exchange, scheduler)
   const speed = options.speed ?? 1

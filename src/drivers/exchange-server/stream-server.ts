@@ -2,6 +2,7 @@ import type {IncomingMessage, Server} from 'node:http'
 import type {Duplex} from 'node:stream'
 import {decode} from '@msgpack/msgpack'
 import {type RawData, WebSocket, WebSocketServer} from 'ws'
+import type {Rng} from '../../domain/rng.ts'
 import type {Scheduler} from '../../domain/time.ts'
 import {US_PER_SECOND} from '../../domain/units.ts'
 import type {Asset} from '../../exchange/assets.ts'
@@ -9,6 +10,7 @@ import type {PaperExchange} from '../../exchange/exchange.ts'
 import {authenticate, type Credentials} from '../../exchange/server/credentials.ts'
 import {DataHub} from '../../exchange/server/data-hub.ts'
 import {CRYPTO, DataStreamSession, NEWS, OPTIONS, STOCKS, type StreamKind} from '../../exchange/server/data-stream.ts'
+import {TEST_SYMBOL, TestFeed} from '../../exchange/server/test-feed.ts'
 import {type StreamSocket, TradingStreamSession} from '../../exchange/server/trading-stream.ts'
 
 const AUTH_TIMEOUT_US = 10 * US_PER_SECOND
@@ -19,6 +21,8 @@ export interface StreamOptions {
   /** Wall-clock timers. */
   readonly scheduler: Scheduler
   readonly symbolLimit: number
+  /** Moves the prices of the test feed. */
+  readonly rng: Rng
 }
 
 /** The endpoint a path belongs to: the trading stream, or one of the data feeds. */
@@ -41,10 +45,13 @@ export class StreamServer {
   readonly #holders = new Map<string, DataStreamSession>()
   readonly #open = new Set<WebSocket>()
   readonly #data = new Set<WebSocket>()
+  readonly #test: TestFeed
+  #cancelTestTick: (() => void) | undefined
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options
     this.hub = new DataHub(options.exchange)
+    this.#test = new TestFeed(options.rng, this.hub.writer)
     options.exchange.listen({
       onUpdate: update => {
         for (const session of this.#trading) session.onUpdate(update)
@@ -68,6 +75,7 @@ export class StreamServer {
 
   /** Ends every connection, politely. */
   close(): void {
+    this.#cancelTestTick?.()
     for (const socket of this.#open) socket.close(1001)
     this.#sockets.close()
   }
@@ -105,13 +113,16 @@ export class StreamServer {
   #serveData(client: WebSocket, request: IncomingMessage, kind: StreamKind, endpoint: string): void {
     const {exchange, credentials, scheduler, symbolLimit} = this.#options
     const codec = codecOf(request)
+    const isTest = endpoint === TEST_ENDPOINT
     const session: DataStreamSession = new DataStreamSession({
       kind,
       socket: socketOf(client),
       codec,
       credentials,
       writer: this.hub.writer,
-      symbols: exchange.assets.map(asset => (streamOf(asset) === kind ? asset.instrument.symbol : '')),
+      symbols: isTest
+        ? [TEST_SYMBOL]
+        : exchange.assets.map(asset => (streamOf(asset) === kind ? asset.instrument.symbol : '')),
       symbolLimit,
       claim: claimant => {
         if (this.#holders.has(endpoint)) return false
@@ -120,20 +131,42 @@ export class StreamServer {
       },
       onBooks: (claimant, instruments) => this.hub.sendBooks(claimant, instruments),
     })
-    this.hub.add(session)
+    if (isTest) this.#addTest(session)
+    else this.hub.add(session)
     this.#data.add(client)
     const cancelTimeout = scheduler.after(AUTH_TIMEOUT_US, () => session.onAuthTimeout())
     client.on('message', data => session.onMessage(decodeMessage(data, codec)))
     client.on('close', () => {
       cancelTimeout()
       this.#data.delete(client)
-      this.hub.remove(session)
+      if (isTest) this.#removeTest(session)
+      else this.hub.remove(session)
       if (this.#holders.get(endpoint) === session) this.#holders.delete(endpoint)
     })
     const identity = authenticate(request.headers, credentials)
     if (identity !== 'missing') session.authenticateByHeaders(identity === 'authorized')
   }
+
+  /** The test feed ticks by the wall while anybody listens. */
+  #addTest(session: DataStreamSession): void {
+    this.#test.sessions.add(session)
+    const tick = (): void => {
+      this.#test.tick(this.#options.exchange.nowUs)
+      this.#cancelTestTick = this.#options.scheduler.after(TEST_TICK_US, tick)
+    }
+    this.#cancelTestTick ??= this.#options.scheduler.after(TEST_TICK_US, tick)
+  }
+  #removeTest(session: DataStreamSession): void {
+    session.markClosed()
+    this.#test.sessions.delete(session)
+    if (this.#test.sessions.size > 0) return
+    this.#cancelTestTick?.()
+    this.#cancelTestTick = undefined
+  }
 }
+
+const TEST_ENDPOINT = '/v2/test'
+const TEST_TICK_US = US_PER_SECOND
 
 const streamOf = ({instrument: {kind}}: Asset): StreamKind =>
   kind === 'crypto' ? CRYPTO : kind === 'option' ? OPTIONS : STOCKS

@@ -109,4 +109,16 @@ describe('streams in the other codec, and beside the market', () => {
     expect(JSON.parse(String(frames[3]?.data))).toMatchObject([{T: 'error', code: 410}])
     socket.close()
   })
+
+  test('the test stream ticks for one symbol, at any hour', async () => {
+    await using rig = await localRig({startUs: Date.parse('2025-06-01T03:00:00Z') * 1_000})
+    const {socket, frames} = await open(`${rig.server.streamUrl}/v2/test`, KEYS)
+    socket.send(JSON.stringify({action: 'subscribe', trades: ['FAKEPACA'], quotes: ['*'], bars: ['*']}))
+    const seen = () => frames.flatMap(({data}) => JSON.parse(String(data)) as Json[])
+    await until('two ticks', () => seen().filter(({T}) => T === 't').length === 2)
+    const [trade, , quote] = ['t', 't', 'q'].map(kind => seen().find(({T}) => T === kind))
+    expect(trade).toMatchObject({S: 'FAKEPACA', i: 1, p: expect.any(Number), c: ['@'], t: expect.stringMatching(/Z$/)})
+    expect(quote.ap - quote.bp).toBeCloseTo(0.02)
+    socket.close()
+  })
 })
