@@ -1,6 +1,5 @@
 import {once} from 'node:events'
-import {createWriteStream} from 'node:fs'
-import {rename} from 'node:fs/promises'
+import {open, rename, rm, stat} from 'node:fs/promises'
 import process from 'node:process'
 import type {Writable} from 'node:stream'
 
@@ -21,11 +20,30 @@ export const writeNdjson = async (
   }
 }
 
-/** Beside the file and then into place, so that a stopped run leaves no half file. */
+/**
+ * Beside the file and then into place, so that a stopped or failed run leaves no half file. What is there and no file, such
+ * as `/dev/null` or a named pipe, is written to and not replaced.
+ */
 export const writeNdjsonFile = async (file: string, records: AsyncIterable<unknown>): Promise<void> => {
-  const beside = `${file}.${process.pid}.tmp`
-  const out = createWriteStream(beside)
-  await writeNdjson(out, records)
-  await new Promise<void>((resolve, reject) => out.once('error', reject).end(resolve))
-  await rename(beside, file)
+  const there = await stat(file).catch(() => undefined)
+  if (there?.isDirectory() === true) {
+    throw Object.assign(new Error(`${file} is a folder`), {code: 'EISDIR', path: file})
+  }
+  const isDirect = there !== undefined && !there.isFile()
+  const beside = isDirect ? file : `${file}.${process.pid}.tmp`
+  const handle = await open(beside, 'w').catch(error => {
+    throw Object.assign(error as Error, {path: file})
+  })
+  try {
+    const out = handle.createWriteStream()
+    await Promise.race([writeNdjson(out, records), failureOf(out)])
+    await new Promise<void>((resolve, reject) => out.once('error', reject).end(resolve))
+    if (!isDirect) await rename(beside, file)
+  } catch (error) {
+    if (!isDirect) await rm(beside, {force: true})
+    throw error
+  }
 }
+
+/** Rejects when the stream breaks, such as on a full disk. */
+const failureOf = (out: Writable): Promise<never> => new Promise((_, reject) => out.once('error', reject))

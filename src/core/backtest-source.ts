@@ -1,4 +1,4 @@
-import {createReadStream, createWriteStream, type WriteStream} from 'node:fs'
+import {createReadStream, createWriteStream, openSync, type WriteStream} from 'node:fs'
 import {stat} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import process from 'node:process'
@@ -88,7 +88,10 @@ const tapeKind = (name: string): TapeKind => {
 const openRecords = async (from: string, request: SourceRequest): Promise<OpenedSource> => {
   const name = from === '-' ? 'standard input' : from
   const input = from === '-' ? process.stdin : await openFile(from)
-  const out = request.rejectsFile === undefined ? undefined : createWriteStream(request.rejectsFile)
+  const out =
+    request.rejectsFile === undefined
+      ? undefined
+      : createWriteStream(request.rejectsFile, {fd: openSync(request.rejectsFile, 'w')})
   const rejects = new Rejects(invalid => void out?.write(`${JSON.stringify(invalid)}\n`))
   try {
     const records = selected(readNdjson(input, rejects), request)

@@ -1,7 +1,7 @@
-import {type CatalogKind, type CatalogQuery, DEFAULT_TAPE_KINDS} from '../../data/catalog.ts'
+import {CATALOG_KINDS, type CatalogKind, type CatalogQuery, DEFAULT_TAPE_KINDS} from '../../data/catalog.ts'
 import {mergeByTime, type TimedText} from '../../data/merge-by-time.ts'
 import {tapeToNdjson} from '../../data/tape-to-records.ts'
-import {type Catalog, readCatalog} from './catalog.ts'
+import {type Catalog, nothingHeld, readCatalog} from './catalog.ts'
 import {Database, quoted} from './database.ts'
 import type {LocatedPart} from './located-part.ts'
 
@@ -11,6 +11,7 @@ const TAPE: ReadonlySet<CatalogKind> = new Set<CatalogKind>([...DEFAULT_TAPE_KIN
 export async function* catalogNdjson(dir: string, query: CatalogQuery = {}): AsyncGenerator<string> {
   const catalog = await readCatalog(dir)
   const parts = catalog.parts(query)
+  if (parts.length === 0) throw nothingHeld(catalog, query.kinds ?? CATALOG_KINDS)
   const tables = parts.filter(part => !TAPE.has(part.kind))
   const onTape = parts.some(part => TAPE.has(part.kind))
   if (tables.length === 0) {

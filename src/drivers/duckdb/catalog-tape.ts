@@ -22,7 +22,7 @@ export const openTape = async (parts: readonly LocatedPart[], query: CatalogQuer
   const tapeParts = parts.filter(part => part.kind !== 'observation' && part.kind !== 'option-volatility')
   if (tapeParts.length === 0) {
     throw new UserError('NO_ROWS', 'the catalog holds no rows to replay for what was asked', {
-      hints: ['see what it holds with gpi doctor, and widen symbols, kinds or dates'],
+      hints: ['widen symbols, kinds or dates'],
     })
   }
   const scales = new Map(instrumentsOf(tapeParts).map(instrument => [instrument.symbol, instrument]))

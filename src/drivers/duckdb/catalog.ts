@@ -38,8 +38,24 @@ export const readCatalog = async (dir: string): Promise<Catalog> => {
     units,
     list: () => inventory(units),
     parts,
-    tape: async (query = {}) => openTape(parts({...query, kinds: query.kinds ?? DEFAULT_TAPE_KINDS}), query),
+    tape: async (query = {}) => {
+      const kinds = query.kinds ?? DEFAULT_TAPE_KINDS
+      const asked = parts({...query, kinds})
+      if (asked.length === 0) throw nothingHeld({dir, units}, kinds)
+      return openTape(asked, query)
+    },
   }
+}
+
+/** Names what there is beside what was asked for. */
+export const nothingHeld = ({dir, units}: Pick<Catalog, 'dir' | 'units'>, kinds: readonly CatalogKind[]): UserError => {
+  const held = [...new Set(units.flatMap(unit => unit.parts.map(part => part.kind)))].sort()
+  const day = (us: number) => new Date(Math.floor(us / 1000)).toISOString().slice(0, 10)
+  const from = Math.min(...units.map(unit => unit.fromUs))
+  const to = Math.max(...units.map(unit => unit.toUs))
+  return new UserError('NO_ROWS', `${dir} holds no ${kinds.join(', ')} rows of what was asked for`, {
+    hints: [`it holds ${held.join(', ')} rows from ${day(from)} to ${day(to)}`],
+  })
 }
 
 /** Opens a catalog as market history to replay. Kinds default to quotes, trades, bars and depth. */
