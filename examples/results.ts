@@ -344,6 +344,7 @@ const chances = (outcomes: readonly Outcome[]): string[] => {
     if (outcome.strategy !== 'triangular-arbitrage' || outcome.kind !== 'done') return []
     const report = outcome.result.strategies[0]?.report ?? {}
     const number = (key: string): number => Number(report[key] ?? 0)
+    const tenths = (key: string): string => number(key).toFixed(1).replace('-', '−')
     const kinds = Object.keys(report).flatMap(key => (key.endsWith('BeforeCosts') ? [key.slice(0, -11)] : []))
     const {name} = MARKETS[outcome.market]
     const loops = number('triangles') + number('longerLoops')
@@ -355,9 +356,7 @@ const chances = (outcomes: readonly Outcome[]): string[] => {
         : []),
       ...(number('closesCompared') > 0
         ? [
-            `| ${name} | loops at closes of bars, never traded | ${number('closesCompared')} closes | ${number('closesBeforeFees')} | ${number('closesAfterFees')} | ${number('closesBestGrossBps').toFixed(1)} → ${number('closesBestNetBps').toFixed(1)} |`
-              .replaceAll('-', '−')
-              .replace('1−minute', '1-minute'),
+            `| ${name} | loops at closes of bars, never traded | ${number('closesCompared')} closes | ${number('closesBeforeFees')} | ${number('closesAfterFees')} | ${tenths('closesBestGrossBps')} → ${tenths('closesBestNetBps')} |`,
           ]
         : []),
       ...(number('chainsRead') > 0
