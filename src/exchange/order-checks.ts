@@ -8,7 +8,7 @@ import {checkOptionAccount} from './options/option-checks.ts'
 import {isFinal, type OrderRecord} from './order-record.ts'
 import type {OrderRequest} from './order-request.ts'
 import {washTrade} from './wash-trade.ts'
-import {forbidden, type Refusal} from './wire-error.ts'
+import {forbidden, type Refusal, unprocessable} from './wire-error.ts'
 
 /** What the account's owner has switched on and off. */
 export interface AccountConfiguration {
@@ -86,16 +86,16 @@ const checkShares = (request: OrderRequest, context: CheckContext): Refusal | un
   const closing = side === 'sell' ? position > 0n : position < 0n
   const exit = request.orderClass === 'oco'
   if (closing) {
+    if (request.orderClass === 'bracket') return unprocessable('bracket orders must be entry orders')
     const held = heldForOrders(symbol, ledger, open)
     if (qty > absolute(position) - held.qty) return insufficientQty(symbol, qty, absolute(position), held)
     return wash(request, open)
   }
-  if (exit) return insufficientQty(symbol, qty, 0n, {qty: 0n, orders: []})
+  if (exit) return unprocessable('oco orders must be exit orders')
   if (side === 'sell') {
     if (configuration.no_shorting || !context.shortingEnabled) return forbidden('account is not allowed to short')
     if (!asset.shortable) return forbidden(`asset "${symbol}" cannot be sold short`)
-    if (!fits(qty, 0) || request.notional !== undefined)
-      return {status: 422, body: {code: 42210000, message: 'fractional orders cannot be sold short'}}
+    if (!fits(qty, 0) || request.notional !== undefined) return unprocessable('fractional orders cannot be sold short')
     if (opposing(open, asset, 'buy')) return forbidden('cannot open a short sell while a long buy order is open')
   } else if (opposing(open, asset, 'sell') && position <= 0n) {
     return forbidden('cannot open a long buy while a short sell order is open')

@@ -271,3 +271,34 @@ test('an order for the close is refused in the last ten minutes', () => {
     'cls orders must be submitted after 7:00pm and before 3:50pm',
   )
 })
+
+describe('what depends on what is held, or has not reached the market', () => {
+  const oco = {
+    symbol: 'AAPL',
+    qty: '10',
+    side: 'sell',
+    type: 'limit',
+    order_class: 'oco',
+    take_profit: {limit_price: '160'},
+    stop_loss: {stop_price: '140'},
+  }
+  test('an oco order without a position is no exit, a bracket against one is no entry', () => {
+    const rig = exchangeRig()
+    expect(rig.order(oco)).toMatchObject({status: 422, body: {message: 'oco orders must be exit orders'}})
+    rig.order({symbol: 'AAPL', qty: '10', side: 'buy'})
+    const bracket = {...oco, order_class: 'bracket', take_profit: {limit_price: '140'}, stop_loss: {stop_price: '160'}}
+    expect(rig.order({...bracket, type: 'market'})).toMatchObject({
+      status: 422,
+      body: {message: 'bracket orders must be entry orders'},
+    })
+    expect(rig.order(oco).status).toBe(200)
+  })
+  test('an order that waits for the session is not replaced', () => {
+    const rig = exchangeRig({startUs: at('2025-06-02T22:00:00Z')})
+    const {id} = rig.order({symbol: 'AAPL', qty: '1', side: 'buy', type: 'limit', limit_price: '100'}).body
+    expect(rig.request('PATCH', `/v2/orders/${id}`, {limit_price: '101'})).toMatchObject({
+      status: 422,
+      body: {code: 42210000, message: 'cannot replace order in accepted status'},
+    })
+  })
+})

@@ -147,6 +147,15 @@ describe('expiry and exercise', () => {
     expect(other.get('/v2/positions')).toEqual([])
   })
 
+  test('a contract out of the money is not exercised', () => {
+    const rig = optionRig()
+    order(rig, {symbol: PUT})
+    expect(rig.request('POST', `/v2/positions/${PUT}/exercise`)).toMatchObject({
+      status: 403,
+      body: {code: 40310000, message: 'option contract is out of the money'},
+    })
+  })
+
   test('exercise is at once; a written contract has none', () => {
     const rig = optionRig()
     order(rig, {})

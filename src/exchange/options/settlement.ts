@@ -115,6 +115,9 @@ export const exercise = (exchange: PaperExchange, symbolOrId: string): Refusal |
   const available = exchange.available(position)
   if (available <= 0n) return forbidden('no qty available to exercise')
   const terms = termsOf(position.asset) as ContractTerms
+  const underlying = exchange.assetOf(terms.underlying)
+  const spot = underlying === undefined ? undefined : exchange.valuation.lastPrice(underlying)
+  if (spot !== undefined && inTheMoney(terms, spot) < 0n) return forbidden('option contract is out of the money')
   const shares = times(available, fromUnits(position.asset.instrument.multiplier, 0))
   const cost = times(shares, terms.strike)
   if (terms.right === 'call') {
