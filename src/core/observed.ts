@@ -10,14 +10,15 @@ import type {Feed} from '../feed/feed.ts'
 export const observedFeed = (
   feed: Feed,
   name: string,
-  observe: (chunk: TapeChunk) => void,
+  observe: (chunk: TapeChunk & {count: number}) => void,
   taken: () => void,
 ): Feed => ({
   name,
   instruments: feed.instruments,
   async *chunks() {
     for await (const chunk of feed.chunks()) {
-      observe(chunk)
+      // The feed's own columns, which it fills anew after.
+      observe(chunk as TapeChunk & {count: number})
       yield chunk
       taken()
     }

@@ -105,6 +105,8 @@ const TICK_US = US_PER_SECOND
 /** How long a graceful stop waits for cancels and closing orders, in wall milliseconds. */
 const STOP_MS = 5_000
 const ANSWER_MS = 15_000
+/** Rows are taken for so long before others on the event loop have their turn. */
+const TURN_MS = 2
 /** How much longer a latched node waits for the broker: its questions wait for the kill. */
 const KILL_MS = 45_000
 /** Comparisons in a row, half a minute of market time apart, that may fail before a node no longer trusts its own books. */
@@ -230,13 +232,22 @@ class TradingNode {
         this.#end('feed-end')
         break
       }
-      this.#take(next.value)
+      await this.#take(next.value)
     }
   }
 
-  #take(chunk: TapeChunk): void {
-    this.#eventMs = performance.now()
+  /** A long chunk is taken in turns: reports, timers and what is to be sent do not wait for the end of it. */
+  async #take(chunk: TapeChunk): Promise<void> {
+    const arrivedMs = performance.now()
+    this.#eventMs = arrivedMs
+    let turnMs = arrivedMs + TURN_MS
     for (let row = 0; row < chunk.count && !this.#stop.signal.aborted; row++) {
+      if (row % 8 === 7 && performance.now() > turnMs) {
+        this.#eventMs = 0
+        await new Promise(resolve => setImmediate(resolve))
+        this.#eventMs = arrivedMs
+        turnMs = performance.now() + TURN_MS
+      }
       applyRow(this.#engine.market, chunk, row)
       this.#engine.onRow(chunk, row)
     }

@@ -135,7 +135,13 @@ export interface LatencyEvent {
   readonly decisionUs: {readonly p50: number; readonly p99: number}
   /** Market event in hand to the broker's acceptance. */
   readonly totalUs: {readonly p50: number; readonly p99: number}
-  readonly loopDelayMs: {readonly p50: number; readonly p99: number; readonly max: number}
+  readonly loopDelayMs: {
+    readonly p50: number
+    readonly p99: number
+    readonly max: number
+    /** The longest while the node was starting. */
+    readonly start: number
+  }
   readonly events: number
   readonly eventsPerSecond: number
 }

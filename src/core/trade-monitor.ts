@@ -8,6 +8,8 @@ export interface LoopDelay {
   readonly p50: number
   readonly p99: number
   readonly max: number
+  /** The longest while the node was starting, which the others leave out. */
+  readonly start: number
 }
 
 /** Monitoring wakes this often; its own period is taken off what it measures. */
@@ -24,6 +26,7 @@ export class TradeMonitor implements Disposable {
   readonly #delay = monitorEventLoopDelay({resolution: RESOLUTION_MS})
   readonly #stages = new LatencyStages(() => performance.now() * 1_000)
   #arrivedMs = 0
+  #startMs = 0
   #events = 0
   #ratedEvents = 0
   #ratedMs = performance.now()
@@ -42,6 +45,7 @@ export class TradeMonitor implements Disposable {
     this.#arrivedMs = 0
   }
   onEvent(event: TradeEvent): void {
+    if (event.kind === 'run' && event.phase === 'started') this.restart()
     if (event.kind !== 'order') return
     if (event.status === 'submitted') {
       if (this.#arrivedMs === 0) return
@@ -73,16 +77,22 @@ export class TradeMonitor implements Disposable {
   onWritten(clientOrderId: string): void {
     this.#stages.onWritten(clientOrderId)
   }
-  /** Forgets delays so far: starting up loads modules, which is not trading. */
+  /** The node trades from here on: starting up loads modules, which is not trading. */
   restart(): void {
+    this.#startMs = this.#delay.count === 0 ? 0 : delayMs(this.#delay.max)
     this.#delay.reset()
   }
 
   loopDelay(): LoopDelay {
-    const ms = (ns: number): number => Math.max(0, Math.round(ns / 1e4) / 100 - RESOLUTION_MS)
+    const start = this.#startMs
     return this.#delay.count === 0
-      ? {p50: 0, p99: 0, max: 0}
-      : {p50: ms(this.#delay.percentile(50)), p99: ms(this.#delay.percentile(99)), max: ms(this.#delay.max)}
+      ? {p50: 0, p99: 0, max: 0, start}
+      : {
+          p50: delayMs(this.#delay.percentile(50)),
+          p99: delayMs(this.#delay.percentile(99)),
+          max: delayMs(this.#delay.max),
+          start,
+        }
   }
   latencyUs(): {readonly decision: Quantiles; readonly total: Quantiles} {
     const quantiles = (histogram: Histogram): Quantiles => ({
@@ -115,4 +125,5 @@ export class TradeMonitor implements Disposable {
   }
 }
 
+const delayMs = (ns: number): number => Math.max(0, Math.round(ns / 1e4) / 100 - RESOLUTION_MS)
 const elapsedUs = (sinceMs: number): number => Math.max(1, Math.round((performance.now() - sinceMs) * 1_000))

@@ -13,6 +13,7 @@ import {requestsPerMinute} from '../drivers/exchange-server/rate-window.ts'
 import {type FileLatch, fileLatch} from '../drivers/files/file-latch.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {adoptForeignFills} from './account-journal.ts'
+import {behindEvent, Coalescer} from './coalesce.ts'
 import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
 import {type FeedClock, feedClock} from './feed-clock.ts'
 import {compactJournal} from './journal-compact.ts'
@@ -86,6 +87,8 @@ export interface TradeSummary extends NodeSummary {
   readonly flat: boolean
   readonly latencyUs: NodeSummary['latencyUs'] & WireLatency
   readonly loopDelayMs: LoopDelay
+  /** Quotes that were left out because the node was behind and newer ones had come. */
+  readonly coalesced: number
   /** Outcomes of closed trades given to the pattern bank. */
   readonly patterns: number
   readonly modelSignals: number
@@ -101,6 +104,8 @@ const DEFAULT_SYMBOLS = ['SPY', 'QQQ', 'AAPL', 'KO', 'PEP', 'BTC/USD', 'ETH/USD'
 export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => {
   const {config, hash: configHash} = options.resolved
   await using stack = new AsyncDisposableStack()
+  // While the exchange's thread starts.
+  const rehearsed = rehearsal(options)
   const site = await openSite(options, stack)
   const books = await openBooks(options, site, stack)
   const {run, events, sidecars, monitor} = books
@@ -113,13 +118,13 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   for (const {strategy, reason} of idle) options.onNote(`${strategy} is idle: ${reason}`)
   const names = running.map(({name}) => name)
   site.client.onOrderWritten(id => monitor.onWritten(id))
-  const {feed, memory} = await openFeed(options, site, books, stack)
+  const {feed, memory, coalescer} = await openFeed(options, site, books, stack)
   stack.defer(announceNode(options, site, run, names))
   const stop = stopper(options, site.exchange)
   stack.defer(stop.clear)
   books.onBrokenJournal(() => stop.abort('signal'))
   stack.defer(events.start())
-  monitor.restart()
+  await rehearsed
 
   const before = run.resumed ? lastWeights(books.journal.entries()) : undefined
   const allocator = allocatorOf(
@@ -185,12 +190,25 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     flat: (await books.broker.positions()).every(({lots}) => lots === 0),
     latencyUs: {...monitor.latencyUs(), ...monitor.wireUs()},
     loopDelayMs: monitor.loopDelay(),
+    coalesced: coalescer.leftOut,
     patterns: memory.recorded,
     modelSignals: sidecars.signals?.given ?? 0,
     exitCode: summary.stoppedBy === 'kill' || summary.stoppedBy === 'risk' ? ExitCode.refused : ExitCode.ok,
   }
   writeWhole(path.join(runFolder(config.home, run.runId), 'summary.json'), result)
   return result
+}
+
+/** A node that could not rehearse is slower at first, and trades. */
+const rehearsal = async ({resolved, strategies, optionsOn = [], onNote}: TradeOptions): Promise<void> => {
+  try {
+    const {rehearse} = await import('./rehearsal.ts')
+    await rehearse({config: resolved.config, strategies, hasOptions: optionsOn.length > 0})
+  } catch (error) {
+    onNote(
+      `the first orders will be slower than later ones, because their rehearsal failed: ${(error as Error).message}`,
+    )
+  }
 }
 
 /** Where the node trades and by which clock. */
@@ -341,13 +359,24 @@ const shorten = async (file: string, onNote: (text: string) => void): Promise<vo
 }
 
 /** The feed, watched on its way to the node: by the clock, the monitor, the pattern window and the signal model. */
-const openFeed = async (options: TradeOptions, site: Site, {monitor, sidecars}: Books, stack: AsyncDisposableStack) => {
+const openFeed = async (
+  options: TradeOptions,
+  site: Site,
+  {monitor, sidecars, events}: Books,
+  stack: AsyncDisposableStack,
+) => {
   const {client, instruments, wall} = site
   const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall, depth: hasDepth(options, site)}))
   const market = createMarketState(instruments.size)
   const window = new MarketWindow(market, instruments.size)
-  const observe = (chunk: TapeChunk): void => {
-    monitor.onChunk(chunk.count, feed.age())
+  const coalescer = new Coalescer({
+    instruments: instruments.size,
+    onBehind: news => events.publish(behindEvent(news, (site.feedClock ?? wall.clock).nowUs())),
+  })
+  const observe = (chunk: TapeChunk & {count: number}): void => {
+    const age = feed.age()
+    monitor.onChunk(chunk.count, age)
+    coalescer.take(chunk, age.rowUs)
     for (let row = 0; row < chunk.count; row++) {
       applyRow(market, chunk, row)
       window.onTime(chunk.tsUs[row] as number)
@@ -358,6 +387,7 @@ const openFeed = async (options: TradeOptions, site: Site, {monitor, sidecars}: 
   return {
     feed: observedFeed(feed, feedName(options, site, feed.name), observe, () => monitor.onTaken()),
     memory: sidecars.tradeMemory(window),
+    coalescer,
   }
 }
 

@@ -116,6 +116,31 @@ describe('runNode', () => {
     expect(events.at(-1)).toMatchObject({kind: 'run', phase: 'ended', journalHash: summary.journalHash})
   })
 
+  test('a chunk that takes long lets timers and reports have their turn before its end', async () => {
+    const rowsAtTurn: number[] = []
+    let row = 0
+    const feed: Feed = {
+      name: 'burst',
+      instruments,
+      chunks: async function* () {
+        setImmediate(() => rowsAtTurn.push(row))
+        yield chunkOf(
+          Array.from({length: 64}, (_, n) => ({at: tsUs(START + n), quote: [990_000, 1_010_000, COIN, COIN] as const})),
+        )
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }
+    const slow = scripted('s', () => {
+      row++
+      const untilMs = performance.now() + 1
+      while (performance.now() < untilMs);
+    })
+    const {summary} = await run({options: {feed, strategies: [slow]}})
+    expect(summary.events).toBe(64)
+    expect(rowsAtTurn).toHaveLength(1)
+    expect(rowsAtTurn[0]).toBeLessThan(16)
+  })
+
   test('keeps nothing of the chunks it has taken, however long it runs', async () => {
     const live: number[] = []
     await run({

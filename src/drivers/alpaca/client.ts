@@ -156,7 +156,8 @@ const heardSocket =
   (onMessage: () => void): streaming.WebSocketFactory =>
   (url, codec) => {
     const headers = codec === 'msgpack' ? {'Content-Type': 'application/msgpack'} : {}
-    const socket = new WebSocket(url, {perMessageDeflate: false, headers})
+    // A message a turn of the loop: a backlog does not keep orders and timers waiting.
+    const socket = new WebSocket(url, {perMessageDeflate: false, headers, allowSynchronousEvents: false})
     socket.on('message', onMessage)
     return socket as unknown as streaming.WebSocketLike
   }
