@@ -1,6 +1,8 @@
 import type {streaming, trading} from '@alpacahq/alpaca-trade-api'
 import {describe, expect, test} from 'vitest'
 import type {ApprovedOrder} from '../../../src/broker/broker.ts'
+import {killAtVenue} from '../../../src/core/kill-flow.ts'
+import {httpKillVenue} from '../../../src/core/kill-http.ts'
 import type {ExecutionReport, OrderLeg} from '../../../src/domain/order.ts'
 import {lots, ticks, tsUs} from '../../../src/domain/units.ts'
 import {createAlpacaBroker} from '../../../src/drivers/alpaca/alpaca-broker.ts'
@@ -228,6 +230,36 @@ describe('by the official SDK', () => {
       [LOWER, 200],
     ])
     stream.disconnect()
+  })
+})
+
+describe('gpi kill --flatten', () => {
+  test('takes back what rests, then closes a spread, what was written first', async () => {
+    await using rig = await rigOf()
+    await rig.broker.submit(rig.spread())
+    await until('the spread', () => rig.fills().length === 2)
+    await rig.broker.submit(rig.spread({limitTicks: ticks(30_000)}))
+    await until('a second that rests', () => rig.reports.filter(({kind}) => kind === 'accepted').length === 2)
+    const venue = httpKillVenue({
+      name: 'local',
+      baseUrl: rig.server.url,
+      keyId: 'local',
+      secret: 'local',
+      timeoutMs: 2_000,
+    })
+    const outcome = await killAtVenue(venue, {
+      flatten: true,
+      deadlineMs: performance.now() + 20_000,
+      nowMs: () => performance.now(),
+      sleep: ms => new Promise(resolve => scheduler.after(ms * 1_000, resolve)),
+    })
+    expect(outcome).toMatchObject({state: 'confirmed', openOrders: 0, positions: []})
+    const closing = rig.server.exchange.activities.filter(({type}) => type === 'FILL').slice(2)
+    expect(closing.map(({json}) => [json['symbol'], json['side']])).toEqual([
+      [UPPER, 'buy'],
+      [LOWER, 'sell'],
+    ])
+    expect(rig.server.exchange.desk.byClientId('spread-2')?.status).toBe('canceled')
   })
 })
 
