@@ -162,7 +162,10 @@ export default class Trade extends BaseCommand {
     this.log(
       `  decision p50 ${latencyUs.decision.p50} µs p99 ${latencyUs.decision.p99} µs, total p99 ${latencyUs.total.p99} µs, loop delay p99 ${loopDelayMs.p99} ms`,
     )
-    for (const {name, profitMicros} of summary.strategies) this.log(`  ${name}: ${money(profitMicros)}`)
+    for (const {name, profitMicros, report} of summary.strategies) {
+      const why = report['silent'] === undefined ? '' : `, nothing opened: ${report['silent']}`
+      this.log(`  ${name}: ${money(profitMicros)}${why}`)
+    }
     this.log(`  journal ${summary.journalHash.slice(0, 16)}`)
   }
 }

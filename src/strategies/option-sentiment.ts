@@ -24,7 +24,16 @@ export const OptionSentimentParams = z.strictObject({
     .describe('what is traded; auto: the underlying where it is in the data, else a debit vertical'),
   everySeconds: z.number().positive().default(300).describe('time between two readings of a chain'),
   memoryReadings: z.number().min(20).default(100).describe('readings the usual level is learned over'),
-  entryScore: z.number().positive().default(1.5).describe('score that opens a position'),
+  warmUpReadings: z
+    .int()
+    .min(5)
+    .default(10)
+    .describe('readings before a score is trusted; the fewer they are, the farther it must deviate'),
+  entryScore: z
+    .number()
+    .positive()
+    .default(2)
+    .describe('score that opens a position, in standard deviations of its usual level: 2 is one reading in twenty'),
   exitScore: z.number().nonnegative().default(0.25).describe('score on the position’s side below which it is closed'),
   holdingSeconds: z
     .number()
@@ -57,8 +66,6 @@ export const OptionSentimentParams = z.strictObject({
 })
 export type OptionSentimentParams = z.output<typeof OptionSentimentParams>
 
-/** Readings a standard score needs behind it; the same number as in `SentimentScore`. */
-const READINGS_BEFORE_SCORE = 20
 const NO_HEADS: Answer<null> = () => null
 
 interface Held {
@@ -102,9 +109,12 @@ class OptionSentimentStrategy implements Strategy {
   readonly #held = new Map<string, Held>()
   readonly #nextUs = new Map<string, number>()
   readonly #lastForward = new Map<string, number>()
+  readonly #readings = new Map<string, number>()
+  #highest = 0
   #pending: Reading[] = []
   readonly #counts = {
     readings: 0,
+    absentChains: 0,
     thinChains: 0,
     entries: 0,
     exits: 0,
@@ -127,7 +137,10 @@ class OptionSentimentStrategy implements Strategy {
   start({instruments}: StrategyContext): void {
     this.#book = new ChainBook(instruments)
     for (const underlying of this.#book.underlyings)
-      this.#scores.set(underlying, new SentimentScore(this.#params, this.#params.memoryReadings))
+      this.#scores.set(
+        underlying,
+        new SentimentScore(this.#params, this.#params.memoryReadings, this.#params.warmUpReadings),
+      )
   }
 
   onEvent(context: StrategyContext, chunk: TapeChunk, row: number): void {
@@ -163,17 +176,24 @@ class OptionSentimentStrategy implements Strategy {
     }
   }
 
-  /** Why nothing was opened, where the reason lies in the data and not in the score. */
+  /** Why nothing was opened, where the reason lies in the data or the warm-up and not in the rule. */
   #whySilent(): string | undefined {
     if (this.#scores.size === 0) return 'the feed has no option chains'
-    const {readings, thinChains, entries, withoutVehicle} = this.#counts
-    if (readings === 0)
-      return thinChains > 0
-        ? 'no chain had eight fresh two-sided quotes and a forward'
-        : `no chain has been there for ${this.#params.everySeconds} s`
-    const least = READINGS_BEFORE_SCORE * this.#scores.size
-    if (readings <= least) return `${readings} readings: a chain’s usual range is known after ${READINGS_BEFORE_SCORE}`
-    return entries === 0 && withoutVehicle > 0 ? 'no vehicle: neither the underlying nor a spread fits' : undefined
+    const {readings, thinChains, absentChains, entries, withoutVehicle, guarded, eventsPriced} = this.#counts
+    const {everySeconds, warmUpReadings, maxQuoteAgeSeconds, entryScore} = this.#params
+    if (readings === 0) {
+      if (thinChains > 0) return 'no chain has a forward: too few two-sided pairs of a call and a put'
+      return absentChains > 0
+        ? `no chain had eight quotes younger than ${maxQuoteAgeSeconds} s`
+        : `no chain has been there for ${everySeconds} s`
+    }
+    const known = Math.max(...this.#readings.values())
+    if (known <= warmUpReadings)
+      return `learning a chain’s usual level: ${known} of ${warmUpReadings} readings, one every ${everySeconds} s of market time`
+    if (entries > 0) return undefined
+    if (withoutVehicle > 0) return 'no vehicle: neither the underlying nor a spread fits'
+    if (guarded + eventsPriced > 0) return 'held back by earnings, known or priced into the near expiries'
+    return `no chain was unusual enough: highest score ${this.#highest.toFixed(2)}, entered at ${entryScore}`
   }
 
   #read(context: StrategyContext, underlying: string): void {
@@ -181,10 +201,15 @@ class OptionSentimentStrategy implements Strategy {
     const chain = this.#book!.chain(underlying, market, nowUs, this.#params.maxQuoteAgeSeconds * US_PER_SECOND)
     const analysis = chain === undefined ? undefined : chainGreeks(chain)
     const forward = chain?.underlying ?? analysis?.forwards.find(f => f.forward > 0)?.forward
-    if (chain === undefined || analysis === undefined || forward === undefined) {
+    if (chain === undefined) {
+      this.#counts.absentChains++
+      return
+    }
+    if (analysis === undefined || forward === undefined) {
       this.#counts.thinChains++
       return
     }
+    this.#readings.set(underlying, (this.#readings.get(underlying) ?? 0) + 1)
     const last = this.#lastForward.get(underlying)
     this.#lastForward.set(underlying, forward)
     this.#counts.readings++
@@ -246,6 +271,7 @@ class OptionSentimentStrategy implements Strategy {
         this.#close(context, underlying, held)
       return
     }
+    this.#highest = Math.max(this.#highest, Math.abs(score))
     if (Math.abs(score) < entryScore) return
     if (isGuarded) {
       this.#counts.guarded++

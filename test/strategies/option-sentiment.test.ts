@@ -4,6 +4,7 @@ import {parseDay} from '../../src/domain/calendar.ts'
 import {InstrumentTable, instrumentOf} from '../../src/domain/instrument.ts'
 import {blackPrice} from '../../src/options/black.ts'
 import {impliedEventMoves} from '../../src/strategies/option-sentiment/event-move.ts'
+import {predictiveScore} from '../../src/strategies/option-sentiment/sentiment-score.ts'
 import {createStrategy} from '../../src/strategies/registry.ts'
 import type {Answer, HeadsService, SentimentHeads} from '../../src/strategies/services.ts'
 import {quote, type Row, rehearse} from './fixture.ts'
@@ -125,9 +126,22 @@ describe('option-sentiment', () => {
   test('says why it was silent', () => {
     expect(run([quote(START, 0, 1_000_000, 1_000_100)]).report['silent']).toMatch(/no chain has been there for 300 s/)
     expect(run(history(at => chain(at, 0.5)).slice(0, 3 * 43)).report['silent']).toMatch(
-      /usual range is known after 20/,
+      /usual level: \d of 10 readings/,
     )
-    expect(run(history(at => chain(at, 0.51, 102))).report['silent']).toBeUndefined()
+    expect(run(history(at => chain(at, 0.51, 102))).report['silent']).toMatch(/no chain was unusual enough/)
+    expect(run(history(at => chain(at, 0.9, 300))).report['silent']).toBeUndefined()
+    const gone = run([
+      ...history(at => chain(at, 0.51)),
+      ...[1, 2, 3].map(d => quote(START + 3 * d * DAY, 0, 1e6, 1e6 + 100)),
+    ])
+    expect(gone.report).toMatchObject({absentChains: 3, thinChains: 0})
+  })
+  test('a score after few readings says how unusual the deviation is by Student’s t', () => {
+    // P(t₉ > 2.262) = 0.025 = P(z > 1.960); the mean square is 9/10 of the sample variance, the next value adds 1/10.
+    const variance = 0.9
+    expect(predictiveScore(2.262157 * Math.sqrt(1.1), variance, 10)).toBeCloseTo(1.96, 2)
+    expect(predictiveScore(-4.780913 * Math.sqrt(1.1), variance, 10)).toBeCloseTo(-3.291, 1)
+    expect(predictiveScore(1.5, 1, 1e6)).toBeCloseTo(1.5, 4)
   })
   test('a spread is one order of two legs: both or neither, its debit within the risk allowed', () => {
     const {multiLegs, fills, positions} = run(

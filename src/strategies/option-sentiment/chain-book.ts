@@ -1,5 +1,6 @@
 // Columns are indexed by instruments of the run's table, so `!` cannot miss here.
 import {type MarketState, midTicks} from '../../data/market-state.ts'
+import {newYorkDayOf, parseDay} from '../../domain/calendar.ts'
 import type {InstrumentTable} from '../../domain/instrument.ts'
 import {buildChain, type Chain} from '../../options/chain.ts'
 import type {OptionQuote} from '../../options/option-quote.ts'
@@ -14,14 +15,18 @@ export class ChainBook {
   readonly #volume: Float64Array
   readonly #openInterest: Float64Array
 
-  readonly #passes = new Map<string, {rows: number; rowsBefore: number; lastUs: number}>()
+  /** Day of expiry of each contract. */
+  readonly #expiryDay: Int32Array
+  readonly #passes = new Map<string, {members: number[]; expected: number; lastUs: number}>()
 
   constructor(instruments: InstrumentTable) {
     this.#instruments = instruments
     this.#volume = new Float64Array(instruments.size)
     this.#openInterest = new Float64Array(instruments.size)
+    this.#expiryDay = new Int32Array(instruments.size)
     instruments.all().forEach((instrument, i) => {
       if (instrument.option === undefined) return
+      this.#expiryDay[i] = parseDay(instrument.option.expiry)
       const of = this.#contracts.get(instrument.option.underlying) ?? []
       of.push(i)
       this.#contracts.set(instrument.option.underlying, of)
@@ -40,24 +45,25 @@ export class ChainBook {
     const underlying = this.#instruments.at(instrument).option?.underlying ?? ''
     const pass = this.#passes.get(underlying)
     if (pass === undefined) {
-      this.#passes.set(underlying, {rows: 1, rowsBefore: 0, lastUs: nowUs})
+      this.#passes.set(underlying, {members: [instrument], expected: 0, lastUs: nowUs})
       return
     }
     if (nowUs - pass.lastUs > PASS_GAP_US) {
-      pass.rowsBefore = pass.rows
-      pass.rows = 0
+      const today = newYorkDayOf(nowUs)
+      pass.expected = pass.members.reduce((count, i) => count + (this.#expiryDay[i]! >= today ? 1 : 0), 0)
+      pass.members = []
     }
-    pass.rows++
+    pass.members.push(instrument)
     pass.lastUs = nowUs
   }
 
   /**
-   * False in the middle of a snapshot, which comes as a pass of rows after a silence: as many rows as in the pass before are
-   * waited for. Quotes that come one by one are always whole.
+   * False in the middle of a snapshot, which comes as a pass of rows after a silence: as many rows are waited for as the
+   * pass before had of contracts that have not expired. Quotes that come one by one are always whole.
    */
   isWhole(underlying: string, nowUs: number): boolean {
     const pass = this.#passes.get(underlying)
-    return pass !== undefined && (nowUs - pass.lastUs > PASS_GAP_US || pass.rows >= pass.rowsBefore)
+    return pass !== undefined && (nowUs - pass.lastUs > PASS_GAP_US || pass.members.length >= pass.expected)
   }
 
   /** The chain as the market state knows it, quotes no older than `maxAgeUs`; undefined with fewer than eight of them. */
