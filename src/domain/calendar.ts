@@ -149,10 +149,10 @@ const observed = (day: number): number => {
   return weekday === 6 ? day - 1 : weekday === 0 ? day + 1 : day
 }
 
-const holidaysOf = (year: number): number[] => {
+/** Days the exchange keeps by rule in a year, one-off closures aside; some may fall on weekends. */
+export const holidaysOf = (year: number): number[] => {
   const newYear = dayOf(year, 1, 1)
   const days = [
-    nthWeekday(year, 1, 1, 3), // Martin Luther King Jr. Day, from 1998
     nthWeekday(year, 2, 1, 3), // Washington's Birthday
     easterSunday(year) - 2, // Good Friday
     lastWeekday(year, 5, 1), // Memorial Day
@@ -163,6 +163,7 @@ const holidaysOf = (year: number): number[] => {
   ]
   // New Year's Day on a Saturday is not made up: the Friday is the last trading day of the year.
   if (weekdayOf(newYear) !== 6) days.push(observed(newYear))
+  if (year >= 1998) days.push(nthWeekday(year, 1, 1, 3)) // Martin Luther King Jr. Day
   if (year >= 2022) days.push(observed(dayOf(year, 6, 19)))
   return days
 }
