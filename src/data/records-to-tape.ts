@@ -5,7 +5,7 @@ import type {NumberedRecord, Rejects} from './ndjson.ts'
 import {rowsOf, type SpooledRow, toIntegers} from './record-rows.ts'
 import type {GpiRecord, MarketRecord} from './records.ts'
 import {Scales} from './scales.ts'
-import {emptyChunk, type TapeChunk} from './tape.ts'
+import {addRow, emptyChunk, type TapeChunk} from './tape.ts'
 import {hashTape} from './tape-hash.ts'
 import type {TapeSource} from './tape-source.ts'
 
@@ -127,18 +127,8 @@ class Spool {
 
   write(row: SpooledRow): Promise<void> | undefined {
     const chunk = this.#chunk
-    const i = chunk.count
-    chunk.tsUs[i] = row.tsUs
-    chunk.kind[i] = row.kind
-    chunk.instrument[i] = row.instrument
-    chunk.flags[i] = row.flags
-    chunk.v0[i] = row.v0
-    chunk.v1[i] = row.v1
-    chunk.v2[i] = row.v2
-    chunk.v3[i] = row.v3
-    chunk.v4[i] = row.v4
-    chunk.v5[i] = row.v5
-    chunk.count = i + 1
+    const {tsUs, kind, instrument, flags, v0, v1, v2, v3, v4, v5} = row
+    addRow(chunk, tsUs, kind, instrument, flags, v0, v1, v2, v3, v4, v5)
     return chunk.count === CHUNK_ROWS ? this.#flush() : undefined
   }
 

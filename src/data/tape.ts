@@ -52,6 +52,37 @@ export interface TapeChunk {
   readonly v5: Float64Array
 }
 
+/**
+ * Fills the next row and returns its number; values left out are 0. Every writer of rows comes through here, some millions
+ * of times a second, so the columns are arguments. The caller sees to it that there is room.
+ */
+export const addRow = (
+  chunk: TapeChunk & {count: number},
+  tsUs: number,
+  kind: number,
+  instrument: number,
+  flags: number,
+  v0 = 0,
+  v1 = 0,
+  v2 = 0,
+  v3 = 0,
+  v4 = 0,
+  v5 = 0,
+): number => {
+  const row = chunk.count++
+  chunk.tsUs[row] = tsUs
+  chunk.kind[row] = kind
+  chunk.instrument[row] = instrument
+  chunk.flags[row] = flags
+  chunk.v0[row] = v0
+  chunk.v1[row] = v1
+  chunk.v2[row] = v2
+  chunk.v3[row] = v3
+  chunk.v4[row] = v4
+  chunk.v5[row] = v5
+  return row
+}
+
 export const emptyChunk = (capacity: number): TapeChunk & {count: number} => ({
   count: 0,
   tsUs: new Float64Array(capacity),

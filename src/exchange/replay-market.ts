@@ -1,5 +1,5 @@
 import {aggressorOfExecution, applyRow, createMarketState, type MarketState} from '../data/market-state.ts'
-import {Depth, EventKind, emptyChunk, Notice, OrderAction, type TapeChunk} from '../data/tape.ts'
+import {addRow, Depth, EventKind, emptyChunk, Notice, OrderAction, type TapeChunk} from '../data/tape.ts'
 import {type Instrument, InstrumentTable} from '../domain/instrument.ts'
 import {US_PER_MINUTE} from '../domain/units.ts'
 import {listedInstrument} from './assets.ts'
@@ -274,18 +274,7 @@ class ReplayReader {
   }
 
   #put(atUs: number, kind: number, instrument: number, flags: number, values: readonly number[]): void {
-    const ring = this.#ring
-    const row = ring.count++
-    ring.tsUs[row] = atUs
-    ring.kind[row] = kind
-    ring.instrument[row] = instrument
-    ring.flags[row] = flags
-    ring.v0[row] = values[0] ?? 0
-    ring.v1[row] = values[1] ?? 0
-    ring.v2[row] = values[2] ?? 0
-    ring.v3[row] = values[3] ?? 0
-    ring.v4[row] = values[4] ?? 0
-    ring.v5[row] = values[5] ?? 0
+    addRow(this.#ring, atUs, kind, instrument, flags, values[0], values[1], values[2], values[3], values[4], values[5])
   }
 }
 
@@ -297,15 +286,18 @@ const scaled = (instrument: Instrument): Instrument => ({
 })
 
 const copyRow = (from: TapeChunk, row: number, to: TapeChunk & {count: number}): void => {
-  const at = to.count++
-  to.tsUs[at] = from.tsUs[row]!
-  to.kind[at] = from.kind[row]!
-  to.instrument[at] = from.instrument[row]!
-  to.flags[at] = from.flags[row]!
-  to.v0[at] = from.v0[row]!
-  to.v1[at] = from.v1[row]!
-  to.v2[at] = from.v2[row]!
-  to.v3[at] = from.v3[row]!
-  to.v4[at] = from.v4[row]!
-  to.v5[at] = from.v5[row]!
+  const {tsUs, kind, instrument, flags, v0, v1, v2, v3, v4, v5} = from
+  addRow(
+    to,
+    tsUs[row]!,
+    kind[row]!,
+    instrument[row]!,
+    flags[row]!,
+    v0[row]!,
+    v1[row]!,
+    v2[row]!,
+    v3[row]!,
+    v4[row]!,
+    v5[row]!,
+  )
 }

@@ -1,4 +1,4 @@
-import {Aggressor, EventKind, emptyChunk, type TapeChunk} from '../data/tape.ts'
+import {Aggressor, addRow, EventKind, emptyChunk, type TapeChunk} from '../data/tape.ts'
 import {InstrumentTable} from '../domain/instrument.ts'
 import type {Rng} from '../domain/rng.ts'
 import {US_PER_MINUTE, US_PER_SECOND} from '../domain/units.ts'
@@ -233,13 +233,8 @@ class MarketCore {
     for (let i = 0; i < this.#quotes.length; i++) {
       const bar = this.#quotes[i]!.takeBar()
       if (bar === undefined || this.#isSilent(i, atUs)) continue
-      const row = begin(chunk, i, atUs, EventKind.bar, 0)
-      chunk.v0[row] = bar.open
-      chunk.v1[row] = bar.high
-      chunk.v2[row] = bar.low
-      chunk.v3[row] = bar.close
-      chunk.v4[row] = bar.lots
-      chunk.v5[row] = US_PER_MINUTE
+      const {open, high, low, close, lots} = bar
+      addRow(chunk, atUs, EventKind.bar, i, 0, open, high, low, close, lots, US_PER_MINUTE)
     }
     // Nothing happens between sessions where only shares are listed: the next minute is the one after the next event.
     const earliestUs = this.#dueUs[this.#earliest()]!
@@ -247,12 +242,8 @@ class MarketCore {
   }
 
   #writeQuote(chunk: TapeChunk & {count: number}, i: number, atUs: number): void {
-    const quotes = this.#quotes[i]!
-    const row = begin(chunk, i, atUs, EventKind.quote, 0)
-    chunk.v0[row] = quotes.bidTicks
-    chunk.v1[row] = quotes.askTicks
-    chunk.v2[row] = quotes.bidLots
-    chunk.v3[row] = quotes.askLots
+    const {bidTicks, askTicks, bidLots, askLots} = this.#quotes[i]!
+    addRow(chunk, atUs, EventKind.quote, i, 0, bidTicks, askTicks, bidLots, askLots)
   }
 
   #writeTrade(
@@ -263,25 +254,8 @@ class MarketCore {
     lots: number,
     side: 1 | -1,
   ): void {
-    const row = begin(chunk, i, atUs, EventKind.trade, side === 1 ? Aggressor.buy : Aggressor.sell)
-    chunk.v0[row] = ticks
-    chunk.v1[row] = lots
+    addRow(chunk, atUs, EventKind.trade, i, side === 1 ? Aggressor.buy : Aggressor.sell, ticks, lots)
   }
-}
-
-const begin = (chunk: TapeChunk & {count: number}, i: number, atUs: number, kind: number, flags: number): number => {
-  const row = chunk.count++
-  chunk.tsUs[row] = atUs
-  chunk.instrument[row] = i
-  chunk.kind[row] = kind
-  chunk.flags[row] = flags
-  chunk.v0[row] = 0
-  chunk.v1[row] = 0
-  chunk.v2[row] = 0
-  chunk.v3[row] = 0
-  chunk.v4[row] = 0
-  chunk.v5[row] = 0
-  return row
 }
 
 const sessionFrom = (atUs: number): Session => {

@@ -1,5 +1,5 @@
 import type {streaming} from '@alpacahq/alpaca-trade-api'
-import {Aggressor, EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
+import {Aggressor, addRow, EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
 import {ExitCode, UserError} from '../../domain/errors.ts'
 import {type Instrument, type InstrumentTable, priceToTicks} from '../../domain/instrument.ts'
 import type {Clock, Scheduler} from '../../domain/time.ts'
@@ -302,18 +302,20 @@ class AlpacaFeedCore {
     const chunk = this.#filling
     const nowUs = this.#options.clock.nowUs()
     if (chunk.count === 0) this.#fillingUs = [this.#messageUs, nowUs]
-    const row = chunk.count++
     this.#lastUs = Math.max(this.#lastUs, atUs)
-    chunk.tsUs[row] = this.#lastUs
-    chunk.kind[row] = kind
-    chunk.instrument[row] = instrument
-    chunk.flags[row] = flags
-    chunk.v0[row] = values[0] ?? 0
-    chunk.v1[row] = values[1] ?? 0
-    chunk.v2[row] = values[2] ?? 0
-    chunk.v3[row] = values[3] ?? 0
-    chunk.v4[row] = values[4] ?? 0
-    chunk.v5[row] = values[5] ?? 0
+    addRow(
+      chunk,
+      this.#lastUs,
+      kind,
+      instrument,
+      flags,
+      values[0],
+      values[1],
+      values[2],
+      values[3],
+      values[4],
+      values[5],
+    )
     this.#heardUs[instrument] = nowUs
     this.#isStale[instrument] = 0
     if (this.#listener === undefined) this.#wakeReader()

@@ -1,4 +1,4 @@
-import {EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
+import {addRow, EventKind, emptyChunk, type TapeChunk} from '../../data/tape.ts'
 import {type Instrument, InstrumentTable} from '../../domain/instrument.ts'
 import type {Rng} from '../../domain/rng.ts'
 import {US_PER_SECOND} from '../../domain/units.ts'
@@ -134,17 +134,8 @@ class OptionMarket implements MarketSource {
         if (same && atUs - shownUs[k]! < RENEW_US) continue
         shown[k] = quote
         shownUs[k] = atUs
-        const row = chunk.count++
-        chunk.tsUs[row] = atUs
-        chunk.kind[row] = EventKind.option
-        chunk.instrument[row] = first + k
-        chunk.flags[row] = 0
-        chunk.v0[row] = quote.bidTicks
-        chunk.v1[row] = quote.askTicks
-        chunk.v2[row] = quote.bidLots
-        chunk.v3[row] = quote.askLots
-        chunk.v4[row] = quote.volume
-        chunk.v5[row] = quote.openInterest
+        const {bidTicks, askTicks, bidLots, askLots, volume, openInterest} = quote
+        addRow(chunk, atUs, EventKind.option, first + k, 0, bidTicks, askTicks, bidLots, askLots, volume, openInterest)
       }
     }
   }
