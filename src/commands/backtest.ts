@@ -140,6 +140,11 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
 
   async run(): Promise<BacktestResult> {
     const {flags} = await this.parse(Backtest)
+    const {checkPaths} = await import('../cli/check-paths.ts')
+    await checkPaths({
+      inputs: [flags.sweep, flags.compare],
+      outputs: [flags.html, flags.report, flags.rejects],
+    })
     const [{backtestSetup}, {openSource, parseTimeUs}, {runBacktest}] = await Promise.all([
       import('../core/backtest-setup.ts'),
       import('../core/backtest-source.ts'),

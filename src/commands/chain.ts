@@ -46,6 +46,8 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
 
   async run(): Promise<ChainSummary> {
     const {flags} = await this.parse(Chain)
+    const {checkPaths} = await import('../cli/check-paths.ts')
+    await checkPaths({outputs: [flags.out, flags.plot, flags.rejects]})
     await this.loadConfig(flags)
     const {analyseChains} = await import('../core/chain.ts')
     const {parseNumber} = await import('../core/parse-number.ts')
