@@ -19,8 +19,18 @@ export class OrderLists {
   }
   add(working: WorkingOrder): void {
     const {instrument} = working
-    this.#lists[instrument] = [...this.#lists[instrument]!, working]
-    if (this.#lists[instrument].length > 1) this.sort(instrument)
+    const list = this.#lists[instrument]!
+    const longer: WorkingOrder[] = []
+    let isIn = false
+    for (let k = 0; k < list.length; k++) {
+      if (!isIn && byPriority(working, list[k]!) < 0) {
+        longer.push(working)
+        isIn = true
+      }
+      longer.push(list[k]!)
+    }
+    if (!isIn) longer.push(working)
+    this.#lists[instrument] = longer
     this.watched[instrument] = 1
   }
   /** Prices of an instrument's orders have changed. */
@@ -29,7 +39,10 @@ export class OrderLists {
   }
   remove(working: WorkingOrder): void {
     const list = this.#lists[working.instrument]!
-    if (list.includes(working)) this.#lists[working.instrument] = list.filter(other => other !== working)
+    if (!list.includes(working)) return
+    const shorter: WorkingOrder[] = []
+    for (let k = 0; k < list.length; k++) if (list[k] !== working) shorter.push(list[k]!)
+    this.#lists[working.instrument] = shorter
   }
   /** The list as it is now; matching changes the instrument's list while this one is walked. */
   snapshot(i: number): readonly WorkingOrder[] {

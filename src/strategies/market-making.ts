@@ -163,6 +163,9 @@ class Maker {
   #sentUs = 0
   #isDirty = false
   #feeFraction = 0
+  /** As the last `#setDistances` left them: kept here so that a quote makes no garbage. */
+  #distance = 0
+  #shift = 0
 
   constructor(index: number, instrument: Instrument, params: MarketMakingParams, allowance: RequestAllowance) {
     this.index = index
@@ -244,15 +247,16 @@ class Maker {
     const held = context.positionLots(this.index)
     const fair = touch.fairTicks()
     const step = touch.increment
-    const half = this.#halfSpread(nowUs, held / lots)
+    this.#setDistances(nowUs, held / lots)
     // Never through the touch: both quotes are post-only.
-    const bid = Math.min(Math.floor((fair - half.bid) / step) * step, touch.ask - step)
-    const ask = Math.max(Math.ceil((fair + half.ask) / step) * step, touch.bid + step)
+    const bid = Math.min(Math.floor((fair - (this.#distance + this.#shift)) / step) * step, touch.ask - step)
+    const ask = Math.max(Math.ceil((fair + (this.#distance - this.#shift)) / step) * step, touch.bid + step)
     const bidLots = touch.aggressorBalance < -params.toxicityPause ? 0 : Math.max(0, Math.min(lots, most - held))
     const sellable = this.#mayShort ? most + held : held
     const askLots = touch.aggressorBalance > params.toxicityPause ? 0 : Math.max(0, Math.min(lots, sellable))
     const band = params.hysteresisIncrements * step * this.#allowance.bandFactor(nowUs)
-    const [nextBid, nextAsk] = [keep(this.#bid, bid, band), keep(this.#ask, ask, band)]
+    const nextBid = keep(this.#bid, bid, band)
+    const nextAsk = keep(this.#ask, ask, band)
     const cost =
       this.#sideCost(this.#bid, this.#bidLots, nextBid, bidLots) +
       this.#sideCost(this.#ask, this.#askLots, nextAsk, askLots)
@@ -280,8 +284,8 @@ class Maker {
     this.#send(context, this.#bid, bidLots, this.#ask, askLots)
   }
 
-  /** Distances of bid and ask from the fair price in ticks, for an inventory counted in quotes. */
-  #halfSpread(nowUs: number, inventory: number): {readonly bid: number; readonly ask: number} {
+  /** Distance of both quotes from the fair price and shift against inventory, in ticks, for an inventory counted in quotes. */
+  #setDistances(nowUs: number, inventory: number): void {
     const {touch} = this
     const params = this.#params
     const {arrival, decay} = touch.arrivals(nowUs)
@@ -296,9 +300,8 @@ class Maker {
     const fees = touch.mid * Math.max(0, this.#feeFraction)
     const modelled = Math.max(Math.min(halfSpread * step, most), params.minHalfSpreadIncrements * step)
     // Beyond the model: the fee, and what the last fills have lost.
-    const distance = modelled + fees + (touch.mid * (this.markouts.widenBps + params.edgeBps)) / 1e4
-    const shift = Math.max(-most, Math.min(most, skew * step * inventory))
-    return {bid: distance + shift, ask: distance - shift}
+    this.#distance = modelled + fees + (touch.mid * (this.markouts.widenBps + params.edgeBps)) / 1e4
+    this.#shift = Math.max(-most, Math.min(most, skew * step * inventory))
   }
 
   #quoteLots(capitalMicros: number, fraction: number): number {

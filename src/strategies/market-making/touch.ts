@@ -80,13 +80,11 @@ export class Touch {
   onQuote(bid: number, bidLots: number, ask: number, askLots: number, nowUs: number): boolean {
     if (bid === this.bid && ask === this.ask && bidLots === this.bidLots && askLots === this.askLots) return false
     const wasTwoSided = this.isTwoSided
-    const [lastBid, lastBidLots, lastAsk, lastAskLots, lastMid] = [
-      this.bid,
-      this.bidLots,
-      this.ask,
-      this.askLots,
-      this.mid,
-    ]
+    const lastBid = this.bid
+    const lastBidLots = this.bidLots
+    const lastAsk = this.ask
+    const lastAskLots = this.askLots
+    const lastMid = this.mid
     this.bid = bid
     this.ask = ask
     this.bidLots = bidLots
