@@ -77,12 +77,28 @@ export const checkMultiLeg = (intent: OrderIntent, s: RiskSnapshot, limits: Risk
     const ticks = shown > 0 ? far : midTicks(s.market, i)
     if (!(shown > 0) && !(ticks > 0)) return refuse('no-market', `symbol=${s.instruments.at(i).symbol}`)
     const ageUs = s.nowUs - s.market.updatedUs[i]!
-    if (ageUs > limits.staleQuoteUs) return refuse('stale-quote', `ageUs=${ageUs} limitUs=${limits.staleQuoteUs}`)
+    const isStale = ageUs > limits.staleQuoteUs && !(ageUs <= QUIET * limits.staleQuoteUs && isChainAlive(i, s, limits))
+    if (isStale) return refuse('stale-quote', `ageUs=${ageUs} limitUs=${limits.staleQuoteUs}`)
     paid += (isBuy ? 1 : -1) * leg.ratio * ticks
   }
   const lossTicks = maximumLossTicks(legs, s.instruments, intent.limitTicks ?? paid)
   if (lossTicks === Infinity) return refuse('undefined-risk', 'a rise of the underlying has no limit to its loss')
   return limited(intent, s, limits, lossTicks * s.microsPerTickLot[intent.instrument]!, refuse)
+}
+
+/** A contract's quote may be older by this factor, as long as its chain is heard. */
+const QUIET = 12
+
+/** Feeds say nothing of a contract whose quote has not moved: what has to be fresh is some contract of its chain. */
+const isChainAlive = (instrument: number, s: RiskSnapshot, limits: RiskLimits): boolean => {
+  const underlying = s.instruments.at(instrument).option?.underlying
+  const {updatedUs} = s.market
+  return s.instruments
+    .all()
+    .some(
+      ({option}, other) =>
+        option !== undefined && option.underlying === underlying && s.nowUs - updatedUs[other]! <= limits.staleQuoteUs,
+    )
 }
 
 /** As many units as every limit on loss allows. */

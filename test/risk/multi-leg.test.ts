@@ -131,6 +131,21 @@ describe('the gate', () => {
     reducing.gate.snapshot.state = 'reducing'
     expect(rule(reducing.gate.check(intent(credit, 1, -4)))).toBe('reducing')
   })
+  test('takes a quote that has not moved while its chain is heard, for a minute; not when all is silent', () => {
+    const minute = 60_000_000
+    const check = (ownUs: number, othersUs: number) => {
+      const {gate, market} = open()
+      gate.snapshot.nowUs = 10 * minute
+      market.updatedUs.fill(gate.snapshot.nowUs - othersUs)
+      for (const {instrument} of credit) market.updatedUs[instrument] = gate.snapshot.nowUs - ownUs
+      const outcome = gate.check(intent(credit, 1, -4))
+      return outcome.kind === 'refused' ? outcome.by.rule : outcome.kind
+    }
+    expect(check(5_000_000, minute)).toBe('approved')
+    expect(check(minute, 5_000_000)).toBe('approved')
+    expect(check(minute, 5_000_001)).toBe('stale-quote')
+    expect(check(minute + 1, 0)).toBe('stale-quote')
+  })
   test('lets legs through that all bring their positions nearer to zero', () => {
     const {gate} = open()
     gate.snapshot.state = 'reducing'
