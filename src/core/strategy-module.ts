@@ -41,6 +41,9 @@ export const loadStrategyModule = async (file: string): Promise<StrategyFactory>
   }
 }
 
+/** What `import … from 'gpi'` means in a strategy: the gpi that runs it, wherever its file lies and whatever is installed there. */
+const OWN_KIT = new URL(`../strategies/kit${path.extname(import.meta.url)}`, import.meta.url).href
+
 /**
  * TypeScript beside a package.json of "type": "commonjs", which `npm init` writes, would be read as CommonJS and fail at its
  * first `export`: strategy files and what lies beside them are modules whatever it says.
@@ -49,6 +52,7 @@ const importTypeScript = async (absolute: string): Promise<unknown> => {
   const folder = pathToFileURL(`${path.dirname(absolute)}${path.sep}`).href
   const hooks = registerHooks({
     resolve: (specifier, context, next) => {
+      if (specifier === 'gpi') return {url: OWN_KIT, shortCircuit: true}
       const found = next(specifier, context)
       const isOurs = found.url.startsWith(folder) && !found.url.slice(folder.length).includes('node_modules/')
       return isOurs && found.format === 'commonjs-typescript' ? {...found, format: 'module-typescript'} : found
