@@ -1,3 +1,4 @@
+import {performance} from 'node:perf_hooks'
 import process from 'node:process'
 import {styleText} from 'node:util'
 import {Flags} from '@oclif/core'
@@ -47,6 +48,7 @@ export default class Stress extends BaseCommand {
     const {flags} = await this.parse(Stress)
     const resolved = await this.loadConfig(flags, flags.home === undefined ? {} : {home: flags.home})
     const {runStress} = await import('../core/stress.ts')
+    const progress = this.showsProgress ? progressLine() : undefined
     const result = await runStress({
       resolved,
       scenario: flags.scenario,
@@ -57,8 +59,8 @@ export default class Stress extends BaseCommand {
       book: flags.book,
       signal: this.stopSignal,
       ...(flags.threads === undefined ? {} : {threads: flags.threads}),
-      ...(this.showsProgress ? {onProgress: drawProgress} : {}),
-    })
+      ...(progress === undefined ? {} : {onProgress: progress.draw}),
+    }).finally(() => progress?.end())
     for (const report of result.scenarios) this.#tell(report)
     if (flags.gate && !result.passed) process.exitCode = ExitCode.refused
     const [only] = result.scenarios
@@ -97,6 +99,21 @@ export default class Stress extends BaseCommand {
   }
 }
 
-const drawProgress = (done: number, of: number): void => {
-  process.stderr.write(`\r${done} of ${of} paths${done === of ? '\n' : ''}`)
+/** One line that is drawn over itself: how far, and how long it will take at the pace so far. */
+const progressLine = (): {readonly draw: (done: number, of: number) => void; readonly end: () => void} => {
+  const startedMs = performance.now()
+  let isDrawn = false
+  return {
+    draw(done, of) {
+      const left = (((performance.now() - startedMs) / done) * (of - done)) / 1_000
+      const pace = done === 0 || done === of ? '' : `, about ${Math.ceil(left)} s left`
+      // Clears what a longer line left behind.
+      process.stderr.write(`\r\u001B[K${done} of ${of} paths${pace}`)
+      isDrawn = true
+    },
+    /** What is said next begins on a line of its own. */
+    end() {
+      if (isDrawn) process.stderr.write('\n')
+    },
+  }
 }

@@ -104,6 +104,7 @@ const runAll = (requests: readonly PathRequest[], {run, threads, signal, onProgr
     }
     signal?.addEventListener('abort', () => reject(stopped()), {once: true})
     if (signal?.aborted) reject(stopped())
+    onProgress?.(0, requests.length)
     for (const worker of workers) {
       worker.on('error', reject)
       worker.on('message', (answer: StressAnswer) => {
