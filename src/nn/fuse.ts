@@ -24,6 +24,7 @@ export const fuseEncoder = (model: OnnxModel): Fusions & {readonly model: OnnxMo
   const attentions = count(graph, fuseAttention)
   const absent = dropAbsent(graph)
   const heads = mergeProducts(graph)
+  dropStatistics(graph)
   return {model: graph.toModel(), attentions, reshapes, absent, heads}
 }
 
@@ -115,6 +116,15 @@ const fuseAttention: Rule = (graph, turned) => {
 }
 
 const isHeadSwap = (node: OnnxNode): boolean => String(node.attributes['perm']?.value) === '0,2,1,3'
+
+/** Mean and deviation of a normalisation, which only training asks for. */
+const dropStatistics = (graph: FusionGraph): void => {
+  for (const node of graph.nodes) {
+    const [output = '', ...statistics] = node.outputs
+    if (node.op !== 'LayerNormalization' || statistics.some(name => graph.users(name).length > 0)) continue
+    graph.change(node, {outputs: [output]})
+  }
+}
 
 interface Head {
   readonly product: OnnxNode

@@ -42,7 +42,7 @@ export const quantiseInt8 = (
     if (keep.has(weight.name) || sizeOfTensor(weight) < minWeights || uses.get(weight.name) !== 1) return node
     if (weight.dims[isTransposed(node) ? 0 : 1]! < minColumns) return node
     const parts = quantiseColumns(weight, isTransposed(node))
-    added.push(parts.values, parts.scales, parts.zeros)
+    added.push(parts.values, parts.scales)
     removed.add(weight.name)
     quantised++
     // The operator adds the bias as it turns integers into floats: one pass over the result instead of two.
@@ -55,7 +55,8 @@ export const quantiseInt8 = (
         node.inputs[0]!,
         parts.values.name,
         parts.scales.name,
-        parts.zeros.name,
+        // No zero point: symmetric weights have none, and the kernel then skips its corrections.
+        '',
         ...(shift === undefined ? [] : [shift.bias]),
       ],
       outputs: shift === undefined ? node.outputs : shift.node.outputs,
@@ -121,11 +122,5 @@ const quantiseColumns = (weight: OnnxTensor, transposed: boolean) => {
   return {
     values: {name: `${weight.name}:int8`, type: 'int8', dims: [rows, columns], raw: raw(values)} satisfies OnnxTensor,
     scales: {name: `${weight.name}:scale`, type: 'float32', dims: [columns], raw: raw(scales)} satisfies OnnxTensor,
-    zeros: {
-      name: `${weight.name}:zero`,
-      type: 'int8',
-      dims: [columns],
-      raw: new Uint8Array(columns),
-    } satisfies OnnxTensor,
   }
 }
