@@ -88,8 +88,8 @@ export interface Probe {
   readonly run: (session: GraphSession, at: number) => readonly number[]
   /** What one decides by the answers. */
   readonly decide: (answers: readonly number[]) => number
-  /** What cases are told apart by, where they cost unlike. */
-  readonly kindsOf?: (at: number) => string
+  /** Cases to time apart by what they are, where they cost unlike; what was trained on takes as long as what was not. */
+  readonly kinds?: Pick<Probe, 'count' | 'run'> & {readonly nameOf: (at: number) => string}
   /** Least cosine between both versions' answers, where they are a direction. */
   readonly leastCosine?: number
 }
@@ -108,15 +108,16 @@ export interface Optimisable {
 /** Makes a smaller, faster version of a signal model. */
 export const optimizeModel = async (loaded: LoadedModel, request: OptimizeRequest): Promise<OptimizeResult> => {
   const {onnx, description} = readModel(loaded.bytes, loaded.path)
-  const {windows, inputs} = await windowsFor(description, request)
+  const {windows, inputs, timed} = await windowsFor(description, request)
+  const ask = (from: Float32Array) => (session: GraphSession, at: number) => {
+    const results = runOne(session, from, at, description)
+    return OUTPUTS.flatMap(name => Array.from(results[name]?.data as Float32Array))
+  }
   const probe: Probe = {
     count: windows.length / (description.window * description.width),
     inputs,
-    ...(inputs === 'real' ? kindsOf(description, windows) : {}),
-    run: (session, at) => {
-      const results = runOne(session, windows, at, description)
-      return OUTPUTS.flatMap(name => Array.from(results[name]?.data as Float32Array))
-    },
+    run: ask(windows),
+    ...(timed === undefined ? {} : kindsOf(description, timed, ask(timed))),
     decide: ([down = 0, flat = 0, up = 0]) => decideOne(down, flat, up, description.decision),
   }
   return optimise(
@@ -269,14 +270,24 @@ const windowsFor = async (description: ModelDescription, request: OptimizeReques
       if (flags.has(column)) return Math.floor(i / rowSize) % 2
       return (mean[column] as number) + (deviation[column] as number) * rng.normal()
     })
-    return {windows, inputs: 'synthetic' as const}
+    return {windows, inputs: 'synthetic' as const, timed: undefined}
   }
   const prepared = await prepare(dataRequest(description, request, request.data), rowKindOf(description))
-  const ends = spread(prepared.split.test, request.windows)
-  const batch = allocateBatch(ends.length, description.window, description.width)
-  fillBatch(prepared.dataset, ends, 0, description.window, batch)
-  return {windows: batch.x, inputs: 'real' as const}
+  const cut = (ends: Int32Array): Float32Array => {
+    const batch = allocateBatch(ends.length, description.window, description.width)
+    fillBatch(prepared.dataset, ends, 0, description.window, batch)
+    return batch.x
+  }
+  const {train, test} = prepared.split
+  return {
+    windows: cut(spread(test, request.windows)),
+    inputs: 'real' as const,
+    timed: cut(spread(train, TIMED_WINDOWS)),
+  }
 }
+
+/** Windows of the training part among which kinds that the test part lacks are looked for. */
+const TIMED_WINDOWS = 4000
 
 const dataRequest = (description: ModelDescription, request: OptimizeRequest, data: string): TrainRequest => ({
   model: description.name,
@@ -335,11 +346,12 @@ const time = (before: GraphSession, after: GraphSession, {count, run: ask}: Prob
 const LEAST_CASES = 20
 
 const timeByKinds = (before: GraphSession, after: GraphSession, probe: Probe, runs: number): KindTiming[] => {
-  const {count, run, kindsOf: kinds} = probe
+  const {kinds} = probe
   if (kinds === undefined) return []
+  const {run} = kinds
   const groups = Map.groupBy(
-    Array.from({length: count}, (_, at) => at),
-    kinds,
+    Array.from({length: kinds.count}, (_, at) => at),
+    kinds.nameOf,
   )
   return [...groups]
     .filter(([, cases]) => cases.length >= LEAST_CASES)
@@ -359,19 +371,22 @@ const timeByKinds = (before: GraphSession, after: GraphSession, probe: Probe, ru
     })
 }
 
-/** Names of the kinds of information of the last row of each window, for models that have several. */
-const kindsOf = ({features, window, width}: ModelDescription, windows: Float32Array): Pick<Probe, 'kindsOf'> => {
+/** Windows by the names of the kinds of information in their last row, for models that have several. */
+const kindsOf = (
+  {features, window, width}: ModelDescription,
+  windows: Float32Array,
+  run: Probe['run'],
+): Pick<Probe, 'kinds'> => {
   const kinds = schemaOf(features)?.modalities
   if (kinds === undefined) return {}
-  return {
-    kindsOf: at => {
-      const last = (at * window + window - 1) * width
-      return kinds
-        .filter(({flag}) => flag === undefined || windows[last + flag] === 1)
-        .map(({name}) => name)
-        .join(', ')
-    },
+  const nameOf = (at: number): string => {
+    const last = (at * window + window - 1) * width
+    return kinds
+      .filter(({flag}) => flag === undefined || windows[last + flag] === 1)
+      .map(({name}) => name)
+      .join(', ')
   }
+  return {kinds: {count: windows.length / (window * width), run, nameOf}}
 }
 
 const driftOf = (before: GraphSession, after: GraphSession, {count, run, decide}: Probe) => {

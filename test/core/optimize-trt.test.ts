@@ -12,17 +12,18 @@ const network: Network = {
   forward: (scope, {x}) => ({y: linear(scope, 'out', linear(scope, 'in', x as Tensor, 256), 32)}),
 }
 const onnx = exportInference(network, initialWeights(buildInference(network).scope.parameters, createRng(1)))
+const run: Probe['run'] = (session, at) => {
+  const data = Float32Array.from({length: WIDTH}, (_, i) => Math.sin(i * (at + 1)))
+  return Array.from(session.run({x: {type: 'float32', dims: [1, WIDTH], data}})['y']?.data as Float32Array)
+}
 const probe: Probe = {
-  count: 90,
+  count: 40,
   inputs: 'real',
-  kindsOf: at => (at % 3 === 0 ? 'bars, quotes' : at === 1 ? 'bars, chains' : 'bars'),
-  run: (session, at) => {
-    const data = Float32Array.from({length: WIDTH}, (_, i) => Math.sin(i * (at + 1)))
-    return Array.from(session.run({x: {type: 'float32', dims: [1, WIDTH], data}})['y']?.data as Float32Array)
-  },
+  run,
+  kinds: {count: 90, run, nameOf: at => (at % 3 === 0 ? 'bars, quotes' : at === 1 ? 'bars, chains' : 'bars')},
   decide: answers => answers.indexOf(Math.max(...answers)),
 }
-const request = {out: '/nowhere', precision: 'int8', devices: ['cpu'], windows: 90, runs: 30, seed: 1} as const
+const request = {out: '/nowhere', precision: 'int8', devices: ['cpu'], windows: 40, runs: 30, seed: 1} as const
 
 test('what windows of each kind cost is timed apart, kinds that are rare are left out', () => {
   const model = {
