@@ -32,6 +32,7 @@ export class Coalescer {
   readonly #options: CoalescerOptions
   readonly #seen: Uint8Array
   #isBehind = false
+  #isFirst = true
   #inTime = 0
   #atStart = 0
   #longestUs = 0
@@ -44,7 +45,10 @@ export class Coalescer {
   /** Shortens the chunk in place when its first row has waited too long. */
   take(chunk: TapeChunk & {count: number}, waitedUs: number): void {
     const {behindUs = BEHIND_US, onBehind} = this.#options
-    if (waitedUs <= behindUs) {
+    // The first rows came while the node was still starting.
+    const isInTime = waitedUs <= behindUs || this.#isFirst
+    this.#isFirst = false
+    if (isInTime) {
       if (this.#isBehind && ++this.#inTime >= IN_TIME) {
         this.#isBehind = false
         onBehind({behind: false, waitedUs: this.#longestUs, leftOut: this.leftOut - this.#atStart})

@@ -27,7 +27,9 @@ const rowsOf = (chunk: ReturnType<typeof chunkOf>): Row[] =>
   ])
 const setup = () => {
   const news: Behind[] = []
-  return {news, coalescer: new Coalescer({instruments: 3, behindUs: 1_000, onBehind: said => news.push(said)})}
+  const coalescer = new Coalescer({instruments: 3, behindUs: 1_000, onBehind: said => news.push(said)})
+  coalescer.take(chunkOf([]), 0)
+  return {news, coalescer}
 }
 const {quote, trade, option} = EventKind
 const ROWS: readonly Row[] = [
@@ -44,6 +46,14 @@ test('rows in time pass as they are', () => {
   const chunk = chunkOf(ROWS)
   coalescer.take(chunk, 1_000)
   expect([rowsOf(chunk), news, coalescer.leftOut]).toEqual([ROWS, [], 0])
+})
+
+test('rows that came before the node was ready pass, however long that took', () => {
+  const news: Behind[] = []
+  const coalescer = new Coalescer({instruments: 3, onBehind: said => news.push(said)})
+  const chunk = chunkOf(ROWS)
+  coalescer.take(chunk, 5_000_000)
+  expect([rowsOf(chunk), news]).toEqual([ROWS, []])
 })
 
 test('of quotes that waited too long the last of each instrument passes, and every trade, in their order', () => {
