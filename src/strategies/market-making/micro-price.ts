@@ -67,7 +67,7 @@ export class MicroPrice {
 
   /** G* = Σ Bⁱ G¹ with G¹ = (I − Q)⁻¹ R and B = (I − Q)⁻¹ T. */
   #fit(): void {
-    const q = Matrix.zeros(STATES, STATES)
+    const staysOut = Matrix.zeros(STATES, STATES)
     const t = Matrix.zeros(STATES, STATES)
     const r = Matrix.zeros(STATES, 1)
     for (let a = 0; a < STATES; a++) {
@@ -75,11 +75,11 @@ export class MicroPrice {
       const visits = this.#visits[a]! + 1
       r.set(a, 0, this.#moveSum[a]! / visits)
       for (let b = 0; b < STATES; b++) {
-        q.set(a, b, this.#stay[a * STATES + b]! / visits)
+        staysOut.set(a, b, (a === b ? 1 : 0) - this.#stay[a * STATES + b]! / visits)
         t.set(a, b, this.#moved[a * STATES + b]! / visits)
       }
     }
-    const resolvent = inverse(Matrix.sub(Matrix.eye(STATES), q))
+    const resolvent = inverse(staysOut)
     let term = resolvent.mmul(r)
     const b = resolvent.mmul(t)
     const total = term.clone()
