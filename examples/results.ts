@@ -142,7 +142,6 @@ const RUNS: readonly Run[] = [
   {strategy: 'triangular-arbitrage', market: 'spxw'},
   {strategy: 'triangular-arbitrage', market: 'goog'},
   {strategy: 'triangular-arbitrage', market: 'aapl'},
-  {strategy: 'triangular-arbitrage', market: 'spx'},
   {strategy: 'option-sentiment', market: 'aapl'},
   {strategy: 'option-sentiment', market: 'spx'},
 ]
@@ -369,7 +368,7 @@ const chances = (outcomes: readonly Outcome[]): string[] => {
   })
   if (rows.length === 0) return []
   return [
-    'What there was to arbitrage. Closes are last trades of one minute or hour, seconds apart and one side of a spread each: a gain there is a hint, not a chance. Fees: 25 bps a leg, $0.69 a contract.',
+    'What there was to arbitrage. Closes are last trades of one minute or hour, seconds apart and one side of a spread each: a gain there is a hint, not a chance, and before fees one of the two ways round always gains. Fees: 25 bps a leg, $0.69 a contract.',
     '',
     '| data | kind | looked at | chances before costs | after costs | best, bps before → after |',
     '|---|---|---|---:|---:|---:|',
