@@ -65,8 +65,9 @@ export const restoreIndex = async (
   const bytes = readIfThere(indexFile(directory))
   if (bytes === undefined) return undefined
   const decoded = decodeSnapshot(bytes)
-  if (decoded.kind === 'corrupt') {
-    notices.push(`the index ${indexFile(directory)} is damaged (${decoded.problem}); it was rebuilt from the documents`)
+  if (decoded.kind !== 'ok') {
+    const trouble = decoded.kind === 'corrupt' ? `is damaged (${decoded.problem})` : 'is of another version of gpi'
+    notices.push(`the index ${indexFile(directory)} ${trouble}; it was rebuilt from the documents`)
     rmSync(indexFile(directory), {force: true})
     return undefined
   }

@@ -3,7 +3,7 @@ import type {Cell} from './cell.ts'
 import type {Centroids} from './centroids.ts'
 import {withRoom} from './key-column.ts'
 import {PackedCodes} from './packed-codes.ts'
-import {type ProductQuantiser, type QueryTable, trainQuantiser} from './product-quantiser.ts'
+import {codedDimension, type ProductQuantiser, type QueryTable, trainQuantiser} from './product-quantiser.ts'
 
 /** Residuals that the codes are trained on, at least where there are as many. */
 const SAMPLES = 8_192
@@ -17,6 +17,8 @@ export class CellCodes {
   readonly lengths: Float32Array
   readonly #quantiser: ProductQuantiser
   readonly #packed: PackedCodes
+  /** 1 where the packed codes are not those of the cell. */
+  readonly #isStale: Uint8Array
   /** Two codes a byte, by key. */
   #codes: Uint8Array<ArrayBuffer> = new Uint8Array(0)
 
@@ -24,7 +26,8 @@ export class CellCodes {
     this.#leaves = leaves
     this.lengths = lengths
     this.#quantiser = quantiser
-    this.#packed = new PackedCodes(quantiser.parts)
+    this.#packed = new PackedCodes(quantiser.parts, leaves.count)
+    this.#isStale = new Uint8Array(leaves.count).fill(1)
   }
 
   get bytes(): number {
@@ -43,22 +46,30 @@ export class CellCodes {
     for (let pair = 0; pair < parts / 2; pair++) this.#codes[at + pair] = codes[2 * pair]! | (codes[2 * pair + 1]! << 4)
   }
 
-  /** Prepares a query for `sums`. */
+  /** Prepares a query for scans. */
   ask(query: Float32Array): QueryTable {
     const table = this.#quantiser.table(query)
     this.#packed.table = table.entries
     return table
   }
 
-  /** Calls back with the sums of a cell's vectors in its order, from `first` on, piece by piece. */
-  sums(cell: Cell, take: (sums: Uint16Array, first: number) => void): void {
-    if (cell.region === undefined || cell.isStale) {
-      const width = this.#quantiser.parts / 2
-      cell.region = this.#packed.room(cell.region, cell.length)
-      this.#packed.pack(cell.region, cell.length, this.#codes, place => cell.key(place) * width)
-      cell.isStale = false
+  /** After the cell of this leaf was changed. */
+  touch(leaf: number): void {
+    this.#isStale[leaf] = 1
+  }
+
+  /** The codes of all cells, with those of this leaf's cell in its order. */
+  packed(leaf: number, cell: Cell): PackedCodes {
+    if (this.#isStale[leaf] === 1) {
+      this.#packed.pack(leaf, cell.length, row => cell.key(row), this.#codes)
+      this.#isStale[leaf] = 0
     }
-    this.#packed.sums(cell.region, cell.length, take)
+    return this.#packed
+  }
+
+  /** The key at a place that `PackedCodes` gave. */
+  key(place: number): number {
+    return this.#packed.key(place)
   }
 }
 
@@ -84,9 +95,8 @@ export const trainCellCodes = (
   return new CellCodes(leaves, lengths, trainQuantiser(residuals))
 }
 
-/** Padded with zeros to whole groups of 16. */
 const residual = (vector: Float32Array, centroid: Float32Array, length: number): Float32Array => {
-  const out = new Float32Array(Math.ceil(vector.length / 16) * 16)
+  const out = new Float32Array(codedDimension(vector.length))
   for (let i = 0; i < vector.length; i++) out[i] = vector[i]! - length * centroid[i]!
   return out
 }

@@ -1,6 +1,5 @@
 // Columns are indexed within their lengths, hence the `!`.
 import {withRoom} from './key-column.ts'
-import type {Region} from './packed-codes.ts'
 import type {Accept, Place, Scope} from './vector-index.ts'
 
 /** Finding a partition in a cell takes as long as passing this many keys. */
@@ -12,9 +11,6 @@ export class Cell {
   #partitions: Int32Array<ArrayBuffer> = new Int32Array(16)
   #tsUs: Float64Array<ArrayBuffer> = new Float64Array(16)
   length = 0
-  /** Where its codes are packed, and whether the cell changed since. */
-  region: Region | undefined
-  isStale = true
 
   get bytes(): number {
     return this.#keys.byteLength + this.#partitions.byteLength + this.#tsUs.byteLength
@@ -30,14 +26,12 @@ export class Cell {
     this.#partitions[at] = partition
     this.#tsUs[at] = tsUs
     this.length++
-    this.isStale = true
   }
 
   delete(key: number): void {
     const at = this.#keys.indexOf(key)
     for (const column of [this.#keys, this.#partitions, this.#tsUs]) column.copyWithin(at, at + 1, this.length)
     this.length--
-    this.isStale = true
   }
 
   keys(): number[] {

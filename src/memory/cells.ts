@@ -5,8 +5,9 @@ import {Cell} from './cell.ts'
 import {CellCodes, trainCellCodes} from './cell-codes.ts'
 import {Centroids, sphericalKMeans} from './centroids.ts'
 import {withRoom} from './key-column.ts'
-import {ProductQuantiser} from './product-quantiser.ts'
-import {TopK} from './top-k.ts'
+import {NearestFirst} from './nearest-first.ts'
+import {ROWS_AT_ONCE} from './packed-codes.ts'
+import {codebookLength, ProductQuantiser} from './product-quantiser.ts'
 import type {Accept, Neighbour, RankedScan, Scope, ScoringIndex} from './vector-index.ts'
 
 export interface CellOptions {
@@ -22,8 +23,12 @@ export interface CellOptions {
 const [PER_CENTROID, ROUNDS] = [24, 8]
 /** Branches of the first level that a vector is looked for in. */
 const BEAM = 4
-/** Cells asked for at a time, nearest first. */
-const AHEAD = 64
+/**
+ * Cells for n vectors when they are trained: many small ones lie closer around a query than few large ones, until ranking
+ * them costs what they save. They have room to grow: they are trained again when there are GROWTH times as many vectors.
+ */
+const cellsFor = (vectors: number): number =>
+  2 ** Math.max(0, Math.round(Math.log2(Math.min(vectors / 80, 6 * Math.sqrt(vectors)))))
 /** Trained again when the vectors are this many times as many as before. */
 const GROWTH = 4
 /** Vectors looked at for each neighbour wanted, at least. */
@@ -31,8 +36,6 @@ const PER_NEIGHBOUR = 16
 /** Numbers at the head of a snapshot. */
 const HEAD = 4
 const NONE = -1
-/** Numbers in the codebooks for each dimension. */
-const CODES_PER_PART = 16
 /** Both ways: below NONE is the cell of a key that waits. */
 const waiting = (cell: number): number => -2 - cell
 
@@ -41,6 +44,8 @@ const waiting = (cell: number): number => -2 - cell
  * further apart, so it takes a larger part of fewer.
  */
 const NARROWING = 0.85
+/** Of a sum of 16 bits with a sign. */
+const MOST = 32_767
 /** A vector read one by one takes as long as this many in a packed row. */
 const PACKED_GAIN = 24
 
@@ -48,7 +53,7 @@ const PACKED_GAIN = 24
  * The second and third level of the hierarchy: coarse centroids (a tree of two levels), and under each a cell that keeps
  * its keys by partition. A search visits cells in order of their centroid's similarity and counts only keys of its scope; a
  * narrower scope therefore reaches further cells, wherever its vectors lie, and a filter does not cost recall. Within a
- * cell, vectors are compared by four-bit codes of what sets them apart from the cell's centre (32 bytes for a vector of 256;
+ * cell, vectors are compared by four-bit codes of what sets them apart from the cell's centre (16 bytes for a vector of 256;
  * "IVFPQ", Jégou, Douze and Schmid 2011), and the best of all by their true similarity.
  */
 export class Cells {
@@ -59,11 +64,14 @@ export class Cells {
   #firstLeaf: number[] = []
   #leaves: Centroids | undefined
   #cells: Cell[] = []
+  /** Keys of each cell: a search passes hundreds of cells, and to fetch each one for this would cost as much as its codes. */
+  #sizes = new Int32Array(0)
   /** Cell of every key, NONE, or `waiting` of one that came back by `load` and has not been given its place. */
   #cellOf: Int32Array<ArrayBuffer> = new Int32Array(1024).fill(NONE)
   #waiting = 0
   #trainedFor = 0
   #codes: CellCodes | undefined
+  #nearest = new NearestFirst(0)
   #found: Int32Array<ArrayBuffer> = new Int32Array(4096)
 
   constructor(rows: ScoringIndex, options: CellOptions) {
@@ -96,7 +104,7 @@ export class Cells {
     const cell = this.#cellOf[key] ?? NONE
     if (cell === NONE) return
     if (cell < NONE) this.#waiting--
-    else this.#cells[cell]!.delete(key)
+    else this.#delete(key, cell)
     this.#cellOf[key] = NONE
   }
 
@@ -105,9 +113,8 @@ export class Cells {
     const cell = this.#cellOf[key] ?? NONE
     if (cell === NONE) return
     if (cell < NONE) this.#waiting--
-    else this.#cells[cell]!.delete(key)
-    this.#cellOf[key] = cell < NONE ? waiting(cell) : cell
-    this.#cells[this.#cellOf[key]!]!.insert(key, this.#rows.placeOf(key))
+    else this.#delete(key, cell)
+    this.#put(key, cell < NONE ? waiting(cell) : cell)
   }
 
   /** Undefined before there are cells. Fewer than `k` where fewer are in the scope and accepted. */
@@ -125,43 +132,48 @@ export class Cells {
     const budget = Math.max(least * (inScope / this.#rows.size) ** NARROWING, PER_NEIGHBOUR * k)
     const wanted = limit?.partitions === undefined ? undefined : partitionList(limit.partitions)
     const {offset, scale} = this.#codes.ask(query)
-    const scores = this.#leaves.scores(query).slice()
+    const scores = this.#leaves.estimates(query)
+    const order = this.#nearest.order(scores)
     const pool = new CandidatePool(Math.max(this.#options.candidates, PER_NEIGHBOUR * k))
     const scan = this.#rows.scan(query, k)
-    let [seen, order] = [0, nearestOf(scores, AHEAD)]
-    for (let at = 0; at < this.#cells.length && seen < budget; at++) {
-      // Most searches end within the first few cells; ordering all of them would cost more than reading those.
-      if (at === order.length) order = nearestOf(scores, order.length * 8)
-      const [cell, leaf] = [this.#cells[order[at]!]!, order[at]!]
-      if (cell.length === 0) continue
-      const base = this.#codes.lengths[leaf]! * scores[leaf]! + offset
-      seen += this.#look(cell, {limit, wanted, accept, base, scale, pool, scan})
+    const look = {limit, wanted, accept, scale, pool, scan}
+    for (let [seen, at] = [0, 0]; at < order.length && seen < budget; at++) {
+      const leaf = order[at]!
+      if (this.#sizes[leaf] === 0) continue
+      seen += this.#look(leaf, this.#codes.lengths[leaf]! * scores[leaf]! + offset, look)
     }
     pool.shrink()
+    for (let i = 0; i < pool.length; i++) pool.keys[i] = this.#codes.key(pool.keys[i]!)
     scan.offer(pool.keys, pool.length)
     return scan.best()
   }
 
   /** Puts the vectors of a cell that may be near into the pool; returns how many were in the scope. */
-  #look(cell: Cell, {limit, wanted, accept, base, scale, pool, scan}: Look): number {
-    const count = limit === undefined ? cell.length : cell.count(limit, wanted)
+  #look(leaf: number, base: number, {limit, wanted, accept, scale, pool, scan}: Look): number {
+    const [cell, size] = [this.#cells[leaf]!, this.#sizes[leaf]!]
+    const count = limit === undefined ? size : cell.count(limit, wanted)
     if (count === 0) return 0
-    if (limit !== undefined && count * PACKED_GAIN < cell.length) {
-      this.#found = withRoom(this.#found, cell.length)
+    if (limit !== undefined && count * PACKED_GAIN < size) {
+      this.#found = withRoom(this.#found, size)
       const places = cell.places(this.#found, limit, wanted)
       scan.offer(this.#found, cell.keysAt(this.#found, places, accept))
       return count
     }
-    this.#codes!.sums(cell, (sums, first) => {
+    const packed = this.#codes!.packed(leaf, cell)
+    const start = packed.place(leaf)
+    for (let first = 0; first < size; first += ROWS_AT_ONCE) {
       // A row is worth a look when its sum reaches what the threshold leaves for it; the scope is asked of few.
-      let least = (pool.threshold - base) / scale
-      for (let row = 0; row < sums.length; row++) {
-        if (sums[row]! < least || (limit !== undefined && !cell.has(first + row, limit))) continue
-        const key = cell.key(first + row)
-        if (accept === undefined || accept(key)) pool.push(key, base + scale * sums[row]!)
-        least = (pool.threshold - base) / scale
+      const least = Math.ceil((pool.threshold - base) / scale)
+      const passing = packed.scan(leaf, first, Math.max(-1, Math.min(least - 1, MOST)))
+      const [sums, rows] = [packed.sums, packed.passing]
+      for (let i = 0; i < passing; i++) {
+        const row = first + rows[i]!
+        if (row >= size) break
+        const estimate = base + scale * sums[rows[i]!]!
+        if (estimate < pool.threshold || (limit !== undefined && !cell.has(row, limit))) continue
+        if (accept === undefined || accept(packed.key(start + row))) pool.push(start + row, estimate)
       }
-    })
+    }
     return count
   }
 
@@ -201,7 +213,7 @@ export class Cells {
     const leavesAt = centroids + branches * dimension
     const lengths = leavesAt + leaves * dimension
     const codebooks = lengths + leaves
-    const pairs = codebooks + Math.ceil(dimension / 16) * 16 * CODES_PER_PART
+    const pairs = codebooks + codebookLength(dimension)
     if (keys !== this.#rows.size || ints.length !== pairs + 2 * keys)
       throw new RangeError('the cells are of other rows')
     this.#trainedFor = trainedFor
@@ -210,7 +222,7 @@ export class Cells {
     this.#leaves = new Centroids(dimension, floats.subarray(leavesAt, lengths))
     const quantiser = new ProductQuantiser(floats.slice(codebooks, pairs))
     this.#codes = new CellCodes(this.#leaves, floats.slice(lengths, codebooks), quantiser)
-    this.#cells = Array.from({length: leaves}, () => new Cell())
+    this.#openCells(leaves)
     for (let at = pairs; at < ints.length; at += 2) {
       const [key, cell] = [ints[at]!, ints[at + 1]!]
       if (!this.#rows.has(key) || cell < 0 || cell >= leaves) throw new RangeError('the cells are of other rows')
@@ -221,6 +233,12 @@ export class Cells {
     this.#waiting = keys
   }
 
+  #openCells(count: number): void {
+    this.#cells = Array.from({length: count}, () => new Cell())
+    this.#sizes = new Int32Array(count)
+    this.#nearest = new NearestFirst(count)
+  }
+
   #settle(): void {
     if (this.#waiting === 0) return
     for (const key of this.#rows.keys()) if (this.#cellOf[key]! < NONE) this.move(key)
@@ -229,7 +247,7 @@ export class Cells {
   #train(): void {
     const keys = [...this.#rows.keys()]
     this.#trainedFor = keys.length
-    const leaves = 2 ** Math.round(Math.log2(Math.sqrt(keys.length)))
+    const leaves = cellsFor(keys.length)
     const fanOut = 2 ** Math.ceil(Math.log2(leaves) / 2)
     const rng = createRng(keys.length, 'cells')
     const step = Math.max(1, keys.length / (leaves * PER_CENTROID))
@@ -259,7 +277,7 @@ export class Cells {
     }
     this.#leaves = new Centroids(dimension, flat)
     this.#codes = trainCellCodes(this.#leaves, samples, sample => this.#nearestLeaf(sample))
-    this.#cells = Array.from({length: total}, () => new Cell())
+    this.#openCells(total)
     this.#cellOf.fill(NONE)
     this.#waiting = 0
     for (const key of keys) this.#insert(key, this.#rows.vector(key))
@@ -270,8 +288,20 @@ export class Cells {
     const cell = this.#nearestLeaf(vector)
     this.#codes!.encode(key, vector, cell)
     this.#cellOf = withRoom(this.#cellOf, key + 1, NONE)
+    this.#put(key, cell)
+  }
+
+  #put(key: number, cell: number): void {
     this.#cellOf[key] = cell
     this.#cells[cell]!.insert(key, this.#rows.placeOf(key))
+    this.#sizes[cell]!++
+    this.#codes!.touch(cell)
+  }
+
+  #delete(key: number, cell: number): void {
+    this.#cells[cell]!.delete(key)
+    this.#sizes[cell]!--
+    this.#codes!.touch(cell)
   }
 
   #nearestLeaf(vector: Float32Array): number {
@@ -291,16 +321,9 @@ interface Look {
   readonly limit: Scope | undefined
   readonly wanted: Int32Array | undefined
   readonly accept: Accept | undefined
-  readonly base: number
   readonly scale: number
   readonly pool: CandidatePool
   readonly scan: RankedScan
-}
-
-const nearestOf = (scores: Float32Array, count: number): number[] => {
-  const best = new TopK(Math.min(count, scores.length))
-  for (let i = 0; i < scores.length; i++) if (scores[i]! >= best.floor) best.offer(scores[i]!, i)
-  return best.sorted().map(({key}) => key)
 }
 
 const partitionList = (partitions: Uint8Array): Int32Array => {

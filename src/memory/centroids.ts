@@ -1,5 +1,6 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 import type {Rng} from '../domain/rng.ts'
+import {CodedRows} from './coded-rows.ts'
 import {compileDotRows, type DotRows} from './dot-kernel.ts'
 import {TopK} from './top-k.ts'
 import {Wasm} from './web-assembly.ts'
@@ -15,6 +16,8 @@ export class Centroids {
   readonly #rowsAt: number
   readonly #dotRows: DotRows
   readonly #floats: Float32Array
+  #coded: CodedRows | undefined
+  #estimates = new Float32Array(0)
 
   /** (count, dimension) float32, each of unit length. */
   constructor(dimension: number, rows: Float32Array) {
@@ -32,7 +35,7 @@ export class Centroids {
   }
 
   get bytes(): number {
-    return this.#floats.byteLength
+    return this.#floats.byteLength + (this.#coded?.bytes ?? 0)
   }
 
   row(i: number): Float32Array {
@@ -48,6 +51,17 @@ export class Centroids {
     this.#floats.set(vector, 0)
     this.#dotRows(0, this.#at(start) * 4, end - start, this.#scoresAt)
     return this.#floats.subarray(this.#scoresAt / 4, this.#scoresAt / 4 + end - start)
+  }
+
+  /** The scores of all, from 8-bit codes: to 0.002 or so, in a quarter of the memory. Valid until the next call. */
+  estimates(vector: Float32Array): Float32Array {
+    if (this.#coded === undefined) {
+      this.#coded = new CodedRows(this.dimension)
+      this.#estimates = new Float32Array(this.count)
+      for (let i = 0; i < this.count; i++) this.#coded.set(i, this.row(i))
+    }
+    this.#coded.estimate(vector, this.#estimates)
+    return this.#estimates
   }
 
   /** The `count` nearest centroids, nearest first. */

@@ -117,6 +117,17 @@ export class CodedRows {
     }
   }
 
+  /** Writes the similarities with the codes of the first `out.length` rows. */
+  estimate(query: Float32Array, out: Float32Array): void {
+    const {scale} = this.ask(query)
+    for (let start = 0; start < out.length; start += BLOCK) {
+      const count = Math.min(BLOCK, out.length - start)
+      this.#kernel.inRow(0, this.#codesAt + start * this.#stride, count, this.#outAt)
+      const [sums, scales] = [this.#sums, this.#scales]
+      for (let i = 0; i < count; i++) out[start + i] = sums[i]! * (scale * scales[start + i]!)
+    }
+  }
+
   #reserve(rows: number): void {
     if (rows > this.#scales.length) {
       const length = Math.max(rows, this.#scales.length * 2)

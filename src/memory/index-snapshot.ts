@@ -10,7 +10,7 @@ export interface IndexSnapshot {
   readonly index: Uint8Array
 }
 
-const MAGIC = 'gpi-index-2\n'
+const MAGIC = 'gpi-index-3\n'
 
 /** [magic, crc32 of the rest, length of the head, head as JSON, index], little-endian. */
 export const encodeSnapshot = ({index, keys, ...rest}: IndexSnapshot): Uint8Array => {
@@ -19,15 +19,19 @@ export const encodeSnapshot = ({index, keys, ...rest}: IndexSnapshot): Uint8Arra
   return Buffer.concat([Buffer.from(MAGIC), uint32(crc32(body)), body])
 }
 
+export type DecodedSnapshot =
+  | {readonly kind: 'ok'; readonly snapshot: IndexSnapshot}
+  | {readonly kind: 'corrupt'; readonly problem: string}
+  /** Of another version of gpi: whole perhaps, but not to be read. */
+  | {readonly kind: 'other-version'}
+
 /** The snapshot, or what is wrong with it. */
-export const decodeSnapshot = (
-  bytes: Uint8Array,
-): {readonly kind: 'ok'; readonly snapshot: IndexSnapshot} | {readonly kind: 'corrupt'; readonly problem: string} => {
+export const decodeSnapshot = (bytes: Uint8Array): DecodedSnapshot => {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const start = MAGIC.length
-  if (buffer.length < start + 8 || buffer.toString('latin1', 0, start) !== MAGIC) {
-    return {kind: 'corrupt', problem: 'it is not an index of this version'}
-  }
+  const magic = buffer.toString('latin1', 0, start)
+  if (magic !== MAGIC && /^gpi-index-\d/.test(magic)) return {kind: 'other-version'}
+  if (buffer.length < start + 8 || magic !== MAGIC) return {kind: 'corrupt', problem: 'it is not an index'}
   const body = buffer.subarray(start + 4)
   if (crc32(body) !== buffer.readUInt32LE(start)) return {kind: 'corrupt', problem: 'its checksum does not match'}
   const end = 4 + body.readUInt32LE(0)

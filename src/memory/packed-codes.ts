@@ -1,4 +1,5 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
+import {withRoom} from './key-column.ts'
 import {BLOCK_ROWS, compileScanNibbles, nibbleOf, type ScanNibbles} from './nibble-kernel.ts'
 import {Wasm, type WasmMemory} from './web-assembly.ts'
 
@@ -6,60 +7,66 @@ const PAGE = 65_536
 const MAX_PAGES = 65_536
 /** Blocks summed at a time: their sums stay in the first-level cache. */
 const AT_ONCE = 64
+/** Rows summed at a time. */
+export const ROWS_AT_ONCE = AT_ONCE * BLOCK_ROWS
 
-/** Where the blocks of one list lie, and how many there is room for. */
-export interface Region {
-  readonly at: number
-  readonly blocks: number
-}
-
-/** Four-bit codes of lists of rows, in blocks that the kernel sums by a table. */
+/** Four-bit codes of numbered lists of rows, in blocks that the kernel sums by a table. */
 export class PackedCodes {
   readonly #parts: number
   readonly #outAt: number
   readonly #memory: WasmMemory
   readonly #scan: ScanNibbles
+  readonly #listAt: number
   #bytes: Uint8Array
+  /** Of the last `scan`: the sum of every row, and which rows passed. */
+  sums: Uint16Array
+  passing: Int32Array
   #end: number
+  readonly #base: number
+  /** By place: the row of a block. */
+  #keys: Int32Array<ArrayBuffer> = new Int32Array(0)
+  /** Where the blocks of each list lie, how many there is room for, and the rows it has. */
+  readonly #at: Int32Array
+  readonly #room: Int32Array
+  readonly #rows: Int32Array
 
-  constructor(parts: number) {
+  constructor(parts: number, lists: number) {
     this.#parts = parts
+    this.#at = new Int32Array(lists)
+    this.#room = new Int32Array(lists)
+    this.#rows = new Int32Array(lists)
     this.#outAt = parts * 16
-    this.#end = Math.ceil((this.#outAt + AT_ONCE * BLOCK_ROWS * 2) / 64) * 64
+    this.#listAt = this.#outAt + ROWS_AT_ONCE * 2
+    this.#end = Math.ceil((this.#listAt + ROWS_AT_ONCE * 4) / 64) * 64
+    this.#base = this.#end
     this.#memory = new Wasm.Memory({initial: Math.ceil(this.#end / PAGE), maximum: MAX_PAGES})
     this.#scan = compileScanNibbles(this.#memory, parts)
     this.#bytes = new Uint8Array(this.#memory.buffer)
+    this.sums = new Uint16Array(this.#memory.buffer, this.#outAt, ROWS_AT_ONCE)
+    this.passing = new Int32Array(this.#memory.buffer, this.#listAt, ROWS_AT_ONCE)
   }
 
   get bytes(): number {
-    return this.#bytes.byteLength
+    return this.#bytes.byteLength + this.#keys.byteLength
   }
 
   set table(entries: Uint8Array) {
     this.#bytes.set(entries)
   }
 
-  /** Room for so many rows; the region itself while it has that. What is outgrown is not used again. */
-  room(region: Region | undefined, rows: number): Region {
-    const blocks = Math.ceil(rows / BLOCK_ROWS)
-    if (region !== undefined && region.blocks >= blocks) return region
-    const grown = {at: this.#end, blocks: region === undefined ? blocks : Math.max(blocks, region.blocks * 2)}
-    this.#end += grown.blocks * this.#parts * 16
-    const missing = this.#end - this.#bytes.byteLength
-    if (missing > 0) {
-      this.#memory.grow(Math.ceil(Math.max(missing, this.#bytes.byteLength * 0.25) / PAGE))
-      this.#bytes = new Uint8Array(this.#memory.buffer)
-    }
-    return grown
-  }
-
-  /** Writes the codes of all rows of a list: two codes a byte, `codesAt(row)` is where those of a row begin. */
-  pack({at}: Region, rows: number, codes: Uint8Array, codesAt: (row: number) => number): void {
-    const bytes = this.#bytes
+  /** Writes the codes of all rows of a list; `codes` holds those of every key, two a byte. */
+  pack(list: number, rows: number, keyOf: (row: number) => number, codes: Uint8Array): void {
+    this.#reserve(list, Math.ceil(rows / BLOCK_ROWS))
+    this.#rows[list] = rows
+    const [bytes, at] = [this.#bytes, this.#at[list]!]
     bytes.fill(0, at, at + Math.ceil(rows / BLOCK_ROWS) * this.#parts * 16)
+    const first = this.place(list)
+    this.#keys = withRoom(this.#keys, first + rows)
     for (let row = 0; row < rows; row++) {
+      const key = keyOf(row)
+      this.#keys[first + row] = key
       const {byte, shift} = nibbleOf(row % BLOCK_ROWS)
-      const from = codesAt(row)
+      const from = (key * this.#parts) / 2
       let to = at + Math.floor(row / BLOCK_ROWS) * this.#parts * 16 + byte
       for (let pair = 0; pair < this.#parts / 2; pair++, to += 32) {
         const two = codes[from + pair]!
@@ -69,14 +76,37 @@ export class PackedCodes {
     }
   }
 
-  /** Calls back with the sums of rows `first` up to `first + sums.length`, piece by piece; valid within the call. */
-  sums({at}: Region, rows: number, take: (sums: Uint16Array, first: number) => void): void {
-    const blocks = Math.ceil(rows / BLOCK_ROWS)
-    for (let start = 0; start < blocks; start += AT_ONCE) {
-      const count = Math.min(AT_ONCE, blocks - start)
-      this.#scan(0, at + start * this.#parts * 16, count, this.#outAt)
-      const first = start * BLOCK_ROWS
-      take(new Uint16Array(this.#memory.buffer, this.#outAt, Math.min(rows - first, count * BLOCK_ROWS)), first)
-    }
+  /** Where a list's first row is: rows are at consecutive places, until the list is packed again. */
+  place(list: number): number {
+    return ((this.#at[list]! - this.#base) / (this.#parts * 16)) * BLOCK_ROWS
+  }
+
+  key(place: number): number {
+    return this.#keys[place]!
+  }
+
+  /**
+   * Sums the rows from `first` on, a multiple of 32, at most `ROWS_AT_ONCE` of a list; returns how many of them have
+   * a sum greater than `above` (-1 to 32,767) and so are in `passing`, counted from `first`. Beyond the last row of a
+   * list its last block may pass rows that are not there.
+   */
+  scan(list: number, first: number, above: number): number {
+    const blocks = Math.ceil(Math.min(this.#rows[list]! - first, ROWS_AT_ONCE) / BLOCK_ROWS)
+    const at = this.#at[list]! + (first / BLOCK_ROWS) * this.#parts * 16
+    return this.#scan(0, at, blocks, this.#outAt, above, this.#listAt)
+  }
+
+  /** What a list outgrows is not used again. */
+  #reserve(list: number, blocks: number): void {
+    if (this.#room[list]! >= blocks) return
+    this.#room[list] = Math.max(blocks, this.#room[list]! * 2)
+    this.#at[list] = this.#end
+    this.#end += this.#room[list]! * this.#parts * 16
+    const missing = this.#end - this.#bytes.byteLength
+    if (missing <= 0) return
+    this.#memory.grow(Math.ceil(Math.max(missing, this.#bytes.byteLength * 0.25) / PAGE))
+    this.#bytes = new Uint8Array(this.#memory.buffer)
+    this.sums = new Uint16Array(this.#memory.buffer, this.#outAt, ROWS_AT_ONCE)
+    this.passing = new Int32Array(this.#memory.buffer, this.#listAt, ROWS_AT_ONCE)
   }
 }

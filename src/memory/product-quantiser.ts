@@ -1,7 +1,9 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 
 /** Components of a part, and centroids a part is coded by: four bits. */
-const [WIDTH, CODES] = [4, 16]
+const [WIDTH, CODES] = [8, 16]
+/** Parts come in fours, for the kernel. */
+const GROUP = 4 * WIDTH
 const ROUNDS = 8
 /** Largest entry of a table: four of them still fit a byte, so the kernel adds four parts before it widens. */
 export const TABLE_MAX = 63
@@ -15,8 +17,8 @@ export interface QueryTable {
 }
 
 /**
- * Product quantisation (Jégou, Douze and Schmid 2011) with four dimensions a part and four bits each: 32 bytes for a vector of
- * 256, and a dot product becomes a sum of table entries. Parts × 16 × 4 float32 of codebooks, by k-means on each part.
+ * Product quantisation (Jégou, Douze and Schmid 2011) with eight dimensions a part and four bits each: 16 bytes for a vector of
+ * 256, and a dot product becomes a sum of table entries. Parts × 16 × 8 float32 of codebooks, by k-means on each part.
  */
 export class ProductQuantiser {
   readonly parts: number
@@ -27,16 +29,18 @@ export class ProductQuantiser {
     this.parts = codebooks.length / (CODES * WIDTH)
   }
 
-  /** One code a byte, of the dimension a multiple of 8. */
+  /** One code a byte, of a vector of the coded dimension. */
   encode(vector: Float32Array, out: Uint8Array): void {
     const books = this.codebooks
     for (let part = 0; part < this.parts; part++) {
       const at = part * WIDTH
-      const [a, b, c, d] = [vector[at]!, vector[at + 1]!, vector[at + 2]!, vector[at + 3]!]
       let [best, bestDistance] = [0, Number.POSITIVE_INFINITY]
       for (let code = 0, row = part * CODES * WIDTH; code < CODES; code++, row += WIDTH) {
-        const distance =
-          (a - books[row]!) ** 2 + (b - books[row + 1]!) ** 2 + (c - books[row + 2]!) ** 2 + (d - books[row + 3]!) ** 2
+        let distance = 0
+        for (let j = 0; j < WIDTH; j++) {
+          const difference = vector[at + j]! - books[row + j]!
+          distance += difference * difference
+        }
         if (distance < bestDistance) {
           best = code
           bestDistance = distance
@@ -70,7 +74,12 @@ export class ProductQuantiser {
   }
 }
 
-/** From samples of one dimension, a multiple of 8. */
+/** What a dimension is padded to with zeros before it is coded. */
+export const codedDimension = (dimension: number): number => Math.ceil(dimension / GROUP) * GROUP
+/** Numbers in the codebooks of vectors of this dimension. */
+export const codebookLength = (dimension: number): number => codedDimension(dimension) * CODES
+
+/** From samples of one coded dimension. */
 export const trainQuantiser = (samples: readonly Float32Array[]): ProductQuantiser => {
   const parts = (samples[0]?.length ?? 0) / WIDTH
   const codebooks = new Float32Array(parts * CODES * WIDTH)

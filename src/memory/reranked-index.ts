@@ -38,7 +38,7 @@ export interface HierarchyOptions extends CellOptions {
 /** Chosen with test/bench/memory.ts: about a millisecond each, and recall above 0.95 among a million windows. */
 const DEFAULTS: HierarchyOptions = {
   trainAt: 20_000,
-  budget: 200_000,
+  budget: 160_000,
   candidates: 1_024,
   scanAtMost: 16_384,
   sourceShare: 0.5,

@@ -37,10 +37,17 @@ export const op = {
   get: (local: number): Code => [0x20, ...unsigned(local)],
   set: (local: number): Code => [0x21, ...unsigned(local)],
   i32: (value: number): Code => [0x41, ...signed(value)],
+  tee: (local: number): Code => [0x22, ...unsigned(local)],
   addI32: [0x6a],
   subI32: [0x6b],
   ltS: [0x48],
   geS: [0x4e],
+  eqzI32: [0x45],
+  ctzI32: [0x68],
+  andI32: [0x71],
+  orI32: [0x72],
+  shlI32: [0x74],
+  shrUI32: [0x76],
   f32Add: [0x92],
   i32Load: (offset: number): Code => [0x28, ...memarg(2, offset)],
   f32Store: (offset: number): Code => [0x38, ...memarg(2, offset)],
@@ -51,6 +58,14 @@ export const op = {
   store128: (offset: number): Code => simd(0x0b, ...memarg(4, offset)),
   /** Sixteen look-ups in a table of sixteen bytes. */
   swizzle: simd(0x0e),
+  /** The same for indices below 16, for which it need not be checked (relaxed SIMD, not in every engine). */
+  relaxedSwizzle: simd(0x100),
+  i16x8Splat: simd(0x10),
+  i16x8GtS: simd(0x31),
+  /** The sign of each of the sixteen bytes as a bit. */
+  i8x16Bitmask: simd(0x64),
+  /** Two of eight 16-bit lanes into one of sixteen bytes, saturated. */
+  i8x16Narrow: simd(0x65),
   and128: simd(0x4e),
   i8x16Add: simd(0x6e),
   i16x8ShrU: simd(0x8d),
@@ -71,8 +86,10 @@ export const op = {
 
 export interface WasmFunction {
   readonly name: string
-  /** Number of i32 parameters; no result. */
+  /** Number of i32 parameters. */
   readonly parameters: number
+  /** Whether the body leaves an i32 behind. */
+  readonly result?: boolean
   /** Extra locals after the parameters, as runs of [count, type]. */
   readonly locals: readonly (readonly [number, number])[]
   readonly body: Code
@@ -84,7 +101,11 @@ const name = (text: string): Code => [...unsigned(text.length), ...[...text].map
 
 /** A module that imports `env.memory` and exports the functions. */
 export const assemble = (functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> => {
-  const types = functions.map(f => [0x60, ...vector(new Array<Code>(f.parameters).fill([I32])), 0])
+  const types = functions.map(f => [
+    0x60,
+    ...vector(new Array<Code>(f.parameters).fill([I32])),
+    ...(f.result ? [1, I32] : [0]),
+  ])
   const bodies = functions.map(f => {
     const code = [...vector(f.locals.map(([count, type]) => [...unsigned(count), type])), ...f.body, 0x0b]
     return [...unsigned(code.length), ...code]

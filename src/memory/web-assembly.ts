@@ -9,6 +9,8 @@ export interface WasmMemory {
 interface WasmApi {
   readonly Memory: new (limits: {readonly initial: number; readonly maximum: number}) => WasmMemory
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object
+  /** Whether this engine takes the module. */
+  readonly validate: (bytes: Uint8Array<ArrayBuffer>) => boolean
   readonly Instance: new (
     module: object,
     imports: {readonly env: {readonly memory: WasmMemory}},

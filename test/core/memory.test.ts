@@ -92,6 +92,16 @@ describe('a bank on disk', () => {
     expect(after.matches).toEqual(before.matches)
   })
 
+  test('rebuilds an index that another version of gpi saved, and does not call it damaged', async () => {
+    const directory = await aBank()
+    const before = await searched(directory)
+    const file = path.join(directory, 'index.bin')
+    writeFileSync(file, Buffer.concat([Buffer.from('gpi-index-2\n'), readFileSync(file).subarray(12)]))
+    const after = await searched(directory)
+    expect(after.notices).toEqual([expect.stringMatching(/^the index .* is of another version of gpi; it was rebuilt/)])
+    expect(after.matches).toEqual(before.matches)
+  })
+
   test('moves a store that is not a database aside, and says so', async () => {
     const directory = await aBank()
     overwrite(path.join(directory, 'patterns.db'), 0, 100)

@@ -6,14 +6,14 @@ import {ProductQuantiser, TABLE_MAX, trainQuantiser} from '../../src/memory/prod
 import {Wasm} from '../../src/memory/web-assembly.ts'
 import {nearSample, unitSample} from '../support/patterns.ts'
 
-test('sums the table entries of every row', () => {
+test('sums the table entries of every row, and lists the rows above a limit', () => {
   fc.assert(
     fc.property(fc.integer({min: 1, max: 8}), fc.integer({min: 0, max: 5}), fc.nat(), (quarters, blocks, seed) => {
       const parts = 4 * quarters
       const rng = createRng(seed)
       const memory = new Wasm.Memory({initial: 1, maximum: 1})
       const bytes = new Uint8Array(memory.buffer)
-      const [blocksAt, outAt] = [1_024, 32_768]
+      const [blocksAt, outAt, listAt] = [1_024, 32_768, 40_960]
       const table = Uint8Array.from({length: parts * 16}, () => rng.below(TABLE_MAX + 1))
       bytes.set(table)
       const codes = Array.from({length: blocks * BLOCK_ROWS}, () => Array.from({length: parts}, () => rng.below(16)))
@@ -24,11 +24,14 @@ test('sums the table entries of every row', () => {
           bytes[at] = (bytes[at] as number) | (code << shift)
         }
       }
-      compileScanNibbles(memory, parts)(0, blocksAt, blocks, outAt)
-      const sums = [...new Uint16Array(memory.buffer, outAt, codes.length)]
-      expect(sums).toEqual(
-        codes.map(ofRow => ofRow.reduce((sum, code, part) => sum + (table[part * 16 + code] as number), 0)),
-      )
+      const truth = codes.map(ofRow => ofRow.reduce((sum, code, part) => sum + (table[part * 16 + code] as number), 0))
+      const scan = compileScanNibbles(memory, parts)
+      for (const above of [-1, truth[0] ?? 0, 32 * parts, 32_767]) {
+        const passing = scan(0, blocksAt, blocks, outAt, above, listAt)
+        expect([...new Uint16Array(memory.buffer, outAt, codes.length)]).toEqual(truth)
+        const passed = [...truth.keys()].filter(row => (truth[row] as number) > above)
+        expect([...new Int32Array(memory.buffer, listAt, passing)]).toEqual(passed)
+      }
     }),
     {numRuns: 40},
   )
@@ -39,11 +42,11 @@ test('a coded dot product is near the true one, and ranks the near before the fa
   const centres = Array.from({length: 8}, () => unitSample(rng))
   const samples = Array.from({length: 2_000}, (_, i) => nearSample(rng, centres[i % 8] as Float32Array, 0.9))
   const quantiser = trainQuantiser(samples)
-  expect(quantiser.parts).toBe(64)
-  expect(new ProductQuantiser(quantiser.codebooks).parts).toBe(64)
+  expect(quantiser.parts).toBe(32)
+  expect(new ProductQuantiser(quantiser.codebooks).parts).toBe(32)
   const query = nearSample(rng, centres[0] as Float32Array, 0.9)
   const {entries, offset, scale} = quantiser.table(query)
-  const out = new Uint8Array(64)
+  const out = new Uint8Array(32)
   let squares = 0
   for (const sample of samples.slice(0, 500)) {
     quantiser.encode(sample, out)
