@@ -365,7 +365,7 @@ class AlpacaBrokerCore {
       case 'fill':
       case 'partial_fill':
         this.#accept(tracked, order, facts.submittedUs)
-        if (isCombination(order)) this.#fillLegs(order, update.qty ?? '0', whenUs)
+        if (order.orderClass === 'mleg') this.#fillLegs(order, update.qty ?? '0', whenUs)
         else
           this.#emitFill(
             this.#mapper.fill({
@@ -400,7 +400,8 @@ class AlpacaBrokerCore {
 
   /** The executions of an order of several legs; where one was missed, the account's history tells them apart. */
   #fillLegs(order: WireOrder, units: string, atUs: TsUs): void {
-    const executions = this.#legs.executions(order, legFactsOf(order), units)
+    // A message that leaves the legs out says nothing of their prices.
+    const executions = isCombination(order) ? this.#legs.executions(order, legFactsOf(order), units) : undefined
     if (executions === undefined) void this.#recover(order)
     else for (const execution of executions) this.#emitFill(this.#legFill(execution, atUs))
   }

@@ -10,7 +10,8 @@ import {decimalOf, priceText} from './wire-numbers.ts'
 export const isCombination = (order: WireOrder): boolean =>
   order.orderClass === 'mleg' && order.legs != null && order.legs.length > 0
 /** One of the legs, seen on its own: nothing on it names its parent. */
-export const isLoneLeg = (order: WireOrder): boolean => order.orderClass === 'mleg' && !isCombination(order)
+export const isLoneLeg = (order: WireOrder): boolean =>
+  order.orderClass === 'mleg' && !isCombination(order) && Boolean(order.symbol)
 
 /**
  * The POST body of an order of several legs. Every leg must say whether it opens or closes; that follows from what is
