@@ -8,6 +8,7 @@ export default class Chain extends BaseCommand {
     `Reads option-quote records and writes a greeks record for each contract; on request also smile and surface records
 (fits free of static arbitrage) and violation records (trades at bid and ask after fees, with their legs). Forwards and
 discounts are implied from put-call parity. American contracts are de-Americanised; index classes and coins are European.
+A greeks record has delta, gamma, vega, theta, rho, vanna, volga and charm of the price at the mid.
 Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, theta per year, time in years of 365 days.`
   static override examples = [
     '<%= config.bin %> ingest cboe spx_quotedata.csv --out - | <%= config.bin %> <%= command.id %> --from - --out - | head -3',
@@ -56,6 +57,14 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
     const windowMs = parseDurationMs(flags.window)
     if (windowMs === undefined)
       throw new UserError('DURATION_INVALID', `--window must be a duration such as 1m or 500ms, was "${flags.window}"`)
+    const table = /\.(csv|parquet)(\.gz)?$/.exec(flags.from)
+    if (table !== null)
+      throw new UserError('CHAIN_NEEDS_RECORDS', `--from reads option-quote records (NDJSON), was ${flags.from}`, {
+        hints: [
+          `gpi ingest ${table[1] === 'parquet' ? 'parquet' : 'cboe'} ${flags.from} --out - | gpi chain`,
+          'gpi ingest --help lists what it reads',
+        ],
+      })
     const {records, summary} = analyseChains({
       from: flags.from,
       style: flags.style,
@@ -80,6 +89,8 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
 }
 
 const describe = (summary: ChainSummary): string => {
+  if (summary.contracts === 0)
+    return `no option quotes${summary.otherRecords > 0 ? ` among ${summary.otherRecords} records` : ''}`
   const {chains, contracts, byStatus, smiles, rmseVolPoints, coverage, arbitrageFree, violations} = summary
   const statuses = Object.entries(byStatus).filter(([, count]) => count > 0)
   const fitted =

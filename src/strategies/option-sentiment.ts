@@ -179,7 +179,7 @@ class OptionSentimentStrategy implements Strategy {
   /** Why nothing was opened, where the reason lies in the data or the warm-up and not in the rule. */
   #whySilent(): string | undefined {
     if (this.#scores.size === 0) return 'the feed has no option chains'
-    const {readings, thinChains, absentChains, entries, withoutVehicle, guarded, eventsPriced} = this.#counts
+    const {readings, thinChains, absentChains, entries, withoutVehicle, refused, guarded, eventsPriced} = this.#counts
     const {everySeconds, warmUpReadings, maxQuoteAgeSeconds, entryScore} = this.#params
     if (readings === 0) {
       if (thinChains > 0) return 'no chain has a forward: too few two-sided pairs of a call and a put'
@@ -192,6 +192,7 @@ class OptionSentimentStrategy implements Strategy {
       return `learning a chain’s usual level: ${known} of ${warmUpReadings} readings, one every ${everySeconds} s of market time`
     if (entries > 0) return undefined
     if (withoutVehicle > 0) return 'no vehicle: neither the underlying nor a spread fits'
+    if (refused > 0) return 'risk refused what it would have opened'
     if (guarded + eventsPriced > 0) return 'held back by earnings, known or priced into the near expiries'
     return `no chain was unusual enough: highest score ${this.#highest.toFixed(2)}, entered at ${entryScore}`
   }

@@ -76,7 +76,7 @@ const peerRows = (withGreeks: boolean) => (): void => {
 const PEER_STRIDE = 201
 
 const variants: Record<string, {run: () => void; ns: number[]; share?: number}> = {
-  'implied vol + delta gamma vega theta rho': {run: () => impliedVolatilityAndGreeksBatch(options, price, out), ns: []},
+  'implied vol + greeks to second order': {run: () => impliedVolatilityAndGreeksBatch(options, price, out), ns: []},
   'implied vol': {run: each((p, k, call) => impliedTotalVolatility(p, 100, k, call)), ns: []},
   'naive bisection, implied vol only': {run: each(bisect), ns: []},
   'npm implied-volatility': {run: peerRows(false), ns: [], share: Math.ceil(N / PEER_STRIDE) / N},

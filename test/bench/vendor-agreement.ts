@@ -1,13 +1,16 @@
 /**
  * node test/bench/vendor-agreement.ts: our implied volatilities and deltas against the vendor's columns, by moneyness, for
- * every CBOE and SPX chain of the test data.
+ * every CBOE and SPX file of the test data, and file by file.
  */
-import {existsSync} from 'node:fs'
+// A bench's arrays are read under `!` below their length.
+import {existsSync, readFileSync} from 'node:fs'
+import {gunzipSync} from 'node:zlib'
 import {americanChainGreeks} from '../../src/options/american-chain.ts'
 import {buildChain} from '../../src/options/chain.ts'
+import {impliedTotalVolatility} from '../../src/options/implied-volatility.ts'
 import {type Agreement, compareWithVendor} from '../options/vendor-agreement.ts'
 import {cboeFiles, readCboe, readSpx, type VendorChain} from '../support/option-chains.ts'
-import {testData} from '../support/test-data.ts'
+import {dataFile, testData} from '../support/test-data.ts'
 
 const BANDS = [
   ['below −3', Number.NEGATIVE_INFINITY, -3],
@@ -23,6 +26,54 @@ const BANDS = [
 
 const quantile = (values: readonly number[], p: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(Math.floor(p * values.length), values.length - 1)] ?? Number.NaN
+
+/** One line a file: that each is compared, and how far it agrees near the money beyond two days. */
+const perFile = new Map<string, Agreement[]>()
+const note = (name: string, rows: readonly Agreement[]): void => {
+  perFile.set(name, (perFile.get(name) ?? []).concat(rows))
+}
+const printFiles = (): void => {
+  process.stdout.write(
+    '\nfile                                        contracts   near the money beyond two days: |Δσ| p50   |Δdelta| p50\n',
+  )
+  for (const [name, rows] of perFile) {
+    const near = rows.filter(r => r.days > 2 && Math.abs(r.deviation) < 1 && r.isOutOfTheMoney)
+    const volatility = quantile(
+      near.map(r => 100 * Math.abs(r.volatilityGap)),
+      0.5,
+    )
+    const delta = quantile(
+      near.map(r => Math.abs(r.deltaGap)),
+      0.5,
+    )
+    process.stdout.write(
+      `${name.padEnd(42)}${String(rows.length).padStart(9)}${volatility.toFixed(3).padStart(42)}${delta.toFixed(4).padStart(15)}\n`,
+    )
+  }
+}
+
+/** A file of volatilities of bid and ask beside the mid of calls (undiscounted): no quotes, hence no chain of ours. */
+const compareBidAsk = (name: string): void => {
+  const [, ...lines] = gunzipSync(readFileSync(dataFile(`options/${name}`)))
+    .toString('utf8')
+    .trim()
+    .split('\n')
+  const gaps: number[] = []
+  let inside = 0
+  for (const line of lines) {
+    const [, years, strike, bid, ask, forward, mid] = line.split(',').map(Number) as number[]
+    if (!(bid! > 0 && ask! > bid! && mid! > 0)) continue
+    const total = impliedTotalVolatility(mid!, forward!, strike!, true)
+    const volatility = total / Math.sqrt(years!)
+    if (!(volatility > 0)) continue
+    if (volatility >= bid! - 1e-6 && volatility <= ask! + 1e-6) inside++
+    // The mid of prices is not the mid of volatilities in the wings: near the money it is.
+    if (Math.abs(Math.log(strike! / forward!)) < total) gaps.push(100 * Math.abs(volatility - 0.5 * (bid! + ask!)))
+  }
+  process.stdout.write(
+    `\n${name}: ${lines.length} rows; volatility of the call’s mid between those of bid and ask: ${inside}; within a deviation |Δσ| to their middle p50 ${quantile(gaps, 0.5).toFixed(3)} p90 ${quantile(gaps, 0.9).toFixed(3)} points, ${gaps.length} rows\n`,
+  )
+}
 
 const print = (title: string, rows: readonly Agreement[]): void => {
   process.stdout.write(`\n${title}: ${rows.length} contracts\n`)
@@ -73,16 +124,23 @@ if (!existsSync(testData)) {
   }
   for (const name of cboeFiles()) {
     const rows = analyse(readCboe(name))
+    note(name, rows)
     const index = /SPX|NDX/.test(name)
     if (index) groups['SPX, NDX within two days (CBOE)']?.push(...rows.filter(r => r.days <= 2))
     groups[index ? 'SPX, NDX beyond two days (CBOE)' : 'SPY, QQQ, AMD beyond two days (CBOE)']?.push(
       ...rows.filter(r => r.days > 2),
     )
   }
-  for (const chain of readSpx('spx_chain_eod_2018-01_02.csv.gz'))
-    groups['SPX 2018, end of day']?.push(...analyse(chain))
-  for (const month of ['04', '05', '06'])
-    for (const chain of readSpx(`spx_chain_snapshots_2019-${month}.csv.gz`))
-      groups['SPX 2019, snapshots']?.push(...analyse(chain))
+  const spx = (name: string, group: string): void => {
+    for (const chain of readSpx(name)) {
+      const rows = analyse(chain)
+      note(name, rows)
+      groups[group]?.push(...rows)
+    }
+  }
+  spx('spx_chain_eod_2018-01_02.csv.gz', 'SPX 2018, end of day')
+  for (const month of ['04', '05', '06']) spx(`spx_chain_snapshots_2019-${month}.csv.gz`, 'SPX 2019, snapshots')
   for (const [title, rows] of Object.entries(groups)) print(title, rows)
+  printFiles()
+  compareBidAsk('spx_implied_vol_bid_ask_2023-02-15.csv.gz')
 }
