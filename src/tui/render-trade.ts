@@ -29,7 +29,7 @@ export const renderTrade = (onQuit: () => void): LiveView => {
   // Compiled only: Node runs no .tsx, so the source tree has no file by this name and needs none.
   const worker = new Worker(new URL('./trade-worker.js', import.meta.url), {
     workerData: {columns: stdout.columns, rows: stdout.rows},
-    env: {...process.env, NODE_ENV: 'production'},
+    env: viewEnvironment(process.env),
   })
   const closed = new Promise<void>((resolve, reject) => {
     worker.on('error', reject)
@@ -78,3 +78,10 @@ export const renderTrade = (onQuit: () => void): LiveView => {
     },
   }
 }
+
+/** Of the drawing thread. Ink's colours know `FORCE_COLOR` alone; a `NO_COLOR` that is set to anything says none. */
+export const viewEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...environment,
+  NODE_ENV: 'production',
+  ...((environment['NO_COLOR'] ?? '') === '' ? {} : {FORCE_COLOR: '0'}),
+})

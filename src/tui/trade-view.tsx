@@ -38,12 +38,13 @@ export const TradeView = ({model, columns, rows}: TradeViewProps): ReactNode => 
   return (
     <Box flexDirection="column" width={width} height={rows}>
       <Heading model={model} width={width} />
-      <Box flexDirection={wide ? 'row' : 'column'} columnGap={1}>
-        <Box flexDirection="column" width={left}>
+      {/* In a terminal too low for all of it the panels are cut at their end; the heading and the last lines stay. */}
+      <Box flexDirection={wide ? 'row' : 'column'} columnGap={1} flexShrink={1} overflow="hidden">
+        <Box flexDirection="column" width={left} flexShrink={0}>
           <Positions model={model} width={left} rows={upper} />
           {wide ? <Fills model={model} width={left} rows={panelRows - upper} /> : null}
         </Box>
-        <Box flexDirection="column" width={right}>
+        <Box flexDirection="column" width={right} flexShrink={0}>
           <Risk model={model} width={right} rows={wide ? 5 : 3} />
           {wide ? (
             <Signals model={model} width={right} rows={Math.max(1, panelRows - 7)} />
@@ -67,7 +68,7 @@ const Heading = ({model, width}: {readonly model: TradeModel; readonly width: nu
   const state = model.stoppedBy === undefined ? (risk?.state ?? 'starting') : `stopped by ${model.stoppedBy}`
   const tally = `signals ${counts.signals} · orders ${counts.orders} · fills ${counts.fills} · refused ${counts.rejected}`
   return (
-    <Box flexDirection="column">
+    <Box flexDirection="column" flexShrink={0}>
       <Text wrap="truncate">
         <Text bold>{title}</Text> <Text color={stateColour(risk?.state)}>{state.toUpperCase()}</Text>
       </Text>
@@ -105,7 +106,7 @@ interface PanelProps {
 }
 
 const Panel = ({title, children}: {readonly title: string; readonly children: ReactNode}): ReactNode => (
-  <Box flexDirection="column">
+  <Box flexDirection="column" flexShrink={0}>
     <Text bold color="cyan" wrap="truncate">
       {title}
     </Text>

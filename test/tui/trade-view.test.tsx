@@ -2,6 +2,7 @@ import {renderToString} from 'ink'
 import {expect, test} from 'vitest'
 import type {TradeEvent} from '../../src/core/trade-events.ts'
 import {sparkline} from '../../src/tui/format.ts'
+import {viewEnvironment} from '../../src/tui/render-trade.ts'
 import {emptyTradeModel, reduceTrade} from '../../src/tui/trade-model.ts'
 import {TradeView} from '../../src/tui/trade-view.tsx'
 
@@ -121,6 +122,20 @@ test.each([
   const lines = frame(columns, rows).split('\n')
   expect(lines.length).toBeLessThanOrEqual(rows)
   expect(Math.max(...lines.map(line => line.length))).toBeLessThanOrEqual(columns)
+})
+
+test('in a terminal too low for all of it the heading, the log and the keys stay', () => {
+  const lines = frame(60, 14).split('\n')
+  expect(lines).toHaveLength(14)
+  expect(lines[0]).toMatch(/^gpi trade · r1/)
+  expect(lines.filter(line => /^(positions|log)\b/.test(line))).toHaveLength(2)
+  expect(lines.at(-2)).toMatch(/option-sentiment is idle/)
+  expect(lines.at(-1)).toMatch(/^q stop/)
+})
+
+test('no colour where NO_COLOR says so, whatever it says', () => {
+  expect(viewEnvironment({NO_COLOR: '1', TERM: 'xterm'})).toMatchObject({FORCE_COLOR: '0', TERM: 'xterm'})
+  expect(viewEnvironment({NO_COLOR: ''})).not.toHaveProperty('FORCE_COLOR')
 })
 
 test('the curve spans its own range and keeps the latest value', () => {
