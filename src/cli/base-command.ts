@@ -1,6 +1,7 @@
 import process from 'node:process'
 import {Command, Flags} from '@oclif/core'
 import type {ResolvedConfig} from '../config/resolve.ts'
+import {UserError} from '../domain/errors.ts'
 import {reportError} from './report-error.ts'
 
 /**
@@ -63,9 +64,16 @@ export abstract class BaseCommand extends Command {
       readonly config?: readonly string[] | undefined
       readonly seed?: number | undefined
       readonly lock?: string | undefined
+      readonly from?: string | undefined
+      readonly vector?: string | undefined
     },
     overrides: Readonly<Record<string, unknown>> = {},
   ): Promise<ResolvedConfig> {
+    if (flags.config?.includes('-') === true && (flags.from === '-' || flags.vector === '-')) {
+      throw new UserError('TWO_INPUTS', 'the configuration and the records would both be read from standard input', {
+        hints: ['name a file for one of them'],
+      })
+    }
     const {loadConfig} = await import('../core/load-config.ts')
     const resolved = await loadConfig({
       files: flags.config ?? [],

@@ -51,6 +51,11 @@ describe('configuration at the shell', () => {
       sources: {seed: '$GPI__SEED', 'risk.maxDrawdown': 'standard input', 'risk.stopLoss': 'default'},
     })
   })
+  test('and records cannot both come from stdin', async () => {
+    const {code, stderr} = await runGpi(['chain', '--from', '-', '--config', '-'], {input: '{}'})
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/both be read from standard input/)
+  })
   test('show never prints a secret', async () => {
     const {stdout, stderr} = await runGpi(['config', 'show'], {
       env: {APCA_API_SECRET_KEY: 'hush-hush', APCA_API_KEY_ID: 'PKhush'},
