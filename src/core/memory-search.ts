@@ -57,23 +57,26 @@ export interface Query {
   readonly vector: readonly number[]
 }
 
+/** Whether it is the query itself rather than where to read it. */
+export const isInline = (from: string): boolean => from.startsWith('[') || from.startsWith('{')
+
 /** Queries, one a line, or the one that is given as JSON itself. UserError naming the line that holds none. */
 export async function* readQueries(from: string, signal?: AbortSignal): AsyncGenerator<Query> {
-  const isInline = from.startsWith('[') || from.startsWith('{')
+  const isGiven = isInline(from)
   let broken: string | undefined
   const rejects = new Rejects(({line, reason}) => {
-    broken ??= isInline ? reason : `line ${line} is ${reason}`
+    broken ??= isGiven ? reason : `line ${line} is ${reason}`
   })
   const stopIfBroken = (): void => {
     if (broken !== undefined) throw notAQuery(broken)
   }
   let count = 0
-  const input = isInline ? Readable.from([from]) : openInput(from)
+  const input = isGiven ? Readable.from([from]) : openInput(from)
   const records = readNdjson(input, rejects, z.unknown())
   for await (const {line, record} of untilStopped(records, {signal, input})) {
     stopIfBroken()
     count++
-    yield {line: isInline ? undefined : line, vector: queryOf(record, isInline ? undefined : line)}
+    yield {line: isGiven ? undefined : line, vector: queryOf(record, isGiven ? undefined : line)}
   }
   stopIfBroken()
   if (count === 0 && signal?.aborted !== true) throw notAQuery(`${inputName(from)} held none`)

@@ -264,6 +264,14 @@ describe('gpi memory', () => {
     expect(words).toMatch(/^warning the index .* is damaged/m)
   })
 
+  test.each(['missing.parquet', 'missing.ndjson'])('makes no bank where there is nothing to read: %s', async from => {
+    const bank = folder.join('new-bank')
+    await MemoryImport.run(['--from', folder.join(from), '--bank', bank, '--json'], {root})
+    expect(process.exitCode).toBe(2)
+    expect(JSON.parse(out)).toMatchObject({error: {code: 'FILE_NOT_FOUND'}})
+    expect(existsSync(bank)).toBe(false)
+  })
+
   test.each([
     [MemorySearch, ['--vector', 'missing.json', '--bank', '.'], 'FILE_NOT_FOUND'],
     [MemoryStats, ['--bank', 'no-such-bank'], 'BANK_NOT_FOUND'],

@@ -28,7 +28,11 @@ export default class MemoryAdd extends MemoryCommand {
   async run(): Promise<AddResult & {count: number}> {
     const {flags} = await this.parse(MemoryAdd)
     const horizonUs = await this.durationUs('horizon', flags.horizon)
-    const {addRecords} = await import('../../core/memory-records.ts')
+    const [{addRecords}, {requireInput}] = await Promise.all([
+      import('../../core/memory-records.ts'),
+      import('../../core/open-input.ts'),
+    ])
+    requireInput(flags.from)
     await using memory = await this.openBank(flags, {create: true})
     const result = await addRecords(memory.bank, {
       ...{from: flags.from, horizonUs, rejectsFile: flags.rejects},

@@ -36,7 +36,11 @@ export default class MemorySearch extends MemoryCommand {
 
   async run(): Promise<SearchResult | {searches: SearchResult[]}> {
     const {flags} = await this.parse(MemorySearch)
-    const {readQueries, searchEach} = await import('../../core/memory-search.ts')
+    const [{isInline, readQueries, searchEach}, {requireInput}] = await Promise.all([
+      import('../../core/memory-search.ts'),
+      import('../../core/open-input.ts'),
+    ])
+    if (!isInline(flags.vector)) requireInput(flags.vector)
     const maxAgeUs = flags['max-age'] === undefined ? undefined : await this.durationUs('max-age', flags['max-age'])
     const asOfUs = flags['as-of'] === undefined ? undefined : this.timeUs('as-of', flags['as-of'])
     await using memory = await this.openBank(flags)
