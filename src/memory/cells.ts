@@ -53,7 +53,7 @@ const PACKED_GAIN = 24
  * The second and third level of the hierarchy: coarse centroids (a tree of two levels), and under each a cell that keeps
  * its keys by partition. A search visits cells in order of their centroid's similarity and counts only keys of its scope; a
  * narrower scope therefore reaches further cells, wherever its vectors lie, and a filter does not cost recall. Within a
- * cell, vectors are compared by four-bit codes of what sets them apart from the cell's centre (16 bytes for a vector of 256;
+ * cell, vectors are compared by four-bit codes of what sets them apart from the cell's centre (32 bytes for a vector of 256;
  * "IVFPQ", Jégou, Douze and Schmid 2011), and the best of all by their true similarity.
  */
 export class Cells {

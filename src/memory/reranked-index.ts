@@ -38,8 +38,8 @@ export interface HierarchyOptions extends CellOptions {
 /** Chosen with test/bench/memory.ts: about a millisecond each, and recall above 0.95 among a million windows. */
 const DEFAULTS: HierarchyOptions = {
   trainAt: 20_000,
-  budget: 160_000,
-  candidates: 1_024,
+  budget: 150_000,
+  candidates: 768,
   scanAtMost: 16_384,
   sourceShare: 0.5,
   guard: 4_096,

@@ -42,11 +42,11 @@ test('a coded dot product is near the true one, and ranks the near before the fa
   const centres = Array.from({length: 8}, () => unitSample(rng))
   const samples = Array.from({length: 2_000}, (_, i) => nearSample(rng, centres[i % 8] as Float32Array, 0.9))
   const quantiser = trainQuantiser(samples)
-  expect(quantiser.parts).toBe(32)
-  expect(new ProductQuantiser(quantiser.codebooks).parts).toBe(32)
+  expect(quantiser.parts).toBe(64)
+  expect(new ProductQuantiser(quantiser.codebooks).parts).toBe(64)
   const query = nearSample(rng, centres[0] as Float32Array, 0.9)
   const {entries, offset, scale} = quantiser.table(query)
-  const out = new Uint8Array(32)
+  const out = new Uint8Array(64)
   let squares = 0
   for (const sample of samples.slice(0, 500)) {
     quantiser.encode(sample, out)
