@@ -7,6 +7,10 @@ import {Database} from './database.ts'
 const COLUMNS = `{id: 'VARCHAR', symbol: 'VARCHAR', strategy: 'VARCHAR', regime: 'VARCHAR', tsUs: 'BIGINT',
   vector: 'FLOAT[]', atUs: 'BIGINT[]', pnlBps: 'DOUBLE[]', tier: 'VARCHAR', lastUseUs: 'BIGINT', uses: 'BIGINT'}`
 
+/** Writing needs this much at most, whatever the size of the bank: rows are grouped by 16 MB of vectors, not by 126. */
+const MEMORY_LIMIT = '1GB'
+const FORMAT = 'FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384'
+
 const quoted = (file: string): string => `'${file.replaceAll("'", "''")}'`
 
 /**
@@ -20,11 +24,12 @@ export const writePatternParquet = async (
   const lines = `${file}.ndjson`
   try {
     await pipeline(Readable.from(jsonRows(patterns)), createWriteStream(lines))
-    await using database = await Database.open()
+    await using database = await Database.open({memoryLimit: MEMORY_LIMIT, tempDirectory: `${file}.spill`})
     const rows = `read_json(${quoted(lines)}, format = 'newline_delimited', columns = ${COLUMNS})`
-    await database.run(`COPY (SELECT * FROM ${rows}) TO ${quoted(file)} (FORMAT parquet, COMPRESSION zstd)`)
+    await database.run(`COPY (SELECT * FROM ${rows}) TO ${quoted(file)} (${FORMAT})`)
   } finally {
     rmSync(lines, {force: true})
+    rmSync(`${file}.spill`, {recursive: true, force: true})
   }
 }
 
