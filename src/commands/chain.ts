@@ -89,8 +89,6 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
 }
 
 const describe = (summary: ChainSummary): string => {
-  if (summary.contracts === 0)
-    return `no option quotes${summary.otherRecords > 0 ? ` among ${summary.otherRecords} records` : ''}`
   const {chains, contracts, byStatus, smiles, rmseVolPoints, coverage, arbitrageFree, violations} = summary
   const statuses = Object.entries(byStatus).filter(([, count]) => count > 0)
   const fitted =

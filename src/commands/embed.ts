@@ -75,6 +75,7 @@ model has embedded before comes from the cache.`
     this.note(
       `${chains} chains, ${cached} from the cache${tiers === '' ? '' : ` (hit rates ${tiers})`}, ${unusable} unusable${p50Ms === null ? '' : `, ${p50Ms.toFixed(2)} ms each`}`,
     )
+    if (summary.firstUnusable !== null) this.note(`unusable: ${summary.firstUnusable}`)
     return {...summary, cacheTiers}
   }
 }

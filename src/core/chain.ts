@@ -11,6 +11,7 @@ import {smileSvg} from '../options/smile-svg.ts'
 import {findViolations, type Violation} from '../options/violations.ts'
 import {DailyLevels} from './daily-levels.ts'
 import {noDividends, readDividends} from './dividends.ts'
+import {noChain} from './no-chain.ts'
 import {inputName, openInput} from './open-input.ts'
 
 export interface ChainRequest {
@@ -128,6 +129,7 @@ async function* recordsOf(request: ChainRequest, summary: ChainSummary): AsyncGe
     summary.rejected = rejects.count
     if (request.plot !== undefined && plot !== undefined) writeFileSync(request.plot, plot)
     if (!request.skipInvalid) rejects.throwIfAny(inputName(request.from))
+    if (summary.chains === 0 && request.signal?.aborted !== true) throw noChain(summary.otherRecords, 'chain')
   } finally {
     if (rejectsFile !== undefined) closeSync(rejectsFile)
   }

@@ -2,7 +2,6 @@ import {closeSync, openSync, writeSync} from 'node:fs'
 import {performance} from 'node:perf_hooks'
 import type {Cache} from '../data/cache.ts'
 import {Rejects, readNdjson} from '../data/ndjson.ts'
-import {ExitCode, UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {EMBEDDING_WIDTH} from '../models/embedder.ts'
 import {runEmbedders} from '../models/embedder-trainer.ts'
@@ -15,6 +14,7 @@ import {chainTensor} from '../options/chain-tensor.ts'
 import type {OptionQuote} from '../options/option-quote.ts'
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
 import {readEmbedder} from './embedder-file.ts'
+import {noChain} from './no-chain.ts'
 import {inputName, openInput} from './open-input.ts'
 
 export interface EmbeddingRecord {
@@ -44,6 +44,8 @@ export interface EmbedSummary {
   contracts: number
   /** Chains without one usable expiry: they have no embedding. */
   unusable: number
+  /** The first of them, for a person; null when all could be embedded. */
+  firstUnusable: string | null
   otherRecords: number
   rejected: number
   modelHash: string
@@ -125,6 +127,7 @@ export const embedStream = (
     cached: 0,
     contracts: 0,
     unusable: 0,
+    firstUnusable: null,
     otherRecords: 0,
     rejected: 0,
     modelHash: embedder.modelHash,
@@ -155,6 +158,7 @@ async function* recordsOf(
       const record = await embedOne(embedder, cache, chain, times)
       if (record === undefined) {
         summary.unusable++
+        summary.firstUnusable ??= describeChain(chain)
         continue
       }
       if (record.cached) summary.cached++
@@ -169,10 +173,7 @@ async function* recordsOf(
   }
   if (!request.skipInvalid) rejects.throwIfAny(inputName(request.from ?? '-'))
   if (summary.chains === 0 && request.signal?.aborted !== true) {
-    throw new UserError('NO_CHAIN', 'the input holds no option quotes', {
-      hints: ['feed option-quote records: gpi ingest spx FILE --out - | gpi embed --from -'],
-      exitCode: ExitCode.invalidData,
-    })
+    throw noChain(summary.otherRecords, 'embed')
   }
 }
 
@@ -214,6 +215,12 @@ const keyOf = (modelHash: string, chain: readonly OptionQuote[]): string =>
       )
       .join(';')}`,
   )
+
+const describeChain = (chain: readonly OptionQuote[]): string => {
+  const quoted = chain.filter(({bid, ask}) => bid > 0 && ask >= bid).length
+  const [first] = chain
+  return `${first?.symbol} at ${new Date((first?.tsUs ?? 0) / 1000).toISOString()}: of ${chain.length} contracts ${quoted} have both quotes, and no expiry has enough that can be priced`
+}
 
 async function* readQuotes(from: string, rejects: Rejects, summary: EmbedSummary): AsyncGenerator<OptionQuote> {
   for await (const {record} of readNdjson(openInput(from), rejects)) {

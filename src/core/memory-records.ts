@@ -1,4 +1,4 @@
-import {closeSync, createWriteStream, existsSync, openSync, renameSync, rmSync, writeSync} from 'node:fs'
+import {closeSync, createWriteStream, existsSync, openSync, renameSync, rmSync, statSync, writeSync} from 'node:fs'
 import process from 'node:process'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
@@ -160,7 +160,8 @@ async function* documentsOf(store: PatternStore): AsyncGenerator<StoredPattern> 
  * Needs the memory of one batch, however large the bank.
  */
 export const writeRecords = async (store: PatternStore, file: string, signal?: AbortSignal): Promise<number> => {
-  const beside = `${file}.${process.pid}.tmp`
+  const isDirect = isDevice(file)
+  const beside = isDirect ? file : `${file}.${process.pid}.tmp`
   let count = 0
   async function* counted(): AsyncGenerator<StoredPattern> {
     for await (const pattern of documentsOf(store)) {
@@ -176,12 +177,18 @@ export const writeRecords = async (store: PatternStore, file: string, signal?: A
     } else {
       await pipeline(Readable.from(linesOf(counted())), createWriteStream(beside))
     }
-    renameSync(beside, file)
+    if (!isDirect) renameSync(beside, file)
   } catch (error) {
-    rmSync(beside, {force: true})
+    if (!isDirect) rmSync(beside, {force: true})
     throw writeTrouble(error, file)
   }
   return count
+}
+
+/** Such as `/dev/null` or a named pipe: written to, never replaced. */
+const isDevice = (file: string): boolean => {
+  const there = statSync(file, {throwIfNoEntry: false})
+  return there !== undefined && !there.isFile() && !there.isDirectory()
 }
 
 async function* linesOf(patterns: AsyncIterable<StoredPattern>): AsyncGenerator<string> {

@@ -28,10 +28,11 @@ export interface LoadedModel {
 
 /** A model by path, or by name: among those trained here (`folder`), then among those shipped. */
 export const findModel = (name: string, folder?: string): string => {
+  const bare = name.replace(/\.onnx$/, '')
   const candidates = [
     name,
-    ...(folder === undefined ? [] : [path.join(folder, `${name}.onnx`)]),
-    path.join(shipped, `${name}.onnx`),
+    ...(folder === undefined ? [] : [path.join(folder, `${bare}.onnx`)]),
+    path.join(shipped, `${bare}.onnx`),
   ]
   const found = candidates.find(candidate => candidate.endsWith('.onnx') && existsSync(candidate))
   if (found !== undefined) return found

@@ -11,6 +11,7 @@ import {createAlpacaFeed} from '../drivers/alpaca/alpaca-feed.ts'
 import {type AlpacaClient, type AlpacaTarget, createAlpacaClient} from '../drivers/alpaca/client.ts'
 import {requestsPerMinute} from '../drivers/exchange-server/rate-window.ts'
 import {type FileLatch, fileLatch} from '../drivers/files/file-latch.ts'
+import {isCalibrated, MADE_UP_PRICE} from '../exchange/calibration.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {adoptForeignFills} from './account-journal.ts'
 import {behindEvent, Coalescer} from './coalesce.ts'
@@ -251,6 +252,13 @@ const openSite = async (options: TradeOptions, stack: AsyncDisposableStack): Pro
   const wall = {clock: systemClock(), scheduler: systemScheduler()}
   const facts = await venueFacts(client, target)
   const symbols = await symbolsOf(options, target, exchange)
+  const isSimulated = exchange !== undefined && options.data === undefined
+  const unknown = isSimulated ? symbols.filter(symbol => !isCalibrated(symbol)) : []
+  if (unknown.length > 0) {
+    options.onNote(
+      `the simulated market knows nothing of ${unknown.join(', ')}: trades made-up prices that start at $${MADE_UP_PRICE}`,
+    )
+  }
   if (target.kind === 'live') await requireReady(options, client, facts)
   return {
     latch,

@@ -211,9 +211,15 @@ export const annualVolatilityOf = (symbol: string): number => {
   return Math.hypot(beta * marketVolatility, own) * Math.sqrt(1 + overnightVariance) * IMPLIED_OVER_REALISED
 }
 
+/** Dollars, of a symbol that nothing is known of. */
+export const MADE_UP_PRICE = 100
+
+/** Whether the simulated market knows the symbol's price and ways; any other is made up. */
+export const isCalibrated = (symbol: string): boolean => CALIBRATIONS.some(known => known.symbol === symbol)
+
 export const calibrationOf = (symbol: string): Calibration => {
   const known = CALIBRATIONS.find(calibration => calibration.symbol === symbol)
   if (known !== undefined) return known
   const model = CALIBRATIONS[symbol.includes('/') ? 6 : 4] as Calibration
-  return {...model, symbol, price: symbol.includes('/') ? 100 : 100}
+  return {...model, symbol, price: MADE_UP_PRICE}
 }

@@ -9,7 +9,7 @@ import {
 } from './batch.ts'
 import type {Chain, Slice} from './chain.ts'
 import {type ForwardOptions, type ImpliedForward, impliedForwards} from './forward.ts'
-import type {QuoteStatus} from './option-quote.ts'
+import type {OptionQuote, QuoteStatus} from './option-quote.ts'
 
 /** A chain with forwards, implied volatilities and greeks; columns run over `chain.quotes`. */
 export interface ChainGreeks {
@@ -128,7 +128,7 @@ export const greeksRecords = function* (analysis: ChainGreeks): Generator<Greeks
       tsUs: quote.tsUs,
       bid: quote.bid,
       ask: quote.ask,
-      mid: finite(mid[i]!),
+      mid: finite(mid[i]!) ?? midOf(quote),
       forward,
       discount,
       ttmYears: options.ttmYears[i]!,
@@ -145,6 +145,9 @@ export const greeksRecords = function* (analysis: ChainGreeks): Generator<Greeks
     }
   }
 }
+
+/** Of a quote that was not priced, such as one of a contract that expires at this moment. */
+const midOf = ({bid, ask}: OptionQuote): number | null => (bid > 0 && ask >= bid ? 0.5 * (bid + ask) : null)
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
 

@@ -1,5 +1,7 @@
-import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {execFileSync} from 'node:child_process'
+import {createReadStream, existsSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs'
 import process from 'node:process'
+import {text} from 'node:stream/consumers'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
 import MemoryAdd from '../../src/commands/memory/add.ts'
 import MemoryExport from '../../src/commands/memory/export.ts'
@@ -230,6 +232,18 @@ describe('gpi memory', () => {
     expect(await MemoryStats.run(['--bank', folder.join('bank'), '--json'], {root})).toMatchObject({
       ...{count: 24, hot: 20, cold: 4},
     })
+  })
+
+  test('export into a named pipe writes to it and leaves it a pipe', async () => {
+    await fill([record(0), record(1)])
+    const pipe = folder.join('pipe')
+    execFileSync('mkfifo', [pipe])
+    const reading = text(createReadStream(pipe))
+    expect(await MemoryExport.run(['--bank', folder.join('bank'), '--out', pipe, '--json'], {root})).toMatchObject({
+      exported: 2,
+    })
+    expect((await reading).trim().split('\n')).toHaveLength(2)
+    expect(statSync(pipe).isFIFO()).toBe(true)
   })
 
   test.each(['bank.parquet', 'bank.ndjson'])('export to %s and import give the same bank', async name => {

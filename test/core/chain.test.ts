@@ -61,6 +61,23 @@ describe('chains of a stream', () => {
     expect(summary).toMatchObject({chains: 3, contracts: 3 * quotes.length, otherRecords: 1})
   })
 
+  test('a stream without an option quote is refused by what it holds', async () => {
+    const other = {kind: 'observation', symbol: 'VIX', tsUs: 1, name: 'close', value: 13}
+    await expect(run([other])).rejects.toMatchObject({
+      code: 'NO_CHAIN',
+      exitCode: 6,
+      message: 'the input holds no option quotes among its 1 records',
+    })
+  })
+
+  test('a contract at its expiry has a mid, and no volatility', async () => {
+    const tsUs = Date.parse('2023-09-15T20:00:00Z') * 1000
+    const {records} = await run(quotes.map(q => ({...q, tsUs})))
+    const expired = records.find(r => r.kind === 'greeks' && r.bid > 0)
+    expect(expired).toMatchObject({status: 'no-quote', impliedVolatility: null})
+    expect(expired).toHaveProperty('mid', expect.any(Number))
+  })
+
   test('surface, smiles and violations are records too', async () => {
     const body = occ('SPXW', '2023-07-21', 'put', 4300)
     const bent = quotes.map(q => (q.contract === body ? {...q, bid: q.bid + 20, ask: q.ask + 20} : q))
