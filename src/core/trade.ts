@@ -117,6 +117,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     services: sidecars.services,
   })
   for (const {strategy, reason} of idle) options.onNote(`${strategy} is idle: ${reason}`)
+  sayWhatIsMadeUp(options, site)
   const names = running.map(({name}) => name)
   site.client.onOrderWritten(id => monitor.onWritten(id))
   const {feed, memory, coalescer} = await openFeed(options, site, books, stack)
@@ -252,13 +253,6 @@ const openSite = async (options: TradeOptions, stack: AsyncDisposableStack): Pro
   const wall = {clock: systemClock(), scheduler: systemScheduler()}
   const facts = await venueFacts(client, target)
   const symbols = await symbolsOf(options, target, exchange)
-  const isSimulated = exchange !== undefined && options.data === undefined
-  const unknown = isSimulated ? symbols.filter(symbol => !isCalibrated(symbol)) : []
-  if (unknown.length > 0) {
-    options.onNote(
-      `the simulated market knows nothing of ${unknown.join(', ')}: trades made-up prices that start at $${MADE_UP_PRICE}`,
-    )
-  }
   if (target.kind === 'live') await requireReady(options, client, facts)
   return {
     latch,
@@ -275,6 +269,15 @@ const openSite = async (options: TradeOptions, stack: AsyncDisposableStack): Pro
 }
 
 /** An exchange of the node's own lists what was asked for under its own names, and the contracts on it. */
+/** A mistyped symbol would otherwise trade like any other. */
+const sayWhatIsMadeUp = ({symbols, data, onNote}: TradeOptions, {exchange}: Site): void => {
+  const unknown = exchange === undefined || data !== undefined ? [] : symbols.filter(symbol => !isCalibrated(symbol))
+  if (unknown.length === 0) return
+  onNote(
+    `the simulated market knows nothing of ${unknown.join(', ')}: it makes up prices that start at $${MADE_UP_PRICE}`,
+  )
+}
+
 const symbolsOf = (
   {symbols}: TradeOptions,
   target: AlpacaTarget,

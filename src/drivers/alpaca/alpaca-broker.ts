@@ -13,8 +13,10 @@ import {type ExecutionReport, isTerminal, type OrderLeg} from '../../domain/orde
 import type {Clock, Scheduler} from '../../domain/time.ts'
 import {type TsUs, tsUs, US_PER_MS, US_PER_SECOND} from '../../domain/units.ts'
 import {feeSchedule} from '../../exchange/fees.ts'
-import {isApiFailure, isNotFound, isRateLimited, isRefusal, unclear} from './alpaca-errors.ts'
+import {AccountReader} from './account-reader.ts'
+import {isApiFailure, isRateLimited, isRefusal, unclear} from './alpaca-errors.ts'
 import type {AlpacaClient, StreamTuning} from './client.ts'
+import {forgetFirst} from './forget-first.ts'
 import type {HeldInit} from './lean-fetch.ts'
 import {
   isCombination,
@@ -24,19 +26,9 @@ import {
   legFactsOf,
   multiLegBody,
 } from './multi-leg-wire.ts'
-import {
-  brokerOrder,
-  factsOf,
-  instrumentFinder,
-  type OrderFacts,
-  orderBody,
-  statusOf,
-  timeOf,
-  type WireOrder,
-} from './order-wire.ts'
+import {brokerOrder, instrumentFinder, orderBody, statusOf, timeOf, type WireOrder} from './order-wire.ts'
 import {type FillReport, ReportMapper} from './report-mapper.ts'
 import {BudgetClosed, BudgetExhausted, Priority, RequestBudget} from './request-budget.ts'
-import {microsOf, signedLotsOf} from './wire-numbers.ts'
 
 export interface AlpacaBrokerOptions {
   readonly client: AlpacaClient
@@ -66,17 +58,14 @@ const OVERLAP_US = 2 * US_PER_SECOND
 const CANCEL_ATTEMPTS = 3
 /** The account's history may lag behind the stream. */
 const HISTORY_ATTEMPTS = 6
-const PAGE = 100
 /** The venue counts by the minute, so its own word for longer is a clock that differs from ours. */
 const LONGEST_BLOCK_US = 60 * US_PER_SECOND
 /** Alpaca's limit for an account's trading requests. */
 const ALLOWED_PER_MINUTE = 200
 /** An opening order that has waited longer was decided on another market. */
 const OPENING_PATIENCE_US = 250 * US_PER_MS
-/** An order and its legs are stamped together. */
-const PARENT_WITHIN_MS = 1_000
-/** Fills and orders remembered, so that neither is asked for twice; the oldest are forgotten. */
-const REMEMBERED = 5_000
+/** Fills remembered, so that none is told twice; the oldest are forgotten. */
+const REMEMBERED_FILLS = 5_000
 
 /** What is known of an order that may still change. */
 interface Tracked {
@@ -118,13 +107,12 @@ class AlpacaBrokerCore {
   readonly #mapper: ReportMapper
   readonly #find: ReturnType<typeof instrumentFinder>
   readonly #budget: RequestBudget
+  readonly #account: AccountReader
   readonly #stream: streaming.TradingStream
   readonly #listeners: ((report: ExecutionReport) => void)[] = []
   readonly #tracked = new Map<string, Tracked>()
   readonly #seenFills = new Set<string>()
   readonly #legs = new LegProgressBook()
-  /** By the venue's id. */
-  readonly #facts = new Map<string, OrderFacts>()
   /** Updates that came while missed ones were being fetched. */
   #held: streaming.TradeUpdate[] | undefined
   /** Submits that have left and have no answer yet. */
@@ -144,6 +132,7 @@ class AlpacaBrokerCore {
       takerWindowUs: local ? 0 : 250 * US_PER_MS,
     })
     this.#budget = new RequestBudget({clock, scheduler, perMinute: options.requestsPerMinute ?? ALLOWED_PER_MINUTE})
+    this.#account = new AccountReader({client, budget: this.#budget, find: this.#find})
     client.onRate(rate => this.#budget.learn(rate))
     this.#stream = client.tradingStream(options.stream)
   }
@@ -278,59 +267,32 @@ class AlpacaBrokerCore {
   }
 
   async orderByClientId(clientOrderId: string): Promise<BrokerOrder | undefined> {
-    const order = await this.#wireOrder(clientOrderId)
+    const order = await this.#account.order(clientOrderId)
     return order === undefined ? undefined : brokerOrder(order, this.#find)
   }
 
   async openOrders(): Promise<BrokerOrder[]> {
-    return (await this.#openWireOrders()).map(order => brokerOrder(order, this.#find))
+    return (await this.#account.openOrders()).map(order => brokerOrder(order, this.#find))
   }
 
-  async positions(): Promise<BrokerPosition[]> {
-    await this.#budget.take(Priority.query)
-    const positions = await this.#options.client.alpaca.trading.positions.getAllOpenPositions()
-    return positions.map(({symbol = '', assetClass, qty = '0'}) => {
-      const instrument = this.#find(symbol, assetClass)
-      return {symbol: instrument.symbol, lots: signedLotsOf(instrument, qty)}
-    })
+  positions(): Promise<BrokerPosition[]> {
+    return this.#account.positions()
   }
 
-  async account(): Promise<BrokerAccount> {
-    await this.#budget.take(Priority.query)
-    const account = await this.#options.client.alpaca.trading.account.getAccount()
-    return {
-      cashMicros: microsOf(account.cash ?? '0'),
-      equityMicros: microsOf(account.equity ?? '0'),
-      buyingPowerMicros: microsOf(account.buyingPower ?? '0'),
-    }
+  account(): Promise<BrokerAccount> {
+    return this.#account.balances()
   }
 
   async fillsSince(sinceUs: TsUs): Promise<FillReport[]> {
     const fills: FillReport[] = []
-    let pageToken: string | undefined
-    for (;;) {
-      await this.#budget.take(Priority.query)
-      const page = await this.#options.client.alpaca.trading.accountActivities.getAccountActivities({
-        activityTypes: ['FILL'],
-        // Exclusive, and no finer than a millisecond.
-        after: new Date(Math.floor(sinceUs / 1_000) - 1),
-        direction: 'asc',
-        pageSize: PAGE,
-        ...(pageToken === undefined ? {} : {pageToken}),
-      })
-      for (const activity of page) {
-        const atUs = timeOf(activity['transaction_time'], undefined)
-        if (atUs < sinceUs) continue
-        const order = await this.#factsOf(String(activity['order_id']))
-        if (order === undefined) continue
-        const [qty, price] = [String(activity['qty']), String(activity['price'])]
-        const cumulative = String(activity['cum_qty'])
-        if (order.parent !== undefined) fills.push(this.#legFill({facts: order, qty, price, cumulative}, atUs))
-        else fills.push(this.#mapper.fill({order, qty, price, cumulative, atUs}))
-      }
-      if (page.length < PAGE) return fills
-      pageToken = String(page.at(-1)?.['id'])
+    for await (const {atUs, ...execution} of this.#account.executionsSince(sinceUs)) {
+      fills.push(
+        execution.facts.parent === undefined
+          ? this.#mapper.fill({...execution, order: execution.facts, atUs})
+          : this.#legFill(execution, atUs),
+      )
     }
+    return fills
   }
 
   /** Orders that wait are not sent any more; those that have left are waited for, so that none is forgotten on its way. */
@@ -356,7 +318,7 @@ class AlpacaBrokerCore {
     if (isLoneLeg(order)) return
     const clientOrderId = order.clientOrderId ?? ''
     const tracked = this.#track(clientOrderId, order)
-    const facts = this.#remember(order)
+    const facts = this.#account.remember(order)
     switch (update.event) {
       case 'accepted':
       case 'new':
@@ -430,7 +392,7 @@ class AlpacaBrokerCore {
   #emitFill(report: FillReport): void {
     if (this.#seenFills.has(report.fill.fillId)) return
     this.#seenFills.add(report.fill.fillId)
-    if (this.#seenFills.size > REMEMBERED) forgetFirst(this.#seenFills)
+    if (this.#seenFills.size > REMEMBERED_FILLS) forgetFirst(this.#seenFills)
     this.#emit(report)
   }
 
@@ -466,7 +428,7 @@ class AlpacaBrokerCore {
       for (const report of await this.fillsSince(sinceUs)) this.#guard(() => this.#emitFill(report))
     }
     for (const clientOrderId of [...this.#tracked.keys()]) {
-      const order = await this.#wireOrder(clientOrderId)
+      const order = await this.#account.order(clientOrderId)
       // An order the venue does not know is left to whoever sent it: its outcome was unclear then and is theirs to ask.
       if (order !== undefined) this.#guard(() => this.#tellState(order))
     }
@@ -489,74 +451,6 @@ class AlpacaBrokerCore {
   }
 
   // --- helpers -------------------------------------------------------------------------------------------------
-
-  async #wireOrder(clientOrderId: string): Promise<WireOrder | undefined> {
-    await this.#budget.take(Priority.query)
-    try {
-      return (await this.#options.client.alpaca.trading.orders.getOrderByClientOrderId({clientOrderId})) as WireOrder
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
-  }
-
-  async #openWireOrders(): Promise<WireOrder[]> {
-    const found: WireOrder[] = []
-    for (;;) {
-      await this.#budget.take(Priority.query)
-      const last = found.at(-1)
-      const page = (await this.#options.client.alpaca.trading.orders.getAllOrders({
-        status: 'open',
-        limit: 500,
-        direction: 'asc',
-        // Exits and legs come with the order that they are part of.
-        nested: true,
-        ...(last?.id === undefined ? {} : {afterOrderId: last.id}),
-      })) as WireOrder[]
-      found.push(...page)
-      if (page.length < 500) return found
-    }
-  }
-
-  #remember(order: WireOrder): OrderFacts {
-    const facts = factsOf(order)
-    for (const known of isCombination(order) ? [facts, ...legFactsOf(order)] : [facts]) {
-      this.#facts.set(known.id, known)
-      if (this.#facts.size > REMEMBERED) forgetFirst(this.#facts)
-    }
-    return facts
-  }
-
-  async #factsOf(venueOrderId: string): Promise<OrderFacts | undefined> {
-    const known = this.#facts.get(venueOrderId)
-    if (known !== undefined) return known
-    await this.#budget.take(Priority.query)
-    const {orders} = this.#options.client.alpaca.trading
-    try {
-      const order = (await orders.getOrderByOrderID({orderId: venueOrderId})) as WireOrder
-      if (!isLoneLeg(order)) return this.#remember(order)
-      await this.#rememberParents(factsOf(order).submittedUs)
-      return this.#facts.get(venueOrderId)
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
-  }
-
-  /** A leg does not name its parent, but was submitted with it. */
-  async #rememberParents(submittedUs: TsUs): Promise<void> {
-    await this.#budget.take(Priority.query)
-    const submittedMs = Math.floor(submittedUs / US_PER_MS)
-    const orders = (await this.#options.client.alpaca.trading.orders.getAllOrders({
-      status: 'all',
-      nested: true,
-      limit: 500,
-      direction: 'asc',
-      after: new Date(submittedMs - PARENT_WITHIN_MS).toISOString(),
-      until: new Date(submittedMs + PARENT_WITHIN_MS).toISOString(),
-    })) as WireOrder[]
-    for (const order of orders) if (isCombination(order)) this.#remember(order)
-  }
 
   #refuseCancel(clientOrderId: string, reason: string): void {
     this.#emit({kind: 'cancelRejected', clientOrderId, tsUs: this.#reportTime(0), reason})
@@ -596,13 +490,6 @@ class AlpacaBrokerCore {
       scheduler.after(0, () => {
         throw error
       })
-  }
-}
-
-const forgetFirst = (remembered: Set<string> | Map<string, unknown>): void => {
-  for (const key of remembered.keys()) {
-    remembered.delete(key)
-    return
   }
 }
 
