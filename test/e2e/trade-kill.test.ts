@@ -122,6 +122,23 @@ describe.skipIf(!built)('gpi trade and gpi kill as processes (needs npm run buil
     expect(findNodes(home).nodes).toEqual([])
   })
 
+  test('a symbol the simulated market does not know is named, once', {timeout: 60_000}, async () => {
+    const argv = [
+      'trade',
+      '--paper',
+      '--symbols',
+      'AAPL,AAPLE',
+      '--strategy',
+      'do-nothing',
+      '--duration',
+      '1s',
+      '--json',
+    ]
+    const {code, words} = await gpi(...argv).ended
+    expect(code).toBe(0)
+    expect(words.match(/knows nothing of AAPLE:/g)).toHaveLength(1)
+  })
+
   test.each([
     {argv: ['trade', '--broker', 'alpaca', '--json'], code: 2, error: 'MISSING_KEYS'},
     {argv: ['trade', '--broker', 'alpaca', '--speed', '60', '--json'], code: 2, error: 'SPEED_NEEDS_LOCAL'},
