@@ -35,11 +35,11 @@ export interface HierarchyOptions extends CellOptions {
   readonly guard: number
 }
 
-/** Chosen with test/bench/memory.ts: about a millisecond each, and recall above 0.95 among a million windows. */
+/** Chosen with test/bench/memory.ts: about a millisecond and a half, and recall above 0.95 among a million windows or bars. */
 const DEFAULTS: HierarchyOptions = {
   trainAt: 20_000,
   budget: 150_000,
-  candidates: 768,
+  candidates: 1_536,
   scanAtMost: 16_384,
   sourceShare: 0.5,
   guard: 4_096,
