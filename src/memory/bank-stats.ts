@@ -36,21 +36,22 @@ export interface MemoryStats extends PatternCount {
 }
 
 export const countPatterns = (patterns: Iterable<StoredPattern>): PatternCount => {
-  const byStrategy: Record<string, {count: number; uses: number; meanBps: number}> = {}
-  const observed: Record<string, number> = {}
+  const byStrategy = new Map<string, {count: number; uses: number; meanBps: number; observed: number}>()
   let [count, pending, hot, lastUseUs] = [0, 0, 0, 0]
   for (const {strategy, observations, tier, uses, ...pattern} of patterns) {
-    byStrategy[strategy] ??= {count: 0, uses: 0, meanBps: 0}
-    const group = byStrategy[strategy]
+    const group = byStrategy.get(strategy) ?? {count: 0, uses: 0, meanBps: 0, observed: 0}
+    byStrategy.set(strategy, group)
     count++
     group.count++
     group.uses += uses
     group.meanBps += observations.reduce((total, {pnlBps}) => total + pnlBps / observations.length, 0)
     if (observations.length === 0) pending++
-    else observed[strategy] = (observed[strategy] ?? 0) + 1
+    else group.observed++
     if (tier === 'hot') hot++
     lastUseUs = Math.max(lastUseUs, pattern.lastUseUs)
   }
-  for (const [strategy, group] of Object.entries(byStrategy)) group.meanBps /= observed[strategy] ?? 1
-  return {count, hot, cold: count - hot, pending, lastUseUs, byStrategy}
+  const means = [...byStrategy].map(([strategy, {observed, meanBps, ...group}]) => {
+    return [strategy, {...group, meanBps: meanBps / Math.max(observed, 1)}] as const
+  })
+  return {count, hot, cold: count - hot, pending, lastUseUs, byStrategy: Object.fromEntries(means)}
 }

@@ -73,7 +73,7 @@ const readEntry = (bytes: Uint8Array): [string, string] => {
 const readNode = (bytes: Uint8Array): OnnxNode => {
   const inputs: string[] = []
   const outputs: string[] = []
-  const attributes: Record<string, OnnxAttribute> = {}
+  const attributes: (readonly [string, OnnxAttribute])[] = []
   let [op, name, domain] = ['', '', '']
   for (const field of protobufFields(bytes)) {
     if (field.field === 1) inputs.push(text(field.bytes))
@@ -81,12 +81,10 @@ const readNode = (bytes: Uint8Array): OnnxNode => {
     else if (field.field === 3) name = text(field.bytes)
     else if (field.field === 4) op = text(field.bytes)
     else if (field.field === 7) domain = text(field.bytes)
-    else if (field.field === 5) {
-      const [key, attribute] = readAttribute(field.bytes)
-      attributes[key] = attribute
-    }
+    else if (field.field === 5) attributes.push(readAttribute(field.bytes))
   }
-  return {op, name, domain, inputs, outputs, attributes}
+  // Object.fromEntries, not assignment: a file may name an attribute `__proto__`.
+  return {op, name, domain, inputs, outputs, attributes: Object.fromEntries(attributes)}
 }
 
 /** Repeated scalars may come packed in one field (proto3's default) or one field each. */

@@ -49,6 +49,14 @@ test('reading gives back what was written', () => {
   )
 })
 
+test('an attribute may have any name, even one that JavaScript keeps for itself', () => {
+  const attributes = Object.fromEntries([['__proto__', {kind: 'int', value: 7} as const]])
+  const node = {op: 'Relu', name: '', domain: '', inputs: ['x'], outputs: ['y'], attributes}
+  const empty = {producer: '', opsets: {'': 20}, metadata: {}, initializers: [], inputs: [], outputs: []}
+  const read = readOnnx(writeOnnx({...empty, nodes: [node]}))
+  expect(Object.entries(read.nodes[0]?.attributes ?? {})).toEqual([['__proto__', {kind: 'int', value: 7}]])
+})
+
 test('any truncation is refused or read, never a hang or a crash of another kind', () => {
   const graph = new Graph()
   graph.output('y', ops.add(graph.input('x', [2]), graph.constant([1, 2], [2])))
