@@ -12,13 +12,13 @@ const files = globSync('test/**/*.test.{ts,tsx}').filter(
 )
 for (let round = 1; round <= Number(rounds); round++) {
   const seed = randomInt(2 ** 31)
-  console.log(`round ${round} of ${rounds}: GPI_SEED=${seed}, ${files.length} files`)
-  const run = spawnSync('npx', ['vitest', 'run', '--reporter', 'dot', ...files], {
+  process.stdout.write(`round ${round} of ${rounds}: GPI_SEED=${seed}, ${files.length} files\n`)
+  const run = spawnSync('npx', ['vitest', 'run', '--reporter', 'default', '--silent', ...files], {
     stdio: 'inherit',
     env: {...process.env, GPI_SEED: String(seed)},
   })
   if (run.status !== 0) {
-    console.error(`round ${round} failed; again with: GPI_SEED=${seed} npx vitest run`)
+    process.stderr.write(`round ${round} failed; again with: GPI_SEED=${seed} npx vitest run\n`)
     process.exit(run.status ?? 1)
   }
 }
