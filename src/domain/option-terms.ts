@@ -5,6 +5,8 @@ export interface OptionTerms {
   readonly underlying: string
   /** Shares change hands at the strike, or only the difference is paid. */
   readonly settlement: 'physical' | 'cash'
+  /** On an index, not on a share or a fund. */
+  readonly isIndex: boolean
   /** Settled on a special opening value that no tape of the index holds, not on its close. */
   readonly isMorning: boolean
 }
@@ -33,6 +35,11 @@ export const optionTermsOf = ({option}: Instrument): OptionTerms | undefined => 
   if (option === undefined) return undefined
   const root = option.underlying
   const [index, isMorning] = INDEX_ROOTS.get(root) ?? []
-  if (index !== undefined) return {underlying: index, settlement: 'cash', isMorning: isMorning === true}
-  return {underlying: root, settlement: option.style === 'american' ? 'physical' : 'cash', isMorning: false}
+  if (index !== undefined) return {underlying: index, settlement: 'cash', isIndex: true, isMorning: isMorning === true}
+  return {
+    underlying: root,
+    settlement: option.style === 'american' ? 'physical' : 'cash',
+    isIndex: false,
+    isMorning: false,
+  }
 }

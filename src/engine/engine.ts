@@ -15,7 +15,7 @@ import type {Strategy} from '../strategies/strategy.ts'
 import {BackOffice, type BackOfficeTerms} from './back-office.ts'
 import {type DeskListener, OrderDesk} from './desk.ts'
 import {EngineContext} from './engine-context.ts'
-import {setSessions} from './exchange-sessions.ts'
+import {SessionWatch} from './exchange-sessions.ts'
 import {ExitWatch} from './exit-watch.ts'
 import {Ledger} from './ledger.ts'
 import {type Allocator, type Outbox, sizedLots} from './ports.ts'
@@ -56,6 +56,8 @@ export interface EngineOptions {
   readonly sampleUs?: number
   /** True closes exchanges outside their sessions; false leaves every instrument open. */
   readonly sessions?: boolean
+  /** The venue trades options on indices and some funds to 16:15, as the exchanges do; a broker that keeps such orders for the next day does not. */
+  readonly hasLateHours?: boolean
   readonly rememberedFills?: number
   /** Keeps splits, dividends and borrow itself, where no broker does; absent, notices change only the market. */
   readonly backOffice?: BackOfficeTerms
@@ -85,6 +87,7 @@ export class Engine {
   readonly #n: number
   readonly #contexts: readonly EngineContext[]
   readonly #timers = new TimerQueue()
+  readonly #sessions: SessionWatch
   /** Number of strategies that hold something, by instrument. */
   readonly #holders: Int32Array
   readonly #exits: ExitWatch
@@ -146,6 +149,7 @@ export class Engine {
             },
             retire: (instrument, atUs) => this.desk.retire(instrument, atUs),
           })
+    this.#sessions = new SessionWatch(options.instruments, options.hasLateHours === true)
     this.#holders = new Int32Array(n)
     this.#exits = new ExitWatch({
       instruments: n,
@@ -414,9 +418,7 @@ export class Engine {
     for (let i = 0; i < this.#n; i++) this.onStatus(i)
     if (nowUs >= this.#nextSessionUs)
       this.#nextSessionUs =
-        this.#o.sessions === false
-          ? Infinity
-          : setSessions(this.#o.instruments, this.#o.market.halted, risk.snapshot.session, nowUs)
+        this.#o.sessions === false ? Infinity : this.#sessions.set(this.#o.market.halted, risk.snapshot.session, nowUs)
     risk.onTime(nowUs)
     if (nowUs >= this.#nextDayUs) this.#newDay(nowUs)
     const equity = this.#refreshEquity()

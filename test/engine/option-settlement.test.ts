@@ -276,8 +276,8 @@ test('what a position is worth at expiry is its payoff, for any positions, strik
 
 test('roots of index options pay, shares deliver', () => {
   const of = (symbol: string) => optionTermsOf(InstrumentTable.of([symbol]).at(0))
-  expect(of(CALL)).toEqual({underlying: 'AAPL', settlement: 'physical', isMorning: false})
-  expect(of('SPXW240621C05000000')).toEqual({underlying: 'SPX', settlement: 'cash', isMorning: false})
-  expect(of('VIX240618C00015000')).toEqual({underlying: 'VIX', settlement: 'cash', isMorning: true})
+  expect(of(CALL)).toEqual({underlying: 'AAPL', settlement: 'physical', isIndex: false, isMorning: false})
+  expect(of('SPXW240621C05000000')).toEqual({underlying: 'SPX', settlement: 'cash', isIndex: true, isMorning: false})
+  expect(of('VIX240618C00015000')).toEqual({underlying: 'VIX', settlement: 'cash', isIndex: true, isMorning: true})
   expect(of('AAPL')).toBeUndefined()
 })
