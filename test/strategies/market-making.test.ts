@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import {inverse, Matrix} from 'ml-matrix'
 import {describe, expect, test} from 'vitest'
 import {instrumentOf, notionalMicros} from '../../src/domain/instrument.ts'
 import {createRng} from '../../src/domain/rng.ts'
@@ -68,6 +69,45 @@ describe('learning', () => {
     expect(at(0.95)).toBeGreaterThan(at(0.65))
     expect(at(0.65)).toBeGreaterThan(0)
     expect(at(0.05)).toBeCloseTo(-at(0.95), 9)
+  })
+  test('micro-price is the sum of Stoikov’s series, worked with a matrix library', () => {
+    const [imbalances, spreads, updates] = [10, 4, 800]
+    const n = imbalances * spreads
+    const [stay, moved, drift] = [Matrix.zeros(n, n), Matrix.zeros(n, n), Matrix.zeros(n, 1)]
+    const visits = new Array<number>(n).fill(1)
+    const rng = createRng(5)
+    const micro = new MicroPrice(updates)
+    let before: {i: number; s: number; mid: number} | undefined
+    let mid = 1000
+    for (let k = 0; k < updates; k++) {
+      const [i, s] = [Math.floor(imbalances * rng.uniform()), 1 + Math.floor(3 * rng.uniform())]
+      micro.update((i + 0.5) / imbalances, s, 2, mid)
+      if (before !== undefined) {
+        for (const [from, to, move] of [
+          [before.i, i, mid - before.mid],
+          [imbalances - 1 - before.i, imbalances - 1 - i, before.mid - mid],
+        ] as const) {
+          const [a, b] = [from * spreads + before.s, to * spreads + s]
+          visits[a]!++
+          const counts = move === 0 ? stay : moved
+          counts.set(a, b, counts.get(a, b) + 1)
+          drift.set(a, 0, drift.get(a, 0) + move)
+        }
+      }
+      before = {i, s, mid}
+      if (rng.uniform() < 0.5) mid += rng.uniform() < (i + 0.5) / imbalances ? 1 : -1
+    }
+    const leave = Matrix.diag(visits.map(count => 1 / count))
+    const resolvent = inverse(Matrix.eye(n).sub(leave.mmul(stay)))
+    let term = resolvent.mmul(leave).mmul(drift)
+    const sum = term.clone()
+    for (let k = 0; k < 6; k++) {
+      term = resolvent.mmul(leave).mmul(moved).mmul(term)
+      sum.add(term)
+    }
+    for (let i = 0; i < imbalances; i++)
+      for (const s of [1, 2, 3])
+        expect(micro.adjustment((i + 0.5) / imbalances, s, 2)).toBeCloseTo(sum.get(i * spreads + s, 0), 12)
   })
   test('signal weights find the flow’s worth and that the micro-price had none', () => {
     const rng = createRng(8)

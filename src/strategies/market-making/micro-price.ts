@@ -1,6 +1,4 @@
 // State indices are imbalance bucket × spread bucket, both clamped, so `!` cannot miss here.
-import {inverse, Matrix} from 'ml-matrix'
-
 const IMBALANCES = 10
 const SPREADS = 4
 const STATES = IMBALANCES * SPREADS
@@ -16,7 +14,12 @@ export class MicroPrice {
   readonly #moved = new Float64Array(STATES * STATES)
   readonly #moveSum = new Float64Array(STATES)
   readonly #visits = new Float64Array(STATES)
-  #adjustment = new Float64Array(STATES)
+  readonly #adjustment = new Float64Array(STATES)
+  readonly #work = {
+    staysOut: new Float64Array(STATES * STATES),
+    term: new Float64Array(STATES),
+    moved: new Float64Array(STATES),
+  }
   #state = -1
   #mid = 0
   #updates = 0
@@ -65,30 +68,60 @@ export class MicroPrice {
     }
   }
 
-  /** G* = Σ Bⁱ G¹ with G¹ = (I − Q)⁻¹ R and B = (I − Q)⁻¹ T. */
+  /** G* = Σ Bⁱ G¹ with G¹ = (I − Q)⁻¹ R and B = (I − Q)⁻¹ T: each term solves (I − Q) x = T · (the one before). */
   #fit(): void {
-    const staysOut = Matrix.zeros(STATES, STATES)
-    const t = Matrix.zeros(STATES, STATES)
-    const r = Matrix.zeros(STATES, 1)
+    const {staysOut, term, moved} = this.#work
     for (let a = 0; a < STATES; a++) {
       // One pseudo-visit that leaves for good keeps a state that was never left from being absorbing.
       const visits = this.#visits[a]! + 1
-      r.set(a, 0, this.#moveSum[a]! / visits)
-      for (let b = 0; b < STATES; b++) {
-        staysOut.set(a, b, (a === b ? 1 : 0) - this.#stay[a * STATES + b]! / visits)
-        t.set(a, b, this.#moved[a * STATES + b]! / visits)
-      }
+      term[a] = this.#moveSum[a]! / visits
+      for (let b = 0; b < STATES; b++) staysOut[a * STATES + b] = -this.#stay[a * STATES + b]! / visits
+      staysOut[a * STATES + a]! += 1
     }
-    const resolvent = inverse(staysOut)
-    let term = resolvent.mmul(r)
-    const b = resolvent.mmul(t)
-    const total = term.clone()
+    factorise(staysOut)
+    solve(staysOut, term)
+    this.#adjustment.set(term)
     for (let i = 0; i < ITERATIONS; i++) {
-      term = b.mmul(term)
-      total.add(term)
+      for (let a = 0; a < STATES; a++) {
+        let sum = 0
+        for (let b = 0; b < STATES; b++) sum += this.#moved[a * STATES + b]! * term[b]!
+        moved[a] = sum / (this.#visits[a]! + 1)
+      }
+      term.set(moved)
+      solve(staysOut, term)
+      for (let a = 0; a < STATES; a++) this.#adjustment[a]! += term[a]!
     }
-    this.#adjustment = Float64Array.from(total.to1DArray())
     this.#isFitted = true
+  }
+}
+
+/**
+ * LU in place. No pivots are needed: every row of I − Q is strictly diagonally dominant, as a state's visits are one more
+ * than its counted stays. The fit runs inside the event loop of `gpi trade`, cold: a matrix library took 13 ms there.
+ */
+const factorise = (m: Float64Array): void => {
+  for (let k = 0; k < STATES; k++) {
+    for (let a = k + 1; a < STATES; a++) {
+      const row = a * STATES
+      if (m[row + k] === 0) continue
+      const factor = m[row + k]! / m[k * STATES + k]!
+      m[row + k] = factor
+      for (let b = k + 1; b < STATES; b++) m[row + b]! -= factor * m[k * STATES + b]!
+    }
+  }
+}
+
+/** Overwrites `x` with the solution of L U x = x. */
+const solve = (lu: Float64Array, x: Float64Array): void => {
+  for (let a = 1; a < STATES; a++) {
+    let sum = x[a]!
+    for (let b = 0; b < a; b++) sum -= lu[a * STATES + b]! * x[b]!
+    x[a] = sum
+  }
+  for (let a = STATES - 1; a >= 0; a--) {
+    let sum = x[a]!
+    for (let b = a + 1; b < STATES; b++) sum -= lu[a * STATES + b]! * x[b]!
+    x[a] = sum / lu[a * STATES + a]!
   }
 }
 
