@@ -24,7 +24,7 @@ export class Scales {
 
   price(index: number, value: number): number {
     const decimals = this.#priceDecimals[index] as number
-    if (!fits(value, decimals)) this.#priceDecimals[index] = decimalsOf(value, decimals)
+    if (!fits(value, decimals)) this.#priceDecimals[index] = priceDecimalsOf(value, decimals)
     return value
   }
 
@@ -52,14 +52,28 @@ export class Scales {
 
 /** Beyond this many decimals a number is rounded: a tick must stay an integer that a double holds. */
 const MOST_DECIMALS = 8
+/** For prices of which rounding to eight decimals would leave less than seven digits. */
+const FINEST_DECIMALS = 14
 
+/** What is left over may be a thousandth of a tick, but no more than a ten-millionth of the value. */
 const fits = (value: number, decimals: number): boolean => {
-  const scaled = value * 10 ** decimals
-  return Math.abs(scaled - Math.round(scaled)) <= 0.001 + Math.abs(scaled) * 4e-16
+  const scaled = Math.abs(value) * 10 ** decimals
+  return Math.abs(scaled - Math.round(scaled)) <= Math.min(0.001, scaled * 1e-7) + scaled * 4e-16
+}
+
+const isCrude = (value: number, decimals: number): boolean => {
+  const scaled = Math.abs(value) * 10 ** decimals
+  return Math.abs(scaled - Math.round(scaled)) > scaled * 1.001e-7
 }
 
 const decimalsOf = (value: number, atLeast: number): number => {
   let decimals = atLeast
   while (decimals < MOST_DECIMALS && !fits(value, decimals)) decimals++
+  return decimals
+}
+
+const priceDecimalsOf = (value: number, atLeast: number): number => {
+  let decimals = decimalsOf(value, atLeast)
+  while (decimals < FINEST_DECIMALS && isCrude(value, decimals)) decimals += 2
   return decimals
 }

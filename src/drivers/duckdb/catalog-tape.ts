@@ -311,7 +311,7 @@ const valueColumns = (
     const [first = '', second] = (TAPE_SQL[kind]?.values[i] ?? '0').split(' ')
     const factor = second === undefined ? 1 : times[first as 'P' | 'S']
     const name = second ?? (first === 'period_us' && kind === 'bar' ? 'rows.period_us' : first)
-    return `(${factor === 1 ? name : `${name} * ${factor}`})::DOUBLE AS v${i}`
+    return `${factor === 1 ? `(${name})::DOUBLE` : `(${name})::DOUBLE * ${factor}`} AS v${i}`
   })
 
 const partSql = (

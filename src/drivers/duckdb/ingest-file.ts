@@ -11,7 +11,7 @@ import {hashSource, type SourceFile, unpackSource} from './source-file.ts'
 import {buildUnit} from './unit-build.ts'
 
 /** Changes when normalisation changes what it writes, so that old units are made anew. */
-const NORMALISER_VERSION = 3
+const NORMALISER_VERSION = 4
 
 export interface RejectedRow {
   readonly file: string

@@ -23,8 +23,9 @@ export interface KindTable {
 }
 
 const badPrice = (name: string): readonly [string, string] => [
-  `NOT isfinite(${name}) OR ${name} < 0`,
-  `${name} must be a finite number not below 0`,
+  // Beyond this a tick is no longer an integer that a double holds.
+  `NOT isfinite(${name}) OR ${name} < 0 OR ${name} > 9e15`,
+  `${name} must be a finite number not below 0 and not above 9e15`,
 ]
 const badSize = badPrice
 /** A missing side is a price or size of nothing. */

@@ -1,4 +1,4 @@
-import {type CatalogKind, finest} from '../../data/catalog.ts'
+import type {CatalogKind} from '../../data/catalog.ts'
 import {type Instrument, instrumentOf} from '../../domain/instrument.ts'
 import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE} from '../../domain/units.ts'
 import {type Database, identifier, quoted} from './database.ts'
@@ -26,6 +26,10 @@ export interface RowGroup {
   readonly toUs: number
   readonly isOrdered: boolean
   readonly instrument: Instrument
+  /** The most decimals at which the greatest value is still an integer that a double holds. */
+  readonly most: {readonly price: number; readonly size: number}
+  /** Some values may have more decimals than the scale. */
+  readonly isRounded: {readonly price: boolean; readonly size: boolean}
 }
 
 export interface InvalidRow {
@@ -90,7 +94,9 @@ const measure = (
   const noted = kind.noted.map(([condition], i) => `count_if(${condition}) AS noted${i}`)
   return database.rows<GroupRow>(
     `SELECT ${keys}, defect, count(*) AS rows, min(ts_us) AS from_us, max(ts_us) AS to_us,
-       ${needs(kind.prices, '1e4')} AS price4, ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0
+       ${needs(kind.prices, '1e4')} AS price4, ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0,
+       ${needs(kind.sizes, `1e${MOST_DECIMALS}`, "contains(symbol, '/') AND ")} AS size8,
+       ${greatestOf(kind.prices)} AS max_price, ${greatestOf(kind.sizes)} AS max_size
        ${noted.map(sql => `, ${sql}`).join('')}
      FROM ${table} GROUP BY ${keys}, defect ORDER BY ${keys}`,
   )
@@ -153,6 +159,7 @@ const groupsOf = async (
     // Four decimals hold most prices and none most sizes; only where they do not is a finer scale looked for.
     const priceDecimals = row.price4 ? Math.max(base.priceDecimals, needed?.price ?? 0) : base.priceDecimals
     const sizeDecimals = row.size0 ? Math.max(base.sizeDecimals, needed?.size ?? 0) : base.sizeDecimals
+    const most = {price: mostDecimals(row.max_price), size: mostDecimals(row.max_size)}
     return {
       symbol: row.symbol,
       ...(row.period_us === undefined ? {} : {periodUs: row.period_us}),
@@ -160,7 +167,12 @@ const groupsOf = async (
       fromUs: row.from_us,
       toUs: row.to_us,
       isOrdered,
-      instrument: finest(base, {...base, priceDecimals, sizeDecimals}),
+      isRounded: {
+        price: row.price4 && (needed?.isPriceRounded === true || priceDecimals > most.price),
+        size: row.size8 || (row.size0 && needed?.isSizeRounded === true) || sizeDecimals > most.size,
+      },
+      most,
+      instrument: atScale(base, Math.min(priceDecimals, most.price), Math.min(sizeDecimals, most.size)),
     }
   })
   return {groups, isInFileOrder: isRising}
@@ -176,6 +188,10 @@ interface GroupRow {
   readonly to_us: number
   readonly price4: boolean
   readonly size0: boolean
+  /** A coin's size has more than eight decimals. */
+  readonly size8: boolean
+  readonly max_price: number | null
+  readonly max_size: number | null
   /** Counts of the kind's noted conditions, by number. */
   readonly [noted: `noted${number}`]: number
 }
@@ -188,11 +204,39 @@ const groupKey = (row: {readonly symbol: string; readonly period_us?: number}): 
  * thousandth of a tick, but no more than a ten-millionth of the value: a coin of 0.000006 is not nothing.
  */
 const needs = (columns: readonly string[], scale: string, only = ''): string => {
-  const unfit = (x: string) =>
-    `abs(${x} * ${scale} - round(${x} * ${scale})) > least(0.001, abs(${x} * ${scale}) * 1e-7) + abs(${x} * ${scale}) * 4e-16`
   if (columns.length === 0) return 'false'
-  return `coalesce(bool_or(${only}(${columns.map(unfit).join(' OR ')})), false)`
+  return `coalesce(bool_or(${only}(${unfit(columns, scale)})), false)`
 }
+
+const unfit = (columns: readonly string[], scale: string): string =>
+  columns
+    .map(
+      x =>
+        `abs(${x} * ${scale} - round(${x} * ${scale})) > least(0.001, abs(${x} * ${scale}) * 1e-7) + abs(${x} * ${scale}) * 4e-16`,
+    )
+    .join(' OR ')
+
+const greatestOf = (columns: readonly string[]): string =>
+  columns.length === 0 ? 'NULL::DOUBLE' : `max(greatest(${columns}))`
+
+/** Most prices and sizes are held at this or fewer; what is finer is rounded and counted. */
+const MOST_DECIMALS = 8
+/** For prices of which rounding to eight decimals would leave less than seven digits. */
+const FINER_DECIMALS = [10, 12, 14] as const
+const GREATEST_INTEGER = 9e15
+
+/** The most decimals at which a value is an integer that a double holds. */
+const mostDecimals = (greatest: number | null): number =>
+  greatest === null || greatest <= 0 ? 22 : Math.max(0, Math.floor(Math.log10(GREATEST_INTEGER / greatest)))
+
+/** An instrument at other scales; the venue's increments keep their value where they can. */
+export const atScale = (base: Instrument, priceDecimals: number, sizeDecimals: number): Instrument => ({
+  ...base,
+  priceDecimals,
+  sizeDecimals,
+  incrementTicks: Math.max(1, Math.round(base.incrementTicks * 10 ** (priceDecimals - base.priceDecimals))),
+  minLots: Math.max(1, Math.round(base.minLots * 10 ** (sizeDecimals - base.sizeDecimals))),
+})
 
 interface FileOrder {
   /** Rows lie in file order, each symbol's in one run. */
@@ -290,22 +334,71 @@ const dropDuplicates = async (
 interface Decimals {
   readonly price: number
   readonly size: number
+  readonly isPriceRounded: boolean
+  readonly isSizeRounded: boolean
 }
 
-/** The fewest even decimals that hold every value, at most eight: what is finer is rounded. */
+/**
+ * The fewest even decimals that hold every value, at most eight: what is finer is rounded. Only prices of so little that
+ * eight decimals leave less than seven digits of them get more.
+ */
 const decimalsOf = async (
   database: Database,
   table: string,
   kind: KindTable,
   keys: readonly string[],
 ): Promise<Map<string, Decimals>> => {
-  const scales = [2, 4, 6]
+  const scales = [2, 4, 6, MOST_DECIMALS]
+  const isCrude = (d: number) =>
+    kind.prices.length === 0
+      ? 'false'
+      : `coalesce(bool_or(${kind.prices.map(x => `abs(${x} * 1e${d} - round(${x} * 1e${d})) > abs(${x} * 1e${d}) * 1.001e-7`).join(' OR ')}), false)`
   const rows = await database.rows<Record<string, boolean> & {symbol: string; period_us?: number}>(
-    `SELECT ${keys}, ${scales.map(d => `${needs(kind.prices, `1e${d}`)} AS price${d}, ${needs(kind.sizes, `1e${d}`)} AS size${d}`)}
+    `SELECT ${keys}, ${scales.map(d => `${needs(kind.prices, `1e${d}`)} AS price${d}, ${needs(kind.sizes, `1e${d}`)} AS size${d}`)},
+       ${[MOST_DECIMALS, ...FINER_DECIMALS].map(d => `${isCrude(d)} AS crude${d}`)}
      FROM ${table} WHERE defect IS NULL GROUP BY ${keys}`,
   )
-  const fewest = (row: Record<string, boolean>, name: string) => scales.find(d => !row[`${name}${d}`]) ?? 8
-  return new Map(rows.map(row => [groupKey(row), {price: fewest(row, 'price'), size: fewest(row, 'size')}]))
+  const fewest = (row: Record<string, boolean>, name: string) => scales.find(d => !row[`${name}${d}`]) ?? MOST_DECIMALS
+  return new Map(
+    rows.map(row => {
+      const finer = row[`crude${MOST_DECIMALS}`] ? (FINER_DECIMALS.find(d => !row[`crude${d}`]) ?? 14) : undefined
+      return [
+        groupKey(row),
+        {
+          price: finer ?? fewest(row, 'price'),
+          size: fewest(row, 'size'),
+          isPriceRounded: row[`price${MOST_DECIMALS}`] === true,
+          isSizeRounded: row[`size${MOST_DECIMALS}`] === true,
+        },
+      ]
+    }),
+  )
+}
+
+/** Rows of which a price or a size has more decimals than the scale it will be stored at. */
+export const countRounded = async (
+  database: Database,
+  {kind, table, groups}: NormalisedOutput,
+): Promise<Record<string, number>> => {
+  const counts: Record<string, number> = {}
+  const {prices, sizes} = KIND_TABLES[kind]
+  const count = async (name: string, columns: readonly string[], of: 'price' | 'size') => {
+    const byDecimals = Map.groupBy(
+      groups.filter(group => group.isRounded[of]),
+      ({instrument}) => (of === 'price' ? instrument.priceDecimals : instrument.sizeDecimals),
+    )
+    for (const [decimals, same] of byDecimals) {
+      const wanted = same.map(({symbol, periodUs}) => `(${quoted(symbol)}, ${periodUs ?? 0})`)
+      const {n} = await database.one<{n: number}>(
+        `SELECT count_if(${unfit(columns, `1e${decimals}`)}) AS n FROM ${table}
+         WHERE defect IS NULL AND (symbol, ${kind === 'bar' ? 'period_us' : '0'}) IN (${wanted})`,
+      )
+      counts[name] = (counts[name] ?? 0) + n
+    }
+  }
+  await count('roundedPrices', prices, 'price')
+  await count('roundedSizes', sizes, 'size')
+  return counts
 }
 
 /** A kind's stored columns, prices and sizes multiplied by SQL scales into ticks and lots. */

@@ -4,7 +4,7 @@ import {ExitCode, UserError} from '../../domain/errors.ts'
 import type {Instrument} from '../../domain/instrument.ts'
 import type {Database} from './database.ts'
 import type {IngestOptions, LayoutOutput} from './layouts/layout.ts'
-import {type NormalisedOutput, normaliseOutput} from './normalise.ts'
+import {atScale, countRounded, type NormalisedOutput, normaliseOutput} from './normalise.ts'
 import {writeParts} from './part-writer.ts'
 import {publishUnit} from './unit-writer.ts'
 
@@ -36,6 +36,8 @@ export const buildUnit = async (request: UnitRequest): Promise<CatalogUnit> => {
   const {outputs, instruments} = shareScales(normalised)
   const parts: CatalogPart[] = []
   for (const output of outputs) parts.push(...(await writeParts(database, staging, output, signal)))
+  const rounded: Record<string, number>[] = []
+  for (const output of outputs) rounded.push(await countRounded(database, output))
   const rows = parts.reduce((sum, part) => sum + part.rows, 0)
   if (rows === 0) {
     throw new UserError('NO_ROWS', `${request.about.file.name} holds no usable row`, {
@@ -48,7 +50,7 @@ export const buildUnit = async (request: UnitRequest): Promise<CatalogUnit> => {
     ...request.about,
     rows,
     rejected: invalid,
-    defects: mergeDefects([...normalised.map(output => output.defects), request.defects]),
+    defects: mergeDefects([...normalised.map(output => output.defects), ...rounded, request.defects]),
     fromUs: Math.min(...parts.map(part => part.fromUs)),
     toUs: Math.max(...parts.map(part => part.toUs)),
     instruments,
@@ -58,14 +60,28 @@ export const buildUnit = async (request: UnitRequest): Promise<CatalogUnit> => {
   return unit
 }
 
-/** One scale a symbol over all kinds of the unit: the finest that any of them needs. */
+/** One scale a symbol over all kinds of the unit: the finest that any of them needs and the greatest value allows. */
 const shareScales = (
   outputs: readonly NormalisedOutput[],
 ): {outputs: NormalisedOutput[]; instruments: Instrument[]} => {
   const bySymbol = new Map<string, Instrument>()
-  for (const {instrument} of outputs.flatMap(output => output.groups)) {
+  const most = new Map<string, {readonly price: number; readonly size: number}>()
+  for (const {instrument, ...group} of outputs.flatMap(output => output.groups)) {
     const known = bySymbol.get(instrument.symbol)
+    const least = most.get(instrument.symbol) ?? group.most
+    most.set(instrument.symbol, {
+      price: Math.min(least.price, group.most.price),
+      size: Math.min(least.size, group.most.size),
+    })
     bySymbol.set(instrument.symbol, known === undefined ? instrument : finest(known, instrument))
+  }
+  for (const [symbol, instrument] of bySymbol) {
+    const {price, size} = most.get(symbol) ?? {price: 22, size: 22}
+    if (instrument.priceDecimals <= price && instrument.sizeDecimals <= size) continue
+    bySymbol.set(
+      symbol,
+      atScale(instrument, Math.min(instrument.priceDecimals, price), Math.min(instrument.sizeDecimals, size)),
+    )
   }
   return {
     outputs: outputs.map(output => ({
