@@ -160,7 +160,7 @@ export default class Trade extends BaseCommand {
       `  equity ${money(summary.equityMicros)}, ${summary.openOrders} open orders, ${summary.flat ? 'flat' : 'positions held'}`,
     )
     this.log(
-      `  decision p50 ${latencyUs.decision.p50} µs p99 ${latencyUs.decision.p99} µs, total p99 ${latencyUs.total.p99} µs, loop delay p99 ${loopDelayMs.p99} ms`,
+      `  decision p50 ${latencyUs.decision.p50} µs p99 ${latencyUs.decision.p99} µs, total p99 ${latencyUs.total.p99} µs, loop delay p99 ${loopDelayMs.p99} ms max ${loopDelayMs.max} ms, its own work at most ${loopDelayMs.work} ms`,
     )
     for (const {name, profitMicros, report} of summary.strategies) {
       const why = report['silent'] === undefined ? '' : `, nothing opened: ${report['silent']}`

@@ -128,6 +128,19 @@ export interface WeightsEvent {
   /** What each had earned when these weights began. */
   readonly profitMicros: Readonly<Record<string, number>>
 }
+/** How long the event loop was kept from its timers, in ms, since trading began. */
+export interface LoopDelay {
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+  /** The longest while the node was starting, which the others leave out. */
+  readonly start: number
+  /**
+   * The most CPU time the loop's thread used between two wake-ups of the monitor: the node's own share of `max`. What
+   * `max` has beyond it was spent waiting for a core that other threads or programs held.
+   */
+  readonly work: number
+}
 export interface LatencyEvent {
   readonly kind: 'latency'
   readonly tsUs: number
@@ -135,13 +148,7 @@ export interface LatencyEvent {
   readonly decisionUs: {readonly p50: number; readonly p99: number}
   /** Market event in hand to the broker's acceptance. */
   readonly totalUs: {readonly p50: number; readonly p99: number}
-  readonly loopDelayMs: {
-    readonly p50: number
-    readonly p99: number
-    readonly max: number
-    /** The longest while the node was starting. */
-    readonly start: number
-  }
+  readonly loopDelayMs: LoopDelay
   readonly events: number
   readonly eventsPerSecond: number
 }

@@ -1,16 +1,9 @@
 import {monitorEventLoopDelay, performance} from 'node:perf_hooks'
+import process from 'node:process'
 import {build, type Histogram} from 'hdr-histogram-js'
 import {type FeedAge, LatencyStages, type WireLatency} from './latency-stages.ts'
 import type {Quantiles} from './run-node.ts'
-import type {LatencyEvent, TradeEvent} from './trade-events.ts'
-
-export interface LoopDelay {
-  readonly p50: number
-  readonly p99: number
-  readonly max: number
-  /** The longest while the node was starting, which the others leave out. */
-  readonly start: number
-}
+import type {LatencyEvent, LoopDelay, TradeEvent} from './trade-events.ts'
 
 /** Monitoring wakes this often; its own period is taken off what it measures. */
 const RESOLUTION_MS = 1
@@ -25,6 +18,9 @@ export class TradeMonitor implements Disposable {
   readonly #caused = new Map<string, number>()
   readonly #delay = monitorEventLoopDelay({resolution: RESOLUTION_MS})
   readonly #stages = new LatencyStages(() => performance.now() * 1_000)
+  readonly #watch = setInterval(() => this.#onWake(), RESOLUTION_MS).unref()
+  #workedUs = threadUs()
+  #workUs = 0
   #arrivedMs = 0
   #startMs = 0
   #events = 0
@@ -81,17 +77,21 @@ export class TradeMonitor implements Disposable {
   restart(): void {
     this.#startMs = this.#delay.count === 0 ? 0 : delayMs(this.#delay.max)
     this.#delay.reset()
+    this.#workedUs = threadUs()
+    this.#workUs = 0
   }
 
   loopDelay(): LoopDelay {
     const start = this.#startMs
+    const work = Math.round(this.#workUs / 10) / 100
     return this.#delay.count === 0
-      ? {p50: 0, p99: 0, max: 0, start}
+      ? {p50: 0, p99: 0, max: 0, start, work}
       : {
           p50: delayMs(this.#delay.percentile(50)),
           p99: delayMs(this.#delay.percentile(99)),
           max: delayMs(this.#delay.max),
           start,
+          work,
         }
   }
   latencyUs(): {readonly decision: Quantiles; readonly total: Quantiles} {
@@ -120,10 +120,21 @@ export class TradeMonitor implements Disposable {
       eventsPerSecond: Math.round(eventsPerSecond),
     }
   }
+  #onWake(): void {
+    const us = threadUs()
+    this.#workUs = Math.max(this.#workUs, us - this.#workedUs)
+    this.#workedUs = us
+  }
   [Symbol.dispose](): void {
+    clearInterval(this.#watch)
     this.#delay.disable()
   }
 }
 
-const delayMs = (ns: number): number => Math.max(0, Math.round(ns / 1e4) / 100 - RESOLUTION_MS)
+const delayMs = (ns: number): number => Math.max(0, Math.round(ns / 1e4 - 100 * RESOLUTION_MS) / 100)
+/** CPU time of this thread so far. */
+const threadUs = (): number => {
+  const {user, system} = process.threadCpuUsage()
+  return user + system
+}
 const elapsedUs = (sinceMs: number): number => Math.max(1, Math.round((performance.now() - sinceMs) * 1_000))

@@ -39,8 +39,8 @@ import {type NodeSummary, runNode} from './run-node.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
 import {fanOut, leavingInTime, quietAfter, stopper} from './trade-control.ts'
-import type {TradeEvent} from './trade-events.ts'
-import {type LoopDelay, TradeMonitor} from './trade-monitor.ts'
+import type {LoopDelay, TradeEvent} from './trade-events.ts'
+import {TradeMonitor} from './trade-monitor.ts'
 import {
   exchangeRequest,
   listedSymbols,

@@ -78,7 +78,7 @@ process.stdout.write(
     ...Object.entries(latencyUs.stages).map(([stage, of]) => `  ${stage.padEnd(9)} ${line(of)}`),
     `decision (event in hand to order handed over) ${line(latencyUs.decision)}; ${ratio(latencyUs.decision)}`,
     `accepted by the venue ${line(latencyUs.total)}`,
-    `event loop delay p50 ${loopDelayMs.p50.toFixed(2)} ms, p99 ${loopDelayMs.p99.toFixed(2)} ms, max ${loopDelayMs.max.toFixed(1)} ms; while starting ${loopDelayMs.start.toFixed(1)} ms`,
+    `event loop delay p50 ${loopDelayMs.p50.toFixed(2)} ms, p99 ${loopDelayMs.p99.toFixed(2)} ms, max ${loopDelayMs.max.toFixed(1)} ms; own work between two turns at most ${loopDelayMs.work.toFixed(1)} ms; while starting ${loopDelayMs.start.toFixed(1)} ms`,
     '',
   ].join('\n'),
 )

@@ -80,7 +80,7 @@ process.stdout.write(
     `${events} events, ${orders} orders, ${fills} fills in ${seconds} s at speed ${speed}, stopped by ${stoppedBy}; ledger error ${ledgerErrorMicros}`,
     `${span.toFixed(1)} market hours measured after the warm-up; resident ${steady[0]?.residentMb.toFixed(0)} to ${steady.at(-1)?.residentMb.toFixed(0)} MB`,
     `slope ${slope.toFixed(2)} MB per market hour; ${(slope / AIM_MB_PER_HOUR).toFixed(2)} of the aim`,
-    `loop delay p99 ${loopDelayMs.p99.toFixed(1)} ms, max ${loopDelayMs.max.toFixed(0)} ms; ${coalesced} quotes left out; requests ${JSON.stringify(requests)}`,
+    `loop delay p99 ${loopDelayMs.p99.toFixed(1)} ms, max ${loopDelayMs.max.toFixed(0)} ms, own work at most ${loopDelayMs.work.toFixed(1)} ms; ${coalesced} quotes left out; requests ${JSON.stringify(requests)}`,
     '',
   ].join('\n'),
 )

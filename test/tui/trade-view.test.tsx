@@ -71,7 +71,7 @@ const events: TradeEvent[] = [
     tsUs: AT,
     decisionUs: {p50: 310, p99: 1_250},
     totalUs: {p50: 900, p99: 4_000},
-    loopDelayMs: {p50: 0.1, p99: 1.7, max: 3, start: 30},
+    loopDelayMs: {p50: 0.1, p99: 1.7, max: 3, start: 30, work: 2},
     events: 123_456,
     eventsPerSecond: 4_000,
   },
