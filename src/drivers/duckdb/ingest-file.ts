@@ -58,12 +58,16 @@ export const ingestFile = async (
   const there = known.get(key)
   if (there !== undefined) return {unit: there, isNew: false}
 
+  const found: Record<string, number> = source.truncated ? {truncatedFiles: 1} : {}
   const context = {
     fileName: source.name,
     header: shape.header,
     sample: shape.sample,
     options,
     note: ingest.note,
+    count: (name: string, rows: number) => {
+      found[name] = (found[name] ?? 0) + rows
+    },
     database,
   }
   const read = ingest.isParquet ? readParquet : readRaw
@@ -84,7 +88,7 @@ export const ingestFile = async (
       replaces: supersededBy(known, path.resolve(source.path), layout, key),
     },
     rejected: rejected.length,
-    defects: source.truncated ? {truncatedFiles: 1} : {},
+    defects: found,
     onInvalid: async (normalised, count) => {
       await reportRejects(ingest, source, rejected, normalised, count)
     },

@@ -40,6 +40,8 @@ export interface LayoutContext {
   readonly options: IngestOptions
   /** Words for the person, such as an assumed time zone. */
   readonly note: (message: string) => void
+  /** Adds to the manifest's defects. */
+  readonly count: (name: string, rows: number) => void
 }
 
 /**

@@ -7,8 +7,7 @@ import {localToUtcUs} from './local-time.ts'
 import {periodFromName, symbolFromName} from './symbols.ts'
 
 const zone = ({options}: LayoutContext): string => options.timeZone ?? NEW_YORK
-const stampUs = (context: LayoutContext): Promise<string> =>
-  localToUtcUs(context.database, '("date" + "time")', zone(context))
+const stampUs = (context: LayoutContext): Promise<string> => localToUtcUs(context, '("date" + "time")', zone(context))
 
 export const symbolSql = ({fileName, options, header}: LayoutContext): string => {
   if (options.symbol !== undefined) return quoted(options.symbol)

@@ -33,14 +33,15 @@ export const shfe: Layout = {
   outputs: async context => convert(context),
 }
 
-const convert = async ({database, options}: LayoutContext): Promise<LayoutOutput[]> => {
+const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
+  const {database, options} = context
   const symbols = await database.rows<{symbol: string}>(`SELECT DISTINCT instrumentID AS symbol FROM ${RAW} ORDER BY 1`)
   const common = ['line', 'ts_us', 'seq', 'symbol_index']
   const quotes = await TableWriter.create(database, 'kernel_quote', [...common, 'bid', 'ask', 'bid_size', 'ask_size'])
   const trades = await TableWriter.create(database, 'kernel_trade', [...common, 'price', 'size'])
   const depth = await TableWriter.create(database, 'kernel_depth', [...common, 'price', 'size', 'flags'])
   const side = (name: string) => Array.from({length: LEVELS}, (_, i) => identifier(`${name}${i + 1}`))
-  const tsUs = await localToUtcUs(database, 'timestamp', options.timeZone ?? SHANGHAI)
+  const tsUs = await localToUtcUs(context, 'timestamp', options.timeZone ?? SHANGHAI)
   for (const [index, {symbol}] of symbols.entries()) {
     const differ = new LevelDiffer(LEVELS)
     const [bidPrices, bidSizes, askPrices, askSizes] = Array.from({length: 4}, () => new Float64Array(LEVELS)) as [

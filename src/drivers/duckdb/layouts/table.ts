@@ -4,7 +4,7 @@ import {identifier, quoted} from '../database.ts'
 import {adjustment} from './adjustment.ts'
 import {barTime} from './bar-time.ts'
 import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, wrongColumns} from './layout.ts'
-import {localToUtcUs} from './local-time.ts'
+import {type LocalRows, localToUtcUs} from './local-time.ts'
 import {periodFromName, symbolFromName} from './symbols.ts'
 
 /** Fields a plain table may have, and the names people give them (compared in lower case without punctuation). */
@@ -164,6 +164,7 @@ const timeSql = async (
   context: LayoutContext,
   fields: ReadonlyMap<string, string>,
   fallbackZone: string,
+  rows: LocalRows,
 ): Promise<TimeSql> => {
   const dateColumn = fields.get('date')
   const clockColumn = fields.get('clock')
@@ -184,12 +185,12 @@ const timeSql = async (
       case 'zoned':
         return {utcUs: `epoch_us(${name})`}
       case 'naive':
-        return {utcUs: await localToUtcUs(context.database, name, zoneOf(context, timeColumn, fallbackZone))}
+        return {utcUs: await localToUtcUs(context, name, zoneOf(context, timeColumn, fallbackZone), rows)}
     }
   }
   if (dateColumn !== undefined && clockColumn !== undefined) {
     const stamp = `(${identifier(dateColumn)} + ${identifier(clockColumn)})`
-    return {utcUs: await localToUtcUs(context.database, stamp, zoneOf(context, dateColumn, fallbackZone))}
+    return {utcUs: await localToUtcUs(context, stamp, zoneOf(context, dateColumn, fallbackZone), rows)}
   }
   throw wrongColumns(context.fileName, context.header, 'time')
 }
@@ -211,8 +212,9 @@ const tableOutputs =
   (fallbackZone: string) =>
   async (context: LayoutContext): Promise<readonly LayoutOutput[]> => {
     const fields = fieldsOf(context.header, context.options.map)
-    const time = await timeSql(context, fields, fallbackZone)
     const symbol = symbolSql(context, fields)
+    const isBar = fields.has('close') && !fields.has('bid') && !fields.has('strike')
+    const time = await timeSql(context, fields, fallbackZone, {series: symbol, isBar})
     const column = (field: string, absent = 'NULL::DOUBLE'): string => {
       const name = fields.get(field)
       return name === undefined ? absent : identifier(name)

@@ -2,8 +2,8 @@ import {consolidateQuotes} from './consolidate.ts'
 import {hasColumns, type Layout, type LayoutContext, NEW_YORK, RAW} from './layout.ts'
 import {localToUtcUs} from './local-time.ts'
 
-const stampUs = ({database, options}: LayoutContext): Promise<string> =>
-  localToUtcUs(database, 'DT', options.timeZone ?? NEW_YORK)
+const stampUs = (context: LayoutContext): Promise<string> =>
+  localToUtcUs(context, 'DT', context.options.timeZone ?? NEW_YORK, {series: 'SYMBOL'})
 
 /** TAQ quotes of single exchanges, sizes in round lots of 100 shares. */
 export const taqQuotes: Layout = {
