@@ -1,5 +1,9 @@
 import {build, type Histogram} from 'hdr-histogram-js'
-import type {Quantiles} from './run-node.ts'
+
+export interface Quantiles {
+  readonly p50: number
+  readonly p99: number
+}
 
 /** What an order goes through from the market's message to its own, in order. */
 export const STAGES = ['decode', 'handover', 'decide', 'gather', 'sync', 'send'] as const

@@ -1,8 +1,7 @@
 import {monitorEventLoopDelay, performance} from 'node:perf_hooks'
 import process from 'node:process'
 import {build, type Histogram} from 'hdr-histogram-js'
-import {type FeedAge, LatencyStages, type WireLatency} from './latency-stages.ts'
-import type {Quantiles} from './run-node.ts'
+import {type FeedAge, LatencyStages, type Quantiles, type WireLatency} from './latency-stages.ts'
 import type {LatencyEvent, LoopDelay, TradeEvent} from './trade-events.ts'
 
 /** Monitoring wakes this often; its own period is taken off what it measures. */

@@ -19,10 +19,11 @@ import {type ExchangeThread, startExchangeThread} from './exchange-thread.ts'
 import {type FeedClock, feedClock} from './feed-clock.ts'
 import {compactJournal} from './journal-compact.ts'
 import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
-import type {WireLatency} from './latency-stages.ts'
+import type {Quantiles, WireLatency} from './latency-stages.ts'
 import {MarketWindow} from './market-window.ts'
 import {weightsEvent} from './node-events.ts'
 import {sweepNodes, writeNodeFile} from './node-file.ts'
+import type {NodeSummary} from './node-options.ts'
 import {journaledBroker, observedFeed, observedJournal, patientBroker} from './observed.ts'
 import {
   type AllocationSummary,
@@ -35,7 +36,7 @@ import {
   weightsNote,
 } from './risk-setup.ts'
 import {runFolder, writeWhole} from './run-folder.ts'
-import {type NodeSummary, runNode} from './run-node.ts'
+import {runNode} from './run-node.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
 import {fanOut, leavingInTime, quietAfter, stopper} from './trade-control.ts'
@@ -86,7 +87,8 @@ export interface TradeSummary extends NodeSummary {
   readonly allocation: AllocationSummary
   /** Nothing is held at the broker at the end. */
   readonly flat: boolean
-  readonly latencyUs: NodeSummary['latencyUs'] & WireLatency
+  /** `decision`: event in hand to order handed over; `total`: event in hand to the broker's acceptance. */
+  readonly latencyUs: {readonly decision: Quantiles; readonly total: Quantiles} & WireLatency
   readonly loopDelayMs: LoopDelay
   /** Quotes that were left out because the node was behind and newer ones had come. */
   readonly coalesced: number

@@ -6,7 +6,7 @@ import path from 'node:path'
 import {performance} from 'node:perf_hooks'
 import process from 'node:process'
 import {fileURLToPath} from 'node:url'
-import type {Quantiles} from '../../src/core/run-node.ts'
+import type {Quantiles} from '../../src/core/latency-stages.ts'
 import type {TradeSummary} from '../../src/core/trade.ts'
 
 /**
