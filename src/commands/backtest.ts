@@ -10,6 +10,7 @@ import type {SourceRequest} from '../core/backtest-source.ts'
 import type {MonteCarloSummary} from '../core/monte-carlo.ts'
 import type {SharedTape} from '../core/shared-tape.ts'
 import type {SweepSummary} from '../core/sweep.ts'
+import type {SweepSpec} from '../core/sweep-spec.ts'
 import type {TrialRequest} from '../core/trial.ts'
 import type {WalkForwardSummary} from '../core/walk-forward.ts'
 import {DEFAULT_TAPE_KINDS} from '../data/catalog.ts'
@@ -143,9 +144,14 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     const {checkPaths} = await import('../cli/check-paths.ts')
     await checkPaths({
       inputs: [flags.sweep, flags.compare],
-      outputs: [flags.html, flags.report, flags.rejects],
+      outputs: [flags.html, flags.report, flags.rejects, flags.out],
     })
-    const [{backtestSetup}, {openSource, parseTimeUs}, {runBacktest}] = await Promise.all([
+    if (flags.out === '-')
+      throw new UserError('OUT_IS_A_FILE', '--out - : finished trials of a search are kept in a file, not in a pipe', {
+        hints: ['name a file', 'for records on standard output use --events, for the whole result --json'],
+      })
+    const spec = flags.sweep === undefined ? undefined : await readSweep(flags.sweep)
+    const [{backtestSetup, checkParameters}, {openSource, parseTimeUs}, {runBacktest}] = await Promise.all([
       import('../core/backtest-setup.ts'),
       import('../core/backtest-source.ts'),
       import('../core/backtest.ts'),
@@ -180,6 +186,11 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       environment: process.env,
     })
     await using services = setup.services
+    if (spec !== undefined) {
+      const {expandSweep, samplesOf} = await import('../core/sweep-spec.ts')
+      const lists = samplesOf(expandSweep(spec, setup.seed))
+      await checkParameters(setup, flags.param ?? [], lists, flags.sweep as string)
+    }
     for (const {strategy, reason} of setup.idle) this.note(`${strategy} does not run: ${reason}`)
     if (flags['check-lookahead']) {
       const {checkLookahead} = await import('../core/backtest-lookahead.ts')
@@ -260,7 +271,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         ...(flags.bank === undefined ? {} : {bank: flags.bank}),
       }
       const found = await this.#search(
-        {base, sampledUs: writer.sampledUs, trials, tape, totalReturn: summary.metrics.totalReturn},
+        {base, spec, sampledUs: writer.sampledUs, trials, tape, totalReturn: summary.metrics.totalReturn},
         flags,
       )
       return Object.assign(result, found, writer.write(found))
@@ -273,35 +284,38 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
   async #search(
     {
       base,
+      spec,
       sampledUs,
       trials,
       tape,
       totalReturn,
     }: {
       readonly base: TrialRequest
+      readonly spec: SweepSpec | undefined
       readonly sampledUs: Float64Array
       readonly trials: TrialLog
       readonly tape: SharedTape | undefined
       readonly totalReturn: number
     },
     flags: {
-      readonly sweep?: string | undefined
       readonly out?: string | undefined
       readonly workers?: number | undefined
       readonly 'monte-carlo'?: number | undefined
       readonly 'walk-forward': boolean
     },
   ): Promise<SearchResult> {
-    const [{openTrialPool}, {readSweepSpec, timeEdges}, {keptTrialsFile}, text] = await Promise.all([
+    const [{openTrialPool}, {timeEdges}, {keptTrialsFile}, text] = await Promise.all([
       import('../core/trial-pool.ts'),
       import('../core/sweep-spec.ts'),
       import('../core/kept-trials.ts'),
       import('../core/backtest-text.ts'),
     ])
-    const spec = flags.sweep === undefined ? undefined : await readSweepSpec(flags.sweep)
     const file = flags.out ?? keptTrialsFile(base.config.home, base)
     await using pool = openTrialPool(flags.workers, tape)
-    const common = {base, pool, file, trials, seed: base.config.seed, signal: this.stopSignal}
+    const onKept = onceKept((kept, total) =>
+      this.note(`${kept} of ${total} trials were finished before and are not run again: ${file}`),
+    )
+    const common = {base, pool, file, trials, seed: base.config.seed, signal: this.stopSignal, onKept}
     const found: {-readonly [K in keyof SearchResult]: SearchResult[K]} = {}
     if (flags['walk-forward']) {
       const {runWalkForward} = await import('../core/walk-forward.ts')
@@ -372,6 +386,19 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     // A back-test's journal is its result: a second run replaces it.
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, {force: true})
     return openSqliteJournal(file, {durable: 'end'})
+  }
+}
+
+/** Read before the long replay, not after it. */
+const readSweep = async (file: string): Promise<SweepSpec> =>
+  (await import('../core/sweep-spec.ts')).readSweepSpec(file)
+
+/** Only of the first stage of a search: later ones follow from it. */
+const onceKept = (tell: (kept: number, total: number) => void): ((kept: number, total: number) => void) => {
+  let isFirst = true
+  return (kept, total) => {
+    if (isFirst && kept > 0) tell(kept, total)
+    isFirst = false
   }
 }
 

@@ -142,6 +142,35 @@ const strategiesOf = async ({resolved, instruments, names, params, bank, newBank
   return {strategies, idle: choice?.idle ?? [], services}
 }
 
+/**
+ * Refuses lists of parameters that a strategy cannot use, before the first replay. `where` says who asks for them, such as
+ * a sweep's file.
+ */
+export const checkParameters = async (
+  {config, strategies}: Pick<BacktestSetup, 'config' | 'strategies'>,
+  given: readonly string[],
+  lists: readonly (readonly string[])[],
+  where: string,
+): Promise<void> => {
+  const names = strategies.map(({name}) => name)
+  const makers = await Promise.all(
+    names.map(async name =>
+      isModulePath(name) ? loadStrategyModule(name) : (own: object) => createStrategy(name, own),
+    ),
+  )
+  for (const list of lists) {
+    try {
+      const wanted = paramsByStrategy([...given, ...list], names)
+      for (const [k, name] of names.entries())
+        makers[k]?.({...(config.strategies.parameters[name] ?? {}), ...wanted.get(name)})
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      const {code, message, hints, exitCode} = error
+      throw new UserError(code, message, {hints: [...hints, `${where} asks for ${list.join(' ')}`], exitCode})
+    }
+  }
+}
+
 /** `all` keeps the configured weights; strategies named one by one share the whole capital in proportion to theirs. */
 const weightsOf = ({strategies}: Config, names: readonly string[], all: boolean): number[] => {
   const configured: Readonly<Record<string, number>> = strategies.weights

@@ -49,10 +49,19 @@ export const walkForwardText = ({
         ]),
   ].join('\n')
 
-export const sweepText = ({trials, best, deflatedSharpe, overfitting, plateau, complete}: SweepSummary): string =>
+export const sweepText = ({
+  trials,
+  candidates,
+  best,
+  deflatedSharpe,
+  deflatedTrials,
+  overfitting,
+  plateau,
+  complete,
+}: SweepSummary): string =>
   [
-    `sweep: ${trials.length} trials${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
-    `deflated Sharpe probability ${ratio(deflatedSharpe)}, probability of overfitting ${ratio(overfitting)}${plateau === null ? '' : `, mean Sharpe of the best’s neighbours ${ratio(plateau)}`}`,
+    `sweep: ${trials.length} trials${candidates > trials.length ? `, the best of ${candidates}` : ''}${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
+    `deflated Sharpe probability ${ratio(deflatedSharpe)} after ${deflatedTrials} trials in this project, probability of overfitting ${ratio(overfitting)}${plateau === null ? '' : `, mean Sharpe of the best’s neighbours ${ratio(plateau)}`}`,
     ...trials
       .slice(0, 10)
       .map(

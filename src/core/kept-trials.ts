@@ -1,6 +1,7 @@
 import {createHash} from 'node:crypto'
 import {appendFileSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs'
 import path from 'node:path'
+import {UserError} from '../domain/errors.ts'
 import {sharpeSample} from '../evaluation/sharpe.ts'
 import type {TrialLog} from '../evaluation/trial-log.ts'
 import {ensureFolder} from './run-folder.ts'
@@ -16,23 +17,32 @@ export interface KeptTrialsOptions {
   readonly signal?: AbortSignal
   /** Told once at the start, of those that were finished before, and then of each as it finishes. */
   readonly onDone?: (count: number) => void
+  /** Told before the first trial runs how many of how many are in the file already. */
+  readonly onKept?: (kept: number, total: number) => void
 }
 
 /** Results in the order of the requests, undefined where a stop came first. Those in the file are not run again. */
 export const runKeptTrials = async (
   requests: readonly TrialRequest[],
-  {pool, file, trials, signal, onDone}: KeptTrialsOptions,
+  {pool, file, trials, signal, onDone, onKept}: KeptTrialsOptions,
 ): Promise<readonly (TrialResult | undefined)[]> => {
-  const finished = file === undefined ? new Map<string, TrialResult>() : readFinished(file)
+  const {finished, isTorn} = file === undefined ? NOTHING_KEPT() : readFinished(file)
+  // A trial after a line that a crash cut short begins a line of its own.
+  let separator = isTorn ? '\n' : ''
   const missing = requests.filter(request => request.isTest === true || !finished.has(trialId(request)))
-  onDone?.(requests.length - missing.length)
+  const kept = requests.length - missing.length
+  onKept?.(kept, requests.length)
+  onDone?.(kept)
   await pool.run(missing, {
     ...(signal === undefined ? {} : {signal}),
     onDone: (result, number) => {
       finished.set(result.id, result)
       // A test window's series is long, and it is run again in less time than it would be read.
       const isTest = missing[number]?.isTest === true
-      if (file !== undefined && !isTest) appendFileSync(file, `${JSON.stringify(result)}\n`)
+      if (file !== undefined && !isTest) {
+        appendFileSync(file, `${separator}${JSON.stringify(result)}\n`)
+        separator = ''
+      }
       if (!isTest && missing[number]?.path === undefined)
         trials?.record({
           id: result.id,
@@ -48,15 +58,22 @@ export const runKeptTrials = async (
   return requests.map(request => finished.get(trialId(request)))
 }
 
+interface Kept {
+  readonly finished: Map<string, TrialResult>
+  /** Whether the last line was cut short. */
+  readonly isTorn: boolean
+}
+const NOTHING_KEPT = (): Kept => ({finished: new Map(), isTorn: false})
+
 /** A line that a crash cut short is passed over: its trial runs again. */
-const readFinished = (file: string): Map<string, TrialResult> => {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
-    throw error
-  }
+const readFinished = (file: string): Kept => {
+  const there = statSync(file, {throwIfNoEntry: false})
+  if (there === undefined) return NOTHING_KEPT()
+  if (!there.isFile())
+    throw new UserError('NOT_A_FILE', `finished trials cannot be kept in ${file}, which is no file`, {
+      hints: ['name a file with --out, or leave it out to keep them in the home'],
+    })
+  const text = readFileSync(file, 'utf8')
   const finished = new Map<string, TrialResult>()
   for (const line of text.split('\n')) {
     try {
@@ -64,7 +81,7 @@ const readFinished = (file: string): Map<string, TrialResult> => {
       if (result.kind === 'trial') finished.set(result.id, result)
     } catch {}
   }
-  return finished
+  return {finished, isTorn: text !== '' && !text.endsWith('\n')}
 }
 
 /** Files of kept trials that a home holds at most; the least recently used go first. */

@@ -4,15 +4,24 @@ import {UserError} from '../domain/errors.ts'
 import {createRng} from '../domain/rng.ts'
 
 const value = z.union([z.number(), z.string(), z.boolean()])
-const Range = z.strictObject({
-  min: z.number(),
-  max: z.number(),
-  /** Spread evenly in the logarithm. */
-  log: z.boolean().default(false),
-  integer: z.boolean().default(false),
-  /** Values a grid takes of it. */
-  steps: z.int().min(2).default(5),
-})
+const Range = z
+  .strictObject({
+    min: z.number(),
+    max: z.number(),
+    /** Spread evenly in the logarithm. */
+    log: z.boolean().default(false),
+    integer: z.boolean().default(false),
+    /** Values a grid takes of it. */
+    steps: z.int().min(2).default(5),
+  })
+  .refine(({min, max}) => min < max, {error: ({input}) => `min must be below max, was ${rangeOf(input)}`})
+  .refine(({min, log}) => !log || min > 0, {
+    error: ({input}) => `a range in the logarithm must begin above 0, was ${rangeOf(input)}`,
+  })
+const rangeOf = (input: unknown): string => {
+  const {min, max} = input as {readonly min: number; readonly max: number}
+  return `${min} to ${max}`
+}
 const Axis = z.union([z.array(value).min(1), Range])
 
 /**
@@ -27,13 +36,17 @@ export const SweepSpec = z.strictObject({
 })
 export type SweepSpec = z.output<typeof SweepSpec>
 
+const EXAMPLE = 'a sweep is JSON such as {"fast": [5, 10], "slow": {"min": 20, "max": 200}}'
+const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, ' ')
+
 /** Reads and checks a sweep file. Throws UserError naming what is wrong in it. */
 export const readSweepSpec = async (file: string): Promise<SweepSpec> => {
   let parsed: unknown
   try {
     parsed = JSON.parse(await readFile(file, 'utf8'))
   } catch (error) {
-    throw new UserError('SWEEP_UNREADABLE', `cannot read the sweep ${file}: ${(error as Error).message}`, {
+    throw new UserError('SWEEP_UNREADABLE', `cannot read the sweep ${file}: ${oneLine((error as Error).message)}`, {
+      hints: [EXAMPLE],
       cause: error,
     })
   }
@@ -41,11 +54,27 @@ export const readSweepSpec = async (file: string): Promise<SweepSpec> => {
   const result = SweepSpec.safeParse(whole)
   if (!result.success)
     throw new UserError('SWEEP_INVALID', `${file} is not a sweep`, {
-      hints: result.error.issues.slice(0, 4).map(issue => `${issue.path.join('.') || '(top level)'}: ${issue.message}`),
+      hints: [
+        ...result.error.issues.slice(0, 4).map(issue => `${issue.path.join('.') || '(top level)'}: ${issue.message}`),
+        EXAMPLE,
+      ],
     })
   const {params} = result.data
-  if (Object.keys(params).length === 0) throw new UserError('SWEEP_INVALID', `${file} names no parameter`)
+  if (Object.keys(params).length === 0)
+    throw new UserError('SWEEP_INVALID', `${file} names no parameter`, {hints: [EXAMPLE]})
   return result.data
+}
+
+/** Lists in which every value of every parameter is met once, up to `most`: what to check before the first trial runs. */
+export const samplesOf = (candidates: readonly (readonly string[])[], most = 256): readonly (readonly string[])[] => {
+  const met = new Set<string>()
+  return candidates
+    .filter(list => {
+      const isNew = list.some(text => !met.has(text))
+      if (isNew) for (const text of list) met.add(text)
+      return isNew
+    })
+    .slice(0, most)
 }
 
 /** The `key=value` lists to try, in a fixed order; random draws are a function of the seed. */
@@ -54,8 +83,8 @@ export const expandSweep = ({method, trials, params}: SweepSpec, seed: number): 
   if (method === 'grid') {
     const size = axes.reduce((product, [, axis]) => product * gridOf(axis).length, 1)
     if (size > 100_000)
-      throw new UserError('SWEEP_TOO_LARGE', `the grid has ${size} trials`, {
-        hints: ['use {"method": "random", "trials": 200, "params": {…}}'],
+      throw new UserError('SWEEP_TOO_LARGE', `the grid has ${size} trials, and may have 100000`, {
+        hints: ['leave out values, or use {"method": "random", "trials": 200, "params": {…}}'],
       })
     return axes.reduce<string[][]>(
       (lists, [key, axis]) => lists.flatMap(list => gridOf(axis).map(v => [...list, `${key}=${JSON.stringify(v)}`])),

@@ -1,7 +1,6 @@
 import {overfittingProbability} from '../evaluation/overfitting.ts'
-import {moments} from '../evaluation/returns.ts'
-import {deflatedSharpe, sharpeSample} from '../evaluation/sharpe.ts'
-import type {TrialLog} from '../evaluation/trial-log.ts'
+import {sharpeSample} from '../evaluation/sharpe.ts'
+import {deflate, memoryTrialLog, type TrialLog} from '../evaluation/trial-log.ts'
 import {runKeptTrials} from './kept-trials.ts'
 import {expandSweep, SLICE_COUNT, type SweepSpec} from './sweep-spec.ts'
 import type {TrialRequest, TrialResult} from './trial.ts'
@@ -20,6 +19,8 @@ export interface SweepOptions {
   readonly trials?: TrialLog
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, total: number) => void
+  /** Told before a trial runs how many of how many were finished before. */
+  readonly onKept?: (kept: number, total: number) => void
 }
 
 export type ShownTrial = Omit<TrialResult, 'returns' | 'kind' | 'series'>
@@ -27,14 +28,18 @@ export type ShownTrial = Omit<TrialResult, 'returns' | 'kind' | 'series'>
 export interface SweepSummary {
   readonly kind: 'sweep'
   readonly method: SweepSpec['method']
-  /** Best Sharpe ratio first, those without one last. */
+  /** Sets of parameters that were tried; halving replays only its best to the end. */
+  readonly candidates: number
+  /** Those replayed to the end. Best Sharpe ratio first, those without one last. */
   readonly trials: readonly ShownTrial[]
   readonly best: ShownTrial | null
   /** Probability that the best's Sharpe ratio is above what the best of so many shows by chance. */
   readonly deflatedSharpe: number | null
+  /** How many that is: every trial of these strategies that the project's log knows, those before this search included. */
+  readonly deflatedTrials: number
   /** Probability that the best in one half of the time is below the median in the other (purged CSCV); null with too little data. */
   readonly overfitting: number | null
-  /** Mean Sharpe ratio at each value of each parameter. */
+  /** Mean Sharpe ratio at each value of each parameter, over every candidate; of halving on its first stretch. */
   readonly sensitivity: Readonly<
     Record<string, readonly {readonly value: string; readonly sharpe: number | null; readonly trials: number}[]>
   >
@@ -65,15 +70,17 @@ export const runSweep = async (options: SweepOptions): Promise<SweepSummary> => 
   const rungs = spec.method === 'halving' ? RUNGS : [1]
   let alive = candidates
   let results: TrialResult[] = []
+  let surveyed: TrialResult[] = []
   for (const [rung, share] of rungs.entries()) {
     results = await runRung(options, alive, share)
+    if (rung === 0) surveyed = results
     if (signal?.aborted === true) break
     if (rung < rungs.length - 1)
       alive = ranked(results)
         .slice(0, Math.max(1, Math.ceil(alive.length * SURVIVORS)))
         .map(({params}) => params.slice(options.base.params.length))
   }
-  return summarise(options, results, results.length === alive.length && signal?.aborted !== true)
+  return summarise(options, {results, surveyed}, results.length === alive.length && signal?.aborted !== true)
 }
 
 const runRung = async (
@@ -107,27 +114,49 @@ export const ranked = (results: readonly TrialResult[]): TrialResult[] =>
       0,
   )
 
-const summarise = ({base, spec}: SweepOptions, results: readonly TrialResult[], complete: boolean): SweepSummary => {
+interface Replayed {
+  /** Of the last rung. */
+  readonly results: readonly TrialResult[]
+  /** Every candidate on the same stretch: of the first rung, which is the last where there is one. */
+  readonly surveyed: readonly TrialResult[]
+}
+
+/**
+ * What chance could have done is judged by all that were tried: the survivors of a halving search were chosen, and their
+ * number and spread alone would flatter the best.
+ */
+const summarise = (
+  {base, spec, trials}: SweepOptions,
+  {results, surveyed}: Replayed,
+  complete: boolean,
+): SweepSummary => {
   const order = ranked(results)
-  const samples = results.flatMap(({returns}) => sharpeSample(returns) ?? [])
   const best = order[0]
   const bestSample = best === undefined ? undefined : sharpeSample(best.returns)
-  const deviation = moments(samples.map(({sharpe}) => sharpe)).deviation
+  const family = base.names.join('+')
+  const log = trials ?? logOf(surveyed, family)
+  const deflation = bestSample === undefined ? null : deflate(bestSample, log, family, best?.period)
   return {
     kind: 'sweep',
     method: spec.method,
+    candidates: surveyed.length,
     trials: order.map(shown),
     best: best === undefined ? null : shown(best),
-    deflatedSharpe:
-      bestSample === undefined
-        ? null
-        : deflatedSharpe(bestSample, Math.max(1, results.length), deviation > 0 ? deviation ** 2 : 0),
-    overfitting: overfittingOf(results),
-    sensitivity: sensitivityOf(results, base.params.length),
-    surfaces: surfacesOf(results, base.params.length),
+    deflatedSharpe: deflation?.deflatedSharpe ?? null,
+    deflatedTrials: deflation?.trials ?? log.trials(family).length,
+    overfitting: overfittingOf(surveyed),
+    sensitivity: sensitivityOf(surveyed, base.params.length),
+    surfaces: surfacesOf(surveyed, base.params.length),
     plateau: plateauOf(results, order[0], base.params.length),
     complete,
   }
+}
+
+const logOf = (results: readonly TrialResult[], family: string): TrialLog => {
+  const log = memoryTrialLog()
+  for (const {id, returns, period} of results)
+    log.record({id, family, sharpe: sharpeSample(returns)?.sharpe, observations: returns.length, period, tsUs: 0})
+  return log
 }
 
 const shown = ({returns: _, kind: __, series: ___, ...result}: TrialResult) => result

@@ -74,7 +74,13 @@ export const openTrialPool = (threads = availableParallelism(), tape?: SharedTap
               return
             }
             results[answer.number] = answer.result
-            onDone?.(answer.result, answer.number)
+            try {
+              onDone?.(answer.result, answer.number)
+            } catch (error) {
+              // A full disk, for one: thrown from here it would end the process.
+              reject(error as Error)
+              return
+            }
             give(worker)
           })
           give(worker)

@@ -1,4 +1,5 @@
 import {parentPort, workerData} from 'node:worker_threads'
+import {UserError} from '../domain/errors.ts'
 import {type Refusal, refusalOf} from './refusal.ts'
 import type {SharedTape} from './shared-tape.ts'
 import {runTrial, type TrialRequest, type TrialResult} from './trial.ts'
@@ -17,6 +18,8 @@ port.on('message', async ({number, request}: TrialJob) => {
     port.postMessage({kind: 'done', number, result: await runTrial(request, tape)} satisfies TrialAnswer)
   } catch (error) {
     // What is not the user's to fix becomes the worker's error event.
+    if (error instanceof Error && !(error instanceof UserError) && request.params.length > 0)
+      error.message += ` (with ${request.params.join(' ')})`
     port.postMessage(refusalOf(error) satisfies TrialAnswer)
   }
 })

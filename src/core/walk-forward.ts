@@ -27,6 +27,8 @@ export interface WalkForwardRequest {
   readonly file?: string
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, total: number) => void
+  /** Told before a trial runs how many of how many were finished before. */
+  readonly onKept?: (kept: number, total: number) => void
 }
 
 interface Window {

@@ -5,11 +5,13 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import type {JournalEntry} from '../../src/broker/journal.ts'
 import {Config} from '../../src/config/schema.ts'
 import {compareJournals} from '../../src/core/backtest-compare.ts'
+import {checkParameters} from '../../src/core/backtest-setup.ts'
 import {runSweep} from '../../src/core/sweep.ts'
-import {expandSweep, readSweepSpec, SweepSpec, timeEdges} from '../../src/core/sweep-spec.ts'
+import {expandSweep, readSweepSpec, SweepSpec, samplesOf, timeEdges} from '../../src/core/sweep-spec.ts'
 import {runTrial, type TrialRequest} from '../../src/core/trial.ts'
 import {openTrialPool, type TrialPool} from '../../src/core/trial-pool.ts'
 import {runWalkForward} from '../../src/core/walk-forward.ts'
+import {memoryTrialLog} from '../../src/evaluation/trial-log.ts'
 
 let folder: string
 let base: TrialRequest
@@ -80,10 +82,34 @@ describe('expandSweep', () => {
     ['{}', 'SWEEP_INVALID'],
     ['{"a": "b"}', 'SWEEP_INVALID'],
     ['{"method": "magic", "params": {"a": [1]}}', 'SWEEP_INVALID'],
+    ['{"a": {"min": 2, "max": 1}}', 'SWEEP_INVALID'],
+    ['{"a": {"min": 0, "max": 1, "log": true}}', 'SWEEP_INVALID'],
   ])('%s gives %s', async (content, code) => {
     const file = path.join(folder, 'bad.json')
     writeFileSync(file, content)
-    await expect(readSweepSpec(file)).rejects.toMatchObject({code})
+    const refusal = await readSweepSpec(file).catch(error => error)
+    expect(refusal).toMatchObject({code})
+    expect(refusal.message).toContain(file)
+    expect(refusal.hints.at(-1)).toContain('{"fast": [5, 10]')
+  })
+  test('what is checked before the first trial meets every value once', () => {
+    const candidates = expandSweep(SweepSpec.parse({params: {a: [1, 2, 3], b: [4, 5]}}), 1)
+    expect(samplesOf(candidates)).toEqual([
+      ['a=1', 'b=4'],
+      ['a=1', 'b=5'],
+      ['a=2', 'b=4'],
+      ['a=3', 'b=4'],
+    ])
+    expect(samplesOf(candidates, 2)).toHaveLength(2)
+  })
+  test('a value that a strategy cannot use is refused with the sweep that asks for it', async () => {
+    const strategies = [{name: 'random-entry', weight: 1, params: {}, create: () => ({}) as never}]
+    const checked = checkParameters({config: base.config, strategies}, [], [['holdSecond=5']], 'grid.json')
+    await expect(checked).rejects.toMatchObject({
+      code: 'UNKNOWN_PARAMETER',
+      hints: expect.arrayContaining(['grid.json asks for holdSecond=5']),
+    })
+    await checkParameters({config: base.config, strategies}, [], [['holdSeconds=5']], 'grid.json')
   })
 })
 
@@ -109,17 +135,41 @@ describe('runSweep', () => {
     expect(kept).toBeLessThan(4)
     writeFileSync(file, `${readFileSync(file, 'utf8')}{"kind":"trial","id":"torn`)
     const ran: number[] = []
-    const whole = await runSweep({...options, onProgress: done => ran.push(done)})
+    const told: (readonly [number, number])[] = []
+    const onKept = (...counts: readonly [number, number]) => told.push(counts)
+    const whole = await runSweep({...options, onKept, onProgress: done => ran.push(done)})
     expect(ran[0]).toBe(kept)
+    expect(told).toEqual([[kept, 4]])
     expect(whole.complete).toBe(true)
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    expect(lines.filter(line => line.startsWith('{"kind":"trial"') && line.endsWith('}'))).toHaveLength(4)
     expect(whole).toEqual(await runSweep({...options, file: path.join(folder, 'fresh.ndjson')}))
   })
 
   test('halving ends with few trials of the whole tape', async () => {
     const spec = SweepSpec.parse({method: 'halving', trials: 6, params: {meanWaitSeconds: {min: 5, max: 50}}})
-    const {trials} = await runSweep({base, spec, seed: 1, edges, pool})
+    const {trials, candidates, deflatedTrials, sensitivity} = await runSweep({base, spec, seed: 1, edges, pool})
     expect(trials).toHaveLength(1)
     expect(trials[0]?.to).toBe(new Date((START + (ROWS - 1) * 1e6) / 1000).toISOString())
+    expect([candidates, deflatedTrials, sensitivity['meanWaitSeconds']?.length]).toEqual([6, 6, 6])
+  })
+
+  test('deflates by what the project tried before, not by this search alone', async () => {
+    const trials = memoryTrialLog()
+    const options = {base, spec: grid, seed: 1, edges, pool, trials}
+    const first = await runSweep(options)
+    const more = SweepSpec.parse({params: {meanWaitSeconds: [7, 9, 11, 13], holdSeconds: [4, 6]}})
+    await runSweep({...options, spec: more})
+    const again = await runSweep(options)
+    expect([first.deflatedTrials, again.deflatedTrials]).toEqual([4, 12])
+    expect(again.deflatedSharpe).toBeLessThan(first.deflatedSharpe as number)
+  })
+
+  test('a file that cannot keep trials ends the search with its error, not the process', async () => {
+    const file = path.join(folder, 'no', 'where', 'trials.ndjson')
+    await expect(runSweep({base, spec: grid, seed: 1, edges, pool, file})).rejects.toMatchObject({code: 'ENOENT'})
+    const device = runSweep({base, spec: grid, seed: 1, edges, pool, file: '/dev/full'})
+    await expect(device).rejects.toMatchObject({code: 'NOT_A_FILE'})
   })
 
   test('a wrong parameter is the user’s error, not a crash', async () => {

@@ -111,6 +111,8 @@ const WalkForward = z.looseObject({
 })
 
 const Sweep = z.looseObject({
+  candidates: z.number().optional(),
+  deflatedTrials: z.number().optional(),
   trials: z.array(
     z.looseObject({
       params: z.array(z.string()),

@@ -59,10 +59,10 @@ export const sweepSection = ({sweep}: ReportData): string => {
   if (sweep === undefined) return ''
   const best = sweep.trials[0]
   const facts = [
-    `${sweep.trials.length} trials${sweep.complete ? '' : ', stopped early'}`,
+    `${sweep.trials.length} trials${(sweep.candidates ?? 0) > sweep.trials.length ? `, the best of ${sweep.candidates} on their first stretch` : ''}${sweep.complete ? '' : ', stopped early'}`,
     ...(best === undefined ? [] : [`best ${best.params.join(' ')} with Sharpe ${ratio(best.metrics.sharpe)}`]),
     ...(sweep.plateau === null ? [] : [`its neighbours’ mean ${ratio(sweep.plateau)}`]),
-    `deflated Sharpe probability ${ratio(sweep.deflatedSharpe)}`,
+    `deflated Sharpe probability ${ratio(sweep.deflatedSharpe)}${sweep.deflatedTrials === undefined ? '' : ` after ${sweep.deflatedTrials} trials in this project`}`,
     `probability of overfitting ${ratio(sweep.overfitting)}`,
   ]
   const rows = sweep.trials
