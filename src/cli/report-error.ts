@@ -1,4 +1,5 @@
 import process from 'node:process'
+import {fileURLToPath} from 'node:url'
 import {styleText} from 'node:util'
 import {ExitCode, nearest, UserError} from '../domain/errors.ts'
 
@@ -67,13 +68,37 @@ export const describeError = (
   }
   const system = systemError(error)
   if (system !== undefined) return system
+  const guest = guestFrame(error.stack)
+  if (guest?.isFirst === true)
+    return {
+      code: 'STRATEGY_FAILED',
+      message: `${guest.place} threw: ${error.message || error.name}`,
+      hints: ['the fault is in that file, not in gpi; its stack follows'],
+      exitCode: ExitCode.failure,
+      stack: error.stack as string,
+    }
   return {
     code: 'BUG',
     message: error.message || error.name,
-    hints: ['this is a bug in gpi: please report it with the command line'],
+    hints: [
+      ...(guest === undefined ? [] : [`look at what ${guest.place} asked for`]),
+      'this is a bug in gpi: please report it with the command line',
+    ],
     exitCode: ExitCode.failure,
     ...(error.stack === undefined ? {} : {stack: error.stack}),
   }
+}
+
+const OWN_FILES = ['src', 'dist', 'bin'].map(folder => new URL(`../../${folder}/`, import.meta.url).href)
+
+/** The first frame of a file that is neither gpi's nor a package's: a strategy of the user's own. */
+const guestFrame = (stack: string | undefined): {readonly place: string; readonly isFirst: boolean} | undefined => {
+  const frames = [...(stack ?? '').matchAll(/(file:\/\/[^\s)]+?):(\d+):\d+\)?$/gm)]
+  const at = frames.findIndex(
+    ([, file = '']) => !file.includes('/node_modules/') && !OWN_FILES.some(own => file.startsWith(own)),
+  )
+  const [, file, line] = frames[at] ?? []
+  return file === undefined ? undefined : {place: `${fileURLToPath(file)}:${line}`, isFirst: at === 0}
 }
 
 /** oclif spreads one cause over several lines and a heading. */
