@@ -1,13 +1,10 @@
-import {spawn} from 'node:child_process'
-import {once} from 'node:events'
 import {closeSync, fdatasyncSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import {performance} from 'node:perf_hooks'
 import process from 'node:process'
-import {fileURLToPath} from 'node:url'
 import type {Quantiles} from '../../src/core/latency-stages.ts'
-import type {TradeSummary} from '../../src/core/trade.ts'
+import {startTrade} from '../support/bench-kit.ts'
 
 /**
  * The whole node over the wire: market message off the socket to the order's bytes with the system, synced journal included,
@@ -15,7 +12,6 @@ import type {TradeSummary} from '../../src/core/trade.ts'
  * without a model. `node test/bench/trade-latency.ts [SECONDS] [SPEED] [ARGUMENTS OF TRADE…]`, after a build.
  */
 const [seconds = '20', speed = '10', ...rest] = process.argv.slice(2)
-const run = path.join(process.env['GPI_TEST_ROOT'] ?? fileURLToPath(new URL('../..', import.meta.url)), 'bin/run.js')
 const home = mkdtempSync(path.join(tmpdir(), 'gpi-bench-trade-'))
 
 /** What the disk asks of anybody: one write inside a file that need not grow, synced. */
@@ -31,36 +27,10 @@ const probing = setInterval(() => {
   disk.push(performance.now() - startedMs)
 }, 50)
 
-const child = spawn(
-  process.execPath,
-  [
-    run,
-    'trade',
-    '--paper',
-    '--duration',
-    `${seconds}s`,
-    '--speed',
-    speed,
-    '--json',
-    '--quiet',
-    '--home',
-    home,
-    ...rest,
-  ],
-  {stdio: ['ignore', 'pipe', 'inherit']},
-)
-let out = ''
-child.stdout.on('data', chunk => {
-  out += chunk
-})
-await once(child, 'close')
+const {latencyUs, loopDelayMs, events, orders, fills} = await startTrade(home, seconds, speed, rest).summary
 clearInterval(probing)
 closeSync(probe)
 rmSync(home, {recursive: true, force: true})
-const {latencyUs, loopDelayMs, events, orders, fills} = JSON.parse(out) as Pick<
-  TradeSummary,
-  'latencyUs' | 'loopDelayMs' | 'events' | 'orders' | 'fills'
->
 const ms = (us: number): string => (us / 1_000).toFixed(2)
 const line = ({p50, p99}: Quantiles): string => `p50 ${ms(p50)} ms, p99 ${ms(p99)} ms`
 const sorted = disk.toSorted((a, b) => a - b)

@@ -1,17 +1,14 @@
-import {spawn} from 'node:child_process'
-import {once} from 'node:events'
 import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
-import {fileURLToPath} from 'node:url'
+import {startTrade} from '../support/bench-kit.ts'
 
 /**
  * Resident memory of `gpi trade` through an accelerated stretch: the slope after its warm-up, in MB an hour of market
  * time, against the aim of 1. `node test/bench/trade-soak.ts [SECONDS] [SPEED] [ARGUMENTS OF TRADE…]`, after a build.
  */
 const [seconds = '540', speed = '300', ...rest] = process.argv.slice(2)
-const root = process.env['GPI_TEST_ROOT'] ?? fileURLToPath(new URL('../..', import.meta.url))
 const home = mkdtempSync(path.join(tmpdir(), 'gpi-bench-soak-'))
 const SAMPLE_MS = 2_000
 /** Code is compiled, heaps grow to their working size, buffers fill. */
@@ -24,28 +21,7 @@ interface Sample {
 }
 const samples: Sample[] = []
 
-const child = spawn(
-  process.execPath,
-  [
-    path.join(root, 'bin/run.js'),
-    'trade',
-    '--paper',
-    '--duration',
-    `${seconds}s`,
-    '--speed',
-    speed,
-    '--json',
-    '--quiet',
-    '--home',
-    home,
-    ...rest,
-  ],
-  {stdio: ['ignore', 'pipe', 'inherit']},
-)
-let out = ''
-child.stdout.on('data', chunk => {
-  out += chunk
-})
+const {child, summary} = startTrade(home, seconds, speed, rest)
 
 const marketUs = (): number | undefined => {
   try {
@@ -63,7 +39,7 @@ const timer = setInterval(() => {
   if (samples.length % 15 === 1 && atUs !== undefined)
     process.stderr.write(`${((atUs - (samples[0] as Sample).marketUs) / 3.6e9).toFixed(1)} h: ${Number(kb) >> 10} MB\n`)
 }, SAMPLE_MS)
-await once(child, 'close')
+const {events, orders, fills, ledgerErrorMicros, loopDelayMs, requests, stoppedBy, coalesced} = await summary
 clearInterval(timer)
 rmSync(home, {recursive: true, force: true})
 
@@ -74,7 +50,6 @@ const [x, y] = [mean(hours), mean(steady.map(({residentMb}) => residentMb))]
 const cov = steady.reduce((sum, {residentMb}, k) => sum + ((hours[k] as number) - x) * (residentMb - y), 0)
 const slope = cov / hours.reduce((sum, hour) => sum + (hour - x) ** 2, 0)
 const span = (hours.at(-1) as number) - (hours[0] as number)
-const {events, orders, fills, ledgerErrorMicros, loopDelayMs, requests, stoppedBy, coalesced} = JSON.parse(out)
 process.stdout.write(
   [
     `${events} events, ${orders} orders, ${fills} fills in ${seconds} s at speed ${speed}, stopped by ${stoppedBy}; ledger error ${ledgerErrorMicros}`,

@@ -1,21 +1,19 @@
-import {type ChildProcess, spawn} from 'node:child_process'
+import type {ChildProcess} from 'node:child_process'
 import {once} from 'node:events'
-import {mkdtempSync, readdirSync, rmSync} from 'node:fs'
+import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {fileURLToPath} from 'node:url'
 import {afterAll, beforeAll, expect, test} from 'vitest'
 import {type ExchangeThread, startExchangeThread} from '../../src/core/exchange-thread.ts'
 import type {TradeSummary} from '../../src/core/trade.ts'
 import {createRng} from '../../src/domain/rng.ts'
-import {openSqliteJournal} from '../../src/drivers/sqlite/journal.ts'
+import {journalled, startNode} from './child-node.ts'
 import {allFills, ask, type Json} from './wire.ts'
 
 const KILLS = Number(process.env['GPI_TEST_SPREAD_KILLS'] ?? 4)
 const SPEED = 60
-const CHILD = fileURLToPath(new URL('./spread-child.ts', import.meta.url))
 
 let exchange: ExchangeThread
 let home: string
@@ -28,20 +26,7 @@ afterAll(async () => {
   rmSync(home, {recursive: true, force: true})
 })
 
-const startNode = (durationMs: number): ChildProcess & {said: () => string; words: () => string} => {
-  const child = spawn(process.execPath, [CHILD, home, exchange.url, String(durationMs), String(SPEED)], {
-    env: {...process.env, NODE_COMPILE_CACHE: path.join(tmpdir(), 'gpi-compile-cache')},
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let [out, errors] = ['', '']
-  child.stdout?.on('data', chunk => {
-    out += chunk
-  })
-  child.stderr?.on('data', chunk => {
-    errors += chunk
-  })
-  return Object.assign(child, {said: () => out, words: () => errors})
-}
+const start = (durationMs: number) => startNode('spread-child.ts', home, exchange.url, durationMs, SPEED)
 
 const fillCount = async (): Promise<number> => (await allFills(exchange.url)).length
 
@@ -69,7 +54,7 @@ test(`a node that trades spreads, killed with -9 ${KILLS} times: no leg lost, no
 }, async () => {
   const rng = createRng(7, 'kills')
   for (let k = 0; k < KILLS; k++) {
-    const node = startNode(120_000)
+    const node = start(120_000)
     const exited = once(node, 'exit')
     await tradedSome(node, 2)
     await sleep(rng.uniform() * 300)
@@ -77,7 +62,7 @@ test(`a node that trades spreads, killed with -9 ${KILLS} times: no leg lost, no
     node.kill('SIGKILL')
     await exited
   }
-  const last = startNode(5_000)
+  const last = start(5_000)
   const [code] = (await once(last, 'exit')) as [number]
   expect(last.words()).not.toMatch(/Error/)
   expect(code).toBe(0)
@@ -90,15 +75,7 @@ test(`a node that trades spreads, killed with -9 ${KILLS} times: no leg lost, no
     reconciliation: {differences: [], orphans: []},
   })
 
-  const [account] = readdirSync(path.join(home, 'accounts'))
-  using journal = openSqliteJournal(path.join(home, 'accounts', account as string, 'journal.sqlite'), {readOnly: true})
-  const intents = new Map<string, number>()
-  const fillIds: string[] = []
-  for (const {entry} of journal.entries()) {
-    if (entry.kind === 'intent')
-      intents.set(entry.intent.clientOrderId, (intents.get(entry.intent.clientOrderId) ?? 0) + 1)
-    if (entry.kind === 'report' && entry.report.kind === 'fill') fillIds.push(entry.report.fill.fillId)
-  }
+  const {intents, fillIds} = journalled(home)
   const orders = await parents()
   const spreads = orders.filter(order => order['order_class'] === 'mleg')
   const fills = await allFills(exchange.url)

@@ -1,58 +1,17 @@
-import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {afterAll, describe, expect, test} from 'vitest'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
-import {fitScaler} from '../../src/features/features.ts'
-import {AdversarialMix} from '../../src/models/adversarial.ts'
+import type {AdversarialMix} from '../../src/models/adversarial.ts'
 import {decodeCheckpoint, encodeCheckpoint} from '../../src/models/checkpoint.ts'
-import {type Dataset, windowEnds} from '../../src/models/dataset.ts'
-import {type Architecture, signalNetwork} from '../../src/models/networks.ts'
-import {type Split, splitInTime} from '../../src/models/splits.ts'
 import {SignalTrainer, type TrainerOptions} from '../../src/models/trainer.ts'
-import {featuresOf, toyDataset} from './support.ts'
+import {adversarialRig, drain} from './adversarial-rig.ts'
 
-const window = 8
-let dataset: Dataset
-let episodes: Dataset
-let split: Split
-const scaler = () => fitScaler(featuresOf(dataset), 16)
-const shapeOf = () => ({schema: dataset.schema, window, mean: scaler().mean, deviation: scaler().deviation})
-const networkOf = (architecture: Architecture) =>
-  signalNetwork({architecture, size: 'small', window, width: 16, scaler: scaler()})
-const mixOf = (ratio: number, withEpisodes = true) =>
-  new AdversarialMix(
-    ratio,
-    shapeOf(),
-    withEpisodes ? {dataset: episodes, ends: windowEnds(episodes, window)} : undefined,
-  )
-const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
-  seed: 3,
-  batch: 64,
-  window,
-  maxSteps: 40,
-  learningRate: 3e-3,
-  weightDecay: 0.01,
-  validateEvery: 20,
-  patience: 10,
-  validationRows: 300,
-  noise: 0,
-  deviation: scaler().deviation,
-  ...changes,
-})
+const {dataset, episodes, split, networkOf, mixOf, options} = await adversarialRig()
 const open: SignalTrainer[] = []
 const trainerOf = (changes: Partial<TrainerOptions> = {}, state?: ReturnType<SignalTrainer['state']>) => {
   const trainer = new SignalTrainer(dataset, split, networkOf('mlp'), options(changes), openOrtSession, state)
   open.push(trainer)
   return trainer
 }
-const drain = (trainer: SignalTrainer, until = Number.POSITIVE_INFINITY): SignalTrainer => {
-  while (!trainer.isDone && trainer.stepCount < until) trainer.step()
-  return trainer
-}
-
-beforeAll(async () => {
-  dataset = await toyDataset(14)
-  episodes = await toyDataset(3, ['scenario:a', 'scenario:b', 'scenario:c'])
-  split = splitInTime(dataset, windowEnds(dataset, window), {window})
-})
 afterAll(() => {
   for (const trainer of open) trainer.dispose()
 })

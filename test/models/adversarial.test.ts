@@ -1,63 +1,25 @@
 import fc from 'fast-check'
-import {beforeAll, describe, expect, test} from 'vitest'
+import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
 import {bookSchema} from '../../src/features/book-features.ts'
-import {type FeatureSchema, fitScaler} from '../../src/features/features.ts'
+import type {FeatureSchema} from '../../src/features/features.ts'
 import {multiSchema} from '../../src/features/multi-features.ts'
-import {AdversarialMix, AdversarialMixer, ATTACKS, slotOf} from '../../src/models/adversarial.ts'
-import {allocateBatch, type Dataset, fillBatch, windowEnds} from '../../src/models/dataset.ts'
+import {AdversarialMixer, ATTACKS, slotOf} from '../../src/models/adversarial.ts'
+import {allocateBatch, type Dataset, fillBatch} from '../../src/models/dataset.ts'
 import {classObjective, GradientSign} from '../../src/models/gradient-sign.ts'
-import {ARCHITECTURES, type Architecture, signalNetwork} from '../../src/models/networks.ts'
+import {ARCHITECTURES, signalNetwork} from '../../src/models/networks.ts'
 import {PERTURBATIONS, Perturber} from '../../src/models/perturbations.ts'
 import {perturbedWindows} from '../../src/models/perturbed-windows.ts'
 import {spread} from '../../src/models/row-runs.ts'
-import {type Split, splitInTime} from '../../src/models/splits.ts'
-import {SignalTrainer, type TrainerOptions} from '../../src/models/trainer.ts'
+import {SignalTrainer} from '../../src/models/trainer.ts'
 import {buildInputGradients} from '../../src/nn/input-gradients.ts'
 import {interpret} from '../../src/nn/interpreter.ts'
 import {initialWeights} from '../../src/nn/nn.ts'
 import {randomFeeds} from '../nn/support.ts'
-import {featuresOf, toyDataset} from './support.ts'
+import {adversarialRig, drain} from './adversarial-rig.ts'
 
-const window = 8
-let dataset: Dataset
-let episodes: Dataset
-let split: Split
-const scaler = () => fitScaler(featuresOf(dataset), 16)
-const shapeOf = () => ({schema: dataset.schema, window, mean: scaler().mean, deviation: scaler().deviation})
-const networkOf = (architecture: Architecture) =>
-  signalNetwork({architecture, size: 'small', window, width: 16, scaler: scaler()})
-const mixOf = (ratio: number, withEpisodes = true) =>
-  new AdversarialMix(
-    ratio,
-    shapeOf(),
-    withEpisodes ? {dataset: episodes, ends: windowEnds(episodes, window)} : undefined,
-  )
-const options = (changes: Partial<TrainerOptions> = {}): TrainerOptions => ({
-  seed: 3,
-  batch: 64,
-  window,
-  maxSteps: 40,
-  learningRate: 3e-3,
-  weightDecay: 0.01,
-  validateEvery: 20,
-  patience: 10,
-  validationRows: 300,
-  noise: 0,
-  deviation: scaler().deviation,
-  ...changes,
-})
-const drain = (trainer: SignalTrainer, until = Number.POSITIVE_INFINITY): SignalTrainer => {
-  while (!trainer.isDone && trainer.stepCount < until) trainer.step()
-  return trainer
-}
-
-beforeAll(async () => {
-  dataset = await toyDataset(14)
-  episodes = await toyDataset(3, ['scenario:a', 'scenario:b', 'scenario:c'])
-  split = splitInTime(dataset, windowEnds(dataset, window), {window})
-})
+const {window, dataset, episodes, split, scaler, shape, networkOf, mixOf, options} = await adversarialRig()
 
 describe('the mix', () => {
   test('any stretch of steps has its exact share of adversarial rows, half of them episodes', () => {
@@ -140,7 +102,7 @@ describe('the gradient sign', () => {
     const weights = drain(trainer).weights()
     trainer.dispose()
     const attack = new GradientSign(networkOf(kind), 32, openOrtSession)
-    const {deviation} = scaler()
+    const {deviation} = scaler
     const batch = allocateBatch(32, window, 16)
     fc.assert(
       fc.property(
@@ -192,7 +154,7 @@ describe('perturbed windows', () => {
   test.each(ATTACKS)('%s: finite, another window but the same label, and the same for the same seed', attack => {
     const rows = spread(split.test, 100)
     const make = (seed: number) =>
-      read(perturbedWindows(dataset, rows, {attack, shape: shapeOf(), seed, target: target()}), rows)
+      read(perturbedWindows(dataset, rows, {attack, shape: shape, seed, target: target()}), rows)
     const [clean, first, again, other] = [read(dataset, rows), make(1), make(1), make(2)]
     expect(first.x.every(Number.isFinite)).toBe(true)
     expect(first.x).not.toEqual(clean.x)
@@ -202,7 +164,7 @@ describe('perturbed windows', () => {
   })
   test('only the windows asked for can be read', () => {
     const rows = spread(split.test, 3)
-    const of = perturbedWindows(dataset, rows, {attack: 'gap', shape: shapeOf(), seed: 1, target: target()})
+    const of = perturbedWindows(dataset, rows, {attack: 'gap', shape: shape, seed: 1, target: target()})
     expect(() => of.rows.features(0, window, new Float32Array(window * 16))).toThrow(/no perturbed window/)
   })
 })

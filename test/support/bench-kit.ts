@@ -1,4 +1,9 @@
+import {type ChildProcess, spawn} from 'node:child_process'
+import {once} from 'node:events'
+import path from 'node:path'
 import process from 'node:process'
+import {fileURLToPath} from 'node:url'
+import type {TradeSummary} from '../../src/core/trade.ts'
 import type {Strategy} from '../../src/strategies/strategy.ts'
 
 // Columns are sized from the number of instruments that a bench replays.
@@ -31,4 +36,23 @@ export const threadMs = (work: () => void): number => {
   const before = process.threadCpuUsage()
   work()
   return cpuMsOf(process.threadCpuUsage(before))
+}
+
+/** `gpi trade --paper --json` of the built tree (or of GPI_TEST_ROOT) in a process of its own; its summary when it ends. */
+export const startTrade = (
+  home: string,
+  seconds: string,
+  speed: string,
+  rest: readonly string[],
+): {readonly child: ChildProcess; readonly summary: Promise<TradeSummary>} => {
+  const root = process.env['GPI_TEST_ROOT'] ?? fileURLToPath(new URL('../..', import.meta.url))
+  const flags = ['--paper', '--duration', `${seconds}s`, '--speed', speed, '--json', '--quiet', '--home', home]
+  const child = spawn(process.execPath, [path.join(root, 'bin/run.js'), 'trade', ...flags, ...rest], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let out = ''
+  child.stdout.on('data', chunk => {
+    out += chunk
+  })
+  return {child, summary: once(child, 'close').then(() => JSON.parse(out) as TradeSummary)}
 }
