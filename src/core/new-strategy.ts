@@ -32,8 +32,9 @@ export const strategyTemplate = (name: string): string => `/**
  *                            1 trade  v0 price, v1 size; flags 1 buyer, 2 seller aggressed
  *                            2 bar    v0 open, v1 high, v2 low, v3 close, v4 volume; known at chunk.tsUs[row], its close
  *
- * What it may say: context.target(instrument, signedLots, {limitTicks?}), context.quote(instrument, bid, lots, ask, lots),
- * context.signal({instrument, direction, strength, holdingPeriodUs, size, confidence}), context.wakeAt(atUs, tag).
+ * What it may say: context.target(instrument, signedLots, {limitTicks?, timeInForce?}), where timeInForce 'opg' or 'cls' asks
+ * for the opening or closing auction; context.quote(instrument, bid, lots, ask, lots); context.wakeAt(atUs, tag);
+ * context.signal({instrument, direction, strength, holdingPeriodUs, size, confidence}).
  * Risk, sizing to limits, orders and cancels are the engine's. It never gets the broker, the clock or the data source, so
  * the same file back-tests and trades.
  *

@@ -109,7 +109,7 @@ export class Simulation {
       rng,
       cashMicros,
       sessions,
-      hasLateHours: true,
+      venueHours: 'exchange',
       rememberedFills: 4_096,
       backOffice: {
         ...(options.fees.ofDelivery === undefined ? {} : {deliveryFee: options.fees.ofDelivery}),

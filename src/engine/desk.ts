@@ -1,11 +1,12 @@
 import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
+import {type Auction, barredUntilUs, hasAuctions, queuedFromUs, type VenueHours} from '../domain/auction-hours.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, Fill, OrderIntent, OrderLeg, TimeInForce} from '../domain/order.ts'
 import {type Side, tsUs as toTsUs} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
-import type {Verdict} from '../risk/risk.ts'
+import {Session, type Verdict} from '../risk/risk.ts'
 import {FillBooking} from './fill-booking.ts'
 import type {FillEffect, Ledger} from './ledger.ts'
 import type {LiveOrder, OrderPurpose, QuoteSlot} from './live-order.ts'
@@ -42,6 +43,8 @@ export interface DeskOptions {
   readonly outbox: Outbox
   readonly record: RunRecord
   readonly listener?: DeskListener
+  /** `broker` by default. */
+  readonly venueHours?: VenueHours
   /** See `Broker.separatesSides`. */
   readonly separatesSides?: boolean
   /** Market time before an order that was refused is tried again; 1 s by default. */
@@ -187,6 +190,7 @@ export class OrderDesk {
     const i = slot % this.#n
     const need = this.wishes.wantedLots[slot]! - this.#o.ledger.tradedLots[slot]!
     const limit = this.wishes.limitTicks[slot]!
+    const auction = this.wishes.auction[slot]
     const order = this.wishes.taker[slot]
     if (order !== undefined) {
       const coming = order.intent.side === 'buy' ? order.leavesLots : -order.leavesLots
@@ -194,7 +198,9 @@ export class OrderDesk {
         ? order.intent.type === 'market'
         : order.intent.limitTicks === onIncrement(this.#o.instruments.at(i), limit, order.intent.side)
       // On its way in the right direction and not too much: the rest follows when it is done.
-      if (samePrice && coming * need > 0 && Math.abs(coming) <= Math.abs(need)) return
+      // A restored order for the open does not know whether it was asked for.
+      const sameAuction = auction === undefined ? order.auction === undefined : order.intent.timeInForce === auction
+      if (samePrice && sameAuction && coming * need > 0 && Math.abs(coming) <= Math.abs(need)) return
       this.#cancel(order, nowUs)
       return
     }
@@ -208,13 +214,32 @@ export class OrderDesk {
       return
     }
     if (this.#isDust(i, slot, need)) return
+    const queuedUs = this.#queuedFromUs(i, auction, Number.isNaN(limit), nowUs)
+    if (queuedUs > 0) {
+      this.#block(slot, i, queuedUs)
+      return
+    }
     const side: Side = need > 0 ? 'buy' : 'sell'
     const lots = this.#withoutFlip(i, need)
     const purpose: OrderPurpose = this.wishes.forced[slot] === 1 ? 'exit' : 'target'
     const priced = Number.isNaN(limit) ? undefined : onIncrement(instrument, limit, side)
-    if (this.#send(slot, purpose, side, lots, priced, nowUs)) return
-    this.wishes.blockedUs[slot] = nowUs + this.#retryUs
-    this.wishes.retryLater(i, this.wishes.blockedUs[slot]!)
+    if (this.#send(slot, purpose, side, lots, priced, nowUs, auction)) return
+    // One refusal an auction is enough: what came too late for it is meant for the next.
+    const barredUs = auction === undefined ? 0 : barredUntilUs(auction, nowUs)
+    this.#block(slot, i, Math.max(barredUs, nowUs + this.#retryUs))
+  }
+  #block(slot: number, i: number, untilUs: number): void {
+    this.wishes.blockedUs[slot] = untilUs
+    this.wishes.retryLater(i, untilUs)
+  }
+
+  /** When the venue takes the order for an auction that this would be, where it does not do so yet; else 0. */
+  #queuedFromUs(i: number, auction: Auction | undefined, isMarket: boolean, nowUs: number): number {
+    if (this.#o.venueHours === 'exchange' || !hasAuctions(this.#o.instruments.at(i))) return 0
+    if (auction !== undefined) return queuedFromUs(auction, nowUs)
+    // A market order outside the session is one for its opening; just before it, it waits for the session itself.
+    if (!isMarket || this.#o.risk.snapshot.session[i] !== Session.closed) return 0
+    return barredUntilUs('opg', nowUs) || queuedFromUs('opg', nowUs)
   }
 
   /**
@@ -310,6 +335,7 @@ export class OrderDesk {
       this.wishes.hasTarget[slot] === 1 &&
       this.wishes.forced[slot] === 0 &&
       this.wishes.taker[slot] === undefined &&
+      this.wishes.auction[slot] === undefined &&
       Number.isNaN(this.wishes.limitTicks[slot]!)
     )
   }
@@ -337,8 +363,9 @@ export class OrderDesk {
     lots: number,
     limitTicks: number | undefined,
     nowUs: number,
+    auction?: Auction,
   ): boolean {
-    const sent = this.#gateway.send({slot, purpose, side, lots, limitTicks}, nowUs)
+    const sent = this.#gateway.send({slot, purpose, side, lots, limitTicks, auction}, nowUs)
     if (sent === 'resized' && purpose === 'target') this.wishes.blockedUs[slot] = nowUs + this.#retryUs
     return sent !== 'refused'
   }
@@ -490,7 +517,7 @@ export class OrderDesk {
           : intent.reduceOnly === true
             ? 'exit'
             : 'target'
-    this.#register.add(intent, slot, purpose, nowUs)
+    this.#register.add(intent, slot, purpose, nowUs, intent.timeInForce === 'cls' ? 'cls' : undefined)
     this.#gateway.sent++
     this.#register.passSequence(intent.clientOrderId)
   }

@@ -32,7 +32,7 @@ export class EngineContext implements StrategyContext {
   signal: StrategyContext['signal'] = signal =>
     this.#engine.signal(this.#index, {...signal, strategy: this.#name, tsUs: this.nowUs})
   target: StrategyContext['target'] = (instrument, lots, options) =>
-    this.#engine.target(this.#index, instrument, lots, options?.limitTicks ?? Number.NaN)
+    this.#engine.target(this.#index, instrument, lots, options?.limitTicks ?? Number.NaN, options?.timeInForce)
   quote: StrategyContext['quote'] = (instrument, bidTicks, bidLots, askTicks, askLots) =>
     this.#engine.quote(this.#index, instrument, bidTicks, bidLots, askTicks, askLots)
   multiLeg: StrategyContext['multiLeg'] = (legs, units, options = {}) =>

@@ -2,6 +2,7 @@ import type {Journal, JournalEntry} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
+import type {Auction, VenueHours} from '../domain/auction-hours.ts'
 import {newYorkDayOf, newYorkToUtcUs} from '../domain/calendar.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, OrderLeg} from '../domain/order.ts'
@@ -56,8 +57,8 @@ export interface EngineOptions {
   readonly sampleUs?: number
   /** True closes exchanges outside their sessions; false leaves every instrument open. */
   readonly sessions?: boolean
-  /** The venue trades options on indices and some funds to 16:15, as the exchanges do; a broker that keeps such orders for the next day does not. */
-  readonly hasLateHours?: boolean
+  /** `broker` by default. */
+  readonly venueHours?: VenueHours
   readonly rememberedFills?: number
   /** Keeps splits, dividends and borrow itself, where no broker does; absent, notices change only the market. */
   readonly backOffice?: BackOfficeTerms
@@ -149,7 +150,7 @@ export class Engine {
             },
             retire: (instrument, atUs) => this.desk.retire(instrument, atUs),
           })
-    this.#sessions = new SessionWatch(options.instruments, options.hasLateHours === true)
+    this.#sessions = new SessionWatch(options.instruments, options.venueHours ?? 'broker')
     this.#holders = new Int32Array(n)
     this.#exits = new ExitWatch({
       instruments: n,
@@ -345,10 +346,10 @@ export class Engine {
     this.target(strategy, i, lots, Number.NaN)
   }
 
-  target(strategy: number, instrument: number, lots: number, limitTicks: number): void {
+  target(strategy: number, instrument: number, lots: number, limitTicks: number, auction?: Auction): void {
     const slot = strategy * this.#n + instrument
     if (this.#exits.isCooling(slot, this.nowUs) && Math.sign(lots) === this.#exits.coolSide(slot)) return
-    this.desk.wishes.target(slot, lots, limitTicks)
+    this.desk.wishes.target(slot, lots, limitTicks, auction)
   }
 
   quote(

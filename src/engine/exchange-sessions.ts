@@ -1,3 +1,4 @@
+import {type Auction, barredUntilUs, hasAuctions, type VenueHours} from '../domain/auction-hours.ts'
 import {currentOrNextSession, type Session as Hours, inCalendar, newYorkDayOf} from '../domain/calendar.ts'
 import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
 import {endsAtTheClose, LATE_CLOSE_US, lastTradingDayOf, tradesLate} from '../domain/option-hours.ts'
@@ -37,6 +38,8 @@ export const exchangeSessions = (instruments: InstrumentTable) => {
   return {
     openUs: (instrument: number, nowUs: number): number => hours(instrument, nowUs)?.openUs ?? nowUs,
     closeUs: (instrument: number, nowUs: number): number => hours(instrument, nowUs)?.closeUs ?? Infinity,
+    bars: (instrument: number, auction: Auction, nowUs: number): boolean =>
+      hasAuctions(instruments.at(instrument)) && barredUntilUs(auction, nowUs) > 0,
   }
 }
 
@@ -47,11 +50,10 @@ export class SessionWatch {
   readonly #lastDay: Float64Array
   readonly #anyLateUs: number
 
-  /** `hasLateHours`: whether the venue takes orders for some options a quarter of an hour after shares have closed. */
-  constructor(instruments: InstrumentTable, hasLateHours: boolean) {
+  constructor(instruments: InstrumentTable, hours: VenueHours) {
     const {lateUs, lastDay} = lateColumns(instruments)
     this.#instruments = instruments
-    this.#lateUs = hasLateHours ? lateUs : lateUs.fill(0)
+    this.#lateUs = hours === 'exchange' ? lateUs : lateUs.fill(0)
     this.#lastDay = lastDay
     this.#anyLateUs = this.#lateUs.some(us => us > 0) ? LATE_CLOSE_US : 0
   }

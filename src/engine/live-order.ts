@@ -1,3 +1,4 @@
+import type {Auction} from '../domain/auction-hours.ts'
 import type {OrderIntent, OrderStatus} from '../domain/order.ts'
 
 /** Why the engine sent an order: to reach a target, as one side of a quote, to close a position it must not keep, or as asked for. */
@@ -12,6 +13,8 @@ export interface LiveOrder {
   /** `strategy * instruments + instrument`. */
   readonly slot: number
   readonly purpose: OrderPurpose
+  /** The auction that it was asked for; absent of one that only waits for the session. */
+  readonly auction?: Auction | undefined
   readonly sentUs: number
   /** The market when it was decided: mid, and the price it hoped for (far touch, or its limit). 0 when unknown. */
   readonly decidedMid: number

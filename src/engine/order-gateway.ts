@@ -1,5 +1,6 @@
 import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
+import type {Auction} from '../domain/auction-hours.ts'
 import type {Instrument, InstrumentTable} from '../domain/instrument.ts'
 import type {OrderIntent, OrderLeg, TimeInForce} from '../domain/order.ts'
 import {type Side, lots as toLots, ticks as toTicks, tsUs as toTsUs} from '../domain/units.ts'
@@ -37,6 +38,8 @@ export interface OrderRequest {
   readonly legs?: readonly OrderLeg[]
   /** What suits the session when absent. */
   readonly timeInForce?: TimeInForce | undefined
+  /** The auction that the order is for. */
+  readonly auction?: Auction | undefined
 }
 
 /** The only way out: latch, risk, journal, outbox, in this order. */
@@ -56,7 +59,7 @@ export class OrderGateway {
 
   /** Whether it left, whole or smaller than asked for. */
   send(
-    {slot, purpose, side, lots, limitTicks, legs, timeInForce}: OrderRequest,
+    {slot, purpose, side, lots, limitTicks, legs, timeInForce, auction}: OrderRequest,
     nowUs: number,
   ): 'sent' | 'resized' | 'refused' {
     const {risk, latch, journal, outbox, listener, instruments, strategies, register} = this.#o
@@ -74,7 +77,7 @@ export class OrderGateway {
       instrument: i,
       side,
       type: limitTicks === undefined ? 'market' : 'limit',
-      timeInForce: timeInForce ?? this.#timeInForce(instrument, i, limitTicks === undefined),
+      timeInForce: timeInForce ?? auction ?? this.#timeInForce(instrument, i, limitTicks === undefined),
       lots: toLots(lots),
       ...(limitTicks === undefined ? {} : {limitTicks: toTicks(limitTicks)}),
       ...(purpose === 'bid' || purpose === 'ask' ? {postOnly: true} : {}),
@@ -95,7 +98,7 @@ export class OrderGateway {
       listener?.onVerdict?.(intent, note, nowUs)
     }
     journal.append({kind: 'intent', tsUs: toTsUs(nowUs), symbol: instrument.symbol, intent: outcome.order})
-    const order = register.add(outcome.order, slot, purpose, nowUs)
+    const order = register.add(outcome.order, slot, purpose, nowUs, auction)
     listener?.onOrder?.(order, nowUs)
     this.sent++
     this.lastId = intent.clientOrderId

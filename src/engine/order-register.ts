@@ -1,4 +1,5 @@
 import {type MarketState, midTicks} from '../data/market-state.ts'
+import type {Auction} from '../domain/auction-hours.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, Fill, OrderIntent} from '../domain/order.ts'
 import {type Side, lots as toLots} from '../domain/units.ts'
@@ -56,7 +57,7 @@ export class OrderRegister {
   }
 
   /** Takes an order that is about to be sent, or that the journal says was. */
-  add(intent: OrderIntent, slot: number, purpose: OrderPurpose, nowUs: number): LiveOrder {
+  add(intent: OrderIntent, slot: number, purpose: OrderPurpose, nowUs: number, auction?: Auction): LiveOrder {
     const i = intent.instrument
     const {mid, hoped} = this.#prices(i, intent.side)
     const order: LiveOrder = {
@@ -65,6 +66,7 @@ export class OrderRegister {
       strategy: slot < 0 ? -1 : Math.floor(slot / this.#n),
       slot,
       purpose,
+      ...(auction === undefined ? {} : {auction}),
       sentUs: nowUs,
       decidedMid: mid,
       hopedTicks: intent.limitTicks ?? hoped,

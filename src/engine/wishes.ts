@@ -1,3 +1,4 @@
+import type {Auction} from '../domain/auction-hours.ts'
 import type {LiveOrder, QuoteSlot} from './live-order.ts'
 
 // Columns are sized `strategies * instruments` and indexed by slots made from valid numbers, so they are read under `!`.
@@ -13,6 +14,8 @@ export class Wishes {
   /** NaN where any price will do. */
   readonly limitTicks: Float64Array
   readonly hasTarget: Uint8Array
+  /** The auction that a target is to be reached in; undefined for as soon as possible. */
+  readonly auction: (Auction | undefined)[]
   /** 1 where a position is closed whatever its strategy wants. */
   readonly forced: Uint8Array
   readonly blockedUs: Float64Array
@@ -36,6 +39,7 @@ export class Wishes {
     this.wantedLots = new Float64Array(slots)
     this.limitTicks = new Float64Array(slots).fill(Number.NaN)
     this.hasTarget = new Uint8Array(slots)
+    this.auction = new Array<Auction | undefined>(slots).fill(undefined)
     this.forced = new Uint8Array(slots)
     this.retryAtUs = new Float64Array(instruments).fill(Infinity)
     this.#retired = new Uint8Array(instruments)
@@ -46,11 +50,17 @@ export class Wishes {
     this.#isDirty = new Uint8Array(slots)
   }
 
-  target(slot: number, lots: number, limitTicks: number): void {
+  target(slot: number, lots: number, limitTicks: number, auction?: Auction): void {
     if (this.forced[slot] === 1 || this.#retired[slot % this.#n] === 1) return
     const same =
-      this.hasTarget[slot] === 1 && this.wantedLots[slot] === lots && Object.is(this.limitTicks[slot], limitTicks)
+      this.hasTarget[slot] === 1 &&
+      this.wantedLots[slot] === lots &&
+      Object.is(this.limitTicks[slot], limitTicks) &&
+      this.auction[slot] === auction
     if (same) return
+    // A wait for the next auction holds up nothing else.
+    if (this.auction[slot] !== auction) this.blockedUs[slot] = 0
+    this.auction[slot] = auction
     this.hasTarget[slot] = 1
     this.wantedLots[slot] = lots
     this.limitTicks[slot] = limitTicks
@@ -90,6 +100,7 @@ export class Wishes {
     this.hasTarget[slot] = 1
     this.wantedLots[slot] = 0
     this.limitTicks[slot] = Number.NaN
+    this.auction[slot] = undefined
     this.forced[slot] = 1
     this.#engaged.add(slot)
     this.mark(slot)

@@ -173,7 +173,8 @@ class VenueCore {
     const fault = this.#usedIds.has(order.clientOrderId)
       ? {code: 'duplicate_id', reason: `client order id ${order.clientOrderId} was used before`}
       : (legsFault(order, this.#options.instruments) ??
-        faultOf(order, instrument.minLots, instrument.incrementTicks, 10 ** instrument.priceDecimals))
+        faultOf(order, instrument.minLots, instrument.incrementTicks, 10 ** instrument.priceDecimals) ??
+        this.#auctionFault(order, atUs))
     if (fault !== undefined) {
       this.#report({kind: 'rejected', clientOrderId: order.clientOrderId, tsUs: toTsUs(atUs), ...fault}, atUs)
       return
@@ -196,6 +197,12 @@ class VenueCore {
     )
     if (order.groupRole === 'exit' && this.#groups.entryIsOpen(working)) working.state = 'held'
     else this.#activate(working, atUs)
+  }
+
+  #auctionFault({timeInForce, instrument}: VenueOrder, atUs: number): {code: string; reason: string} | undefined {
+    if (timeInForce !== 'opg' && timeInForce !== 'cls') return undefined
+    if (this.#options.sessions?.bars?.(instrument, timeInForce, atUs) !== true) return undefined
+    return {code: 'auction_closed', reason: `the cut-off for ${timeInForce} orders has passed`}
   }
 
   /** Lets an order loose: it trades at once, rests, or waits for its trigger or its auction. */

@@ -1,5 +1,6 @@
 import type {MarketState} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
+import type {Auction} from '../domain/auction-hours.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ExecutionReport, OrderIntent} from '../domain/order.ts'
 import type {Rng} from '../domain/rng.ts'
@@ -62,6 +63,8 @@ export interface Sessions {
   readonly openUs: (instrument: number, nowUs: number) => number
   /** End of the session that `nowUs` lies in, or of the next one. */
   readonly closeUs: (instrument: number, nowUs: number) => number
+  /** Whether the cut-off of the next auction has passed; a venue without one takes orders until it begins. */
+  readonly bars?: (instrument: number, auction: Auction, nowUs: number) => boolean
 }
 
 /** How orders meet bars, where the tape has neither quotes nor depth. */

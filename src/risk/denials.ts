@@ -3,6 +3,7 @@ export const RULES = {
   halted: 'trading is halted: no order is sent, cancels pass',
   restricted: 'the instrument is on the restricted list',
   'market-closed': 'the venue is closed for the instrument, or open only for extended-hours orders',
+  'auction-closed': 'the cut-off of the auction has passed, or the instrument has none',
   'instrument-halted': 'the venue has halted the instrument',
   'order-size': 'lots are below the instrument’s minimum, zero, or not a safe integer',
   'price-increment': 'a price is missing, not positive, or not on the instrument’s increment',

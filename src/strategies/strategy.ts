@@ -1,5 +1,6 @@
 import type {MarketState} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
+import type {Auction} from '../domain/auction-hours.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {Fill, OrderLeg, TimeInForce} from '../domain/order.ts'
 import type {Rng} from '../domain/rng.ts'
@@ -23,8 +24,17 @@ export interface StrategyContext {
   readonly positionLots: (instrument: number) => number
   /** Says the view to the allocator, which sizes it by the strategy's weight and the signal's size. */
   readonly signal: (signal: Omit<Signal, 'strategy' | 'tsUs'>) => void
-  /** Wants exactly these signed lots; reached with a marketable order, or passively at `limitTicks`. */
-  readonly target: (instrument: number, lots: number, options?: {readonly limitTicks?: number}) => void
+  /**
+   * Wants exactly these signed lots; reached with a marketable order, or passively at `limitTicks`. With `timeInForce` only in
+   * the opening (`opg`) or the closing (`cls`) auction of a share or fund, at the auction's price, `limitTicks` being the worst
+   * to be taken: the order is sent at once, or for the next auction where the cut-off of this one has passed (09:28, 15:50),
+   * which risk notes as `AUCTION_CLOSED`; what one auction does not fill waits for the next, until something else is wanted.
+   */
+  readonly target: (
+    instrument: number,
+    lots: number,
+    options?: {readonly limitTicks?: number; readonly timeInForce?: Auction},
+  ) => void
   /** Wants these two resting orders, post-only; 0 lots wants none on that side. Unchanged quotes keep their queue place. */
   readonly quote: (instrument: number, bidTicks: number, bidLots: number, askTicks: number, askLots: number) => void
   /**

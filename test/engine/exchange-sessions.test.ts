@@ -1,4 +1,5 @@
 import {describe, expect, test} from 'vitest'
+import type {VenueHours} from '../../src/domain/auction-hours.ts'
 import {newYorkToUtcUs, parseDay} from '../../src/domain/calendar.ts'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
 import {endsAtTheClose, lastTradingDayOf, tradesLate} from '../../src/domain/option-hours.ts'
@@ -27,9 +28,9 @@ const instruments = InstrumentTable.of(Object.values(SYMBOLS))
 const indexOf = (symbol: string): number => instruments.indexOf(symbol) as number
 
 /** Names of what is open, and when that changes next. */
-const look = (text: string, hasLateHours = true) => {
+const look = (text: string, hours: VenueHours = 'exchange') => {
   const session = new Uint8Array(instruments.size)
-  const next = new SessionWatch(instruments, hasLateHours).set(new Uint8Array(instruments.size), session, at(text))
+  const next = new SessionWatch(instruments, hours).set(new Uint8Array(instruments.size), session, at(text))
   const open = Object.entries(SYMBOLS).flatMap(([name, symbol]) =>
     session[indexOf(symbol)] === Session.open ? [name] : [],
   )
@@ -59,8 +60,8 @@ describe('what is open', () => {
     expect(look('2019-04-26 16:00').open).toEqual(['coin', 'later', 'monthly', 'volatility'])
   })
 
-  test('a broker without late hours closes everything at 16:00', () => {
-    expect(look('2019-04-25 16:00', false)).toEqual({open: ['coin'], next: at('2019-04-26 09:30')})
+  test('a broker closes everything at 16:00', () => {
+    expect(look('2019-04-25 16:00', 'broker')).toEqual({open: ['coin'], next: at('2019-04-26 09:30')})
   })
 })
 

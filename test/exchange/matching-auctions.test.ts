@@ -8,8 +8,14 @@ import {order, rig} from './matching-rig.ts'
 const SECOND = 1_000_000
 const MINUTE = 60 * SECOND
 const instruments = InstrumentTable.of(['SPY', 'KO'])
+const sessions = exchangeSessions(instruments)
+/** Without cut-offs: an order that comes a minute before its auction is in it. */
 const market = () =>
-  rig({instruments, sessions: exchangeSessions(instruments), bars: {participation: 0.1, halfSpreadBps: 5}})
+  rig({
+    instruments,
+    sessions: {openUs: sessions.openUs, closeUs: sessions.closeUs},
+    bars: {participation: 0.1, halfSpreadBps: 5},
+  })
 
 /** A full day, a day that ends at 13:00 New York time, and a day after clocks were changed. */
 const days = ['2024-11-27', '2024-11-29', '2024-07-03', '2024-03-11'].map(text => ({

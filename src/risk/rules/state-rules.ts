@@ -1,7 +1,10 @@
 // Columns are indexed by an instrument of the table they were sized from, so `!` cannot miss here.
+import {type Auction, barredUntilUs, hasAuctions} from '../../domain/auction-hours.ts'
+import type {OrderIntent} from '../../domain/order.ts'
+import {US_PER_MINUTE} from '../../domain/units.ts'
 import {reducibleLots, within} from '../exposure.ts'
 import type {RiskLimits} from '../limits.ts'
-import {accept, type RiskRule, Session} from '../risk.ts'
+import {accept, type RiskRule, type RiskSnapshot, Session, type Verdict} from '../risk.ts'
 
 /** Nothing leaves while trading is halted; cancels never pass through risk. */
 export const halted: RiskRule = (_order, s) =>
@@ -29,8 +32,25 @@ export const restricted = ({restricted: symbols}: RiskLimits): RiskRule => {
   }
 }
 
+/** Orders for an auction are taken before it, while the venue is closed, too; halts may be over by then, and are not waited for. */
+const auction = (order: OrderIntent, s: RiskSnapshot): Verdict => {
+  const instrument = s.instruments.at(order.instrument)
+  if (s.session[order.instrument] === Session.halted)
+    return {kind: 'reject', rule: 'instrument-halted', detail: `symbol=${instrument.symbol}`}
+  // What closes an option overnight is sent for its opening, which has no cut-off.
+  if (!hasAuctions(instrument))
+    return order.timeInForce === 'opg' && instrument.kind === 'option'
+      ? accept
+      : {kind: 'reject', rule: 'auction-closed', detail: `${instrument.kind} ${instrument.symbol} has no auction`}
+  const untilUs = barredUntilUs(order.timeInForce as Auction, s.nowUs)
+  if (untilUs === 0) return accept
+  const minutes = Math.ceil((untilUs - s.nowUs) / US_PER_MINUTE)
+  return {kind: 'reject', rule: 'auction-closed', detail: `timeInForce=${order.timeInForce} minutesLeft=${minutes}`}
+}
+
 /** Closed venues take nothing; extended hours take only limit orders marked for them. */
 export const session: RiskRule = (order, s) => {
+  if (order.timeInForce === 'opg' || order.timeInForce === 'cls') return auction(order, s)
   switch (s.session[order.instrument]) {
     case Session.open:
       return accept
@@ -45,7 +65,7 @@ export const session: RiskRule = (order, s) => {
         ? accept
         : {kind: 'reject', rule: 'market-closed', detail: `session=extended type=${order.type}`}
     default:
-      return order.timeInForce === 'opg' || order.timeInForce === 'gtc'
+      return order.timeInForce === 'gtc'
         ? accept
         : {kind: 'reject', rule: 'market-closed', detail: `session=closed timeInForce=${order.timeInForce}`}
   }

@@ -77,6 +77,31 @@ const faultyFetch = (fault: (method: string, path: string) => 'lose-request' | '
 }
 
 describe('the way of an order', () => {
+  test('an order for the close is filled at the close alone, and refused after its cut-off', async () => {
+    // From 13:00 New York, an hour a second.
+    const exchange = {startUs: Date.parse('2025-06-02T17:00:00Z') * 1000, speed: 3_600}
+    await using rig = await brokerRig({}, exchange)
+    const [closing, opening, late] = [
+      rig.order({timeInForce: 'cls'}),
+      rig.order({timeInForce: 'opg'}),
+      rig.order({timeInForce: 'cls'}),
+    ]
+    await rig.broker.submit(closing)
+    await rig.broker.submit(opening)
+    expect(await rig.report('rejected')).toMatchObject({
+      clientOrderId: opening.clientOrderId,
+      reason: expect.stringContaining('opg orders must be submitted after 7:00pm'),
+    })
+    const {fill} = await rig.report('fill')
+    expect(fill).toMatchObject({clientOrderId: closing.clientOrderId, lots: 10})
+    expect(new Date(fill.tsUs / 1000).toISOString().slice(0, 16)).toBe('2025-06-02T20:00')
+    await rig.broker.submit(late)
+    expect(await rig.report('rejected', 2)).toMatchObject({
+      clientOrderId: late.clientOrderId,
+      reason: expect.stringContaining('cls orders must be submitted after 7:00pm'),
+    })
+  })
+
   test('accepted, then filled, with ids that the activities repeat', async () => {
     await using rig = await brokerRig()
     const sent = rig.order()
