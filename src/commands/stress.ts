@@ -3,6 +3,7 @@ import process from 'node:process'
 import {styleText} from 'node:util'
 import {Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.ts'
+import {strategyFlags, strategyOverrides} from '../cli/strategy-flags.ts'
 import type {StressResult} from '../core/stress.ts'
 import type {ScenarioReport} from '../core/stress-report.ts'
 import {ExitCode} from '../domain/errors.ts'
@@ -28,11 +29,7 @@ export default class Stress extends BaseCommand {
   static override flags = {
     scenario: Flags.string({description: 'scenario name, or all', default: 'flash-crash', helpValue: 'NAME'}),
     paths: Flags.integer({description: 'seeded paths a scenario', default: 32, min: 1, helpValue: 'N'}),
-    strategy: Flags.string({
-      description: 'only this strategy, repeatable; the configured ones by default',
-      multiple: true,
-      helpValue: 'NAME',
-    }),
+    ...strategyFlags,
     equity: Flags.integer({description: 'starting equity in dollars', default: 100_000, min: 1}),
     book: Flags.option({
       options: ['limits', 'none'] as const,
@@ -46,7 +43,10 @@ export default class Stress extends BaseCommand {
 
   async run(): Promise<Printed> {
     const {flags} = await this.parse(Stress)
-    const resolved = await this.loadConfig(flags, flags.home === undefined ? {} : {home: flags.home})
+    const resolved = await this.loadConfig(flags, {
+      ...(flags.home === undefined ? {} : {home: flags.home}),
+      ...(await strategyOverrides(flags)),
+    })
     const {runStress} = await import('../core/stress.ts')
     const progress = this.showsProgress ? progressLine() : undefined
     const result = await runStress({

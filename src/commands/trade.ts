@@ -1,8 +1,9 @@
 import process from 'node:process'
 import {styleText} from 'node:util'
 import {Flags} from '@oclif/core'
-import {allocationFlag, allocationOverride} from '../cli/allocation-flag.ts'
+import {allocationFlag} from '../cli/allocation-flag.ts'
 import {BaseCommand} from '../cli/base-command.ts'
+import {strategyFlags, strategyOverrides} from '../cli/strategy-flags.ts'
 import type {TradeSummary} from '../core/trade.ts'
 import type {TradeEvent} from '../core/trade-events.ts'
 import {UserError} from '../domain/errors.ts'
@@ -18,6 +19,7 @@ export default class Trade extends BaseCommand {
     '<%= config.bin %> <%= command.id %> --paper',
     '<%= config.bin %> <%= command.id %> --paper --duration 30s --speed 60 --json',
     '<%= config.bin %> <%= command.id %> --paper --data catalog --speed 60 --strategy market-making --events',
+    '<%= config.bin %> <%= command.id %> --paper --data catalog --speed 60 --strategy ./mine.ts --param window=10',
     'APCA_API_KEY_ID=… APCA_API_SECRET_KEY=… <%= config.bin %> <%= command.id %> --paper --broker alpaca',
   ]
   static override flags = {
@@ -40,11 +42,7 @@ export default class Trade extends BaseCommand {
       default: 'SPY',
       helpValue: 'A,B',
     }),
-    strategy: Flags.string({
-      description: 'only this strategy, repeatable; the configured ones by default',
-      multiple: true,
-      helpValue: 'NAME',
-    }),
+    ...strategyFlags,
     allocation: allocationFlag,
     flatten: Flags.boolean({description: 'close every position when it ends by itself'}),
     events: Flags.boolean({description: 'stream every event as NDJSON', exclusive: ['json']}),
@@ -61,7 +59,7 @@ export default class Trade extends BaseCommand {
     const {flags} = await this.parse(Trade)
     const resolved = await this.loadConfig(flags, {
       ...(flags.home === undefined ? {} : {home: flags.home}),
-      ...allocationOverride(flags.allocation),
+      ...(await strategyOverrides(flags)),
     })
     const {parseDurationMs} = await import('../core/system-clock.ts')
     const durationMs = flags.duration === undefined ? undefined : parseDurationMs(flags.duration)

@@ -12,6 +12,7 @@ import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
 import {type LatencyRecording, readRecordedLatency} from './recorded-latency.ts'
 import {policyHashOf} from './risk-setup.ts'
 import {isModulePath, loadStrategyModule} from './strategy-module.ts'
+import {paramsByStrategy} from './strategy-params.ts'
 import {openRunServices, type RunServices} from './strategy-services.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 
@@ -177,38 +178,4 @@ const weightsOf = ({strategies}: Config, names: readonly string[], all: boolean)
   const raw = names.map(name => configured[name] ?? 1 / STRATEGY_NAMES.length)
   const total = raw.reduce((sum, weight) => sum + weight, 0)
   return all || total === 0 ? raw : raw.map(weight => weight / total)
-}
-
-/** Values are JSON where they parse as JSON, else text; `a.b=1` is for strategy `a` where that is one of them. */
-const paramsByStrategy = (
-  params: readonly string[],
-  names: readonly string[],
-): Map<string, Record<string, unknown>> => {
-  const byStrategy = new Map<string, Record<string, unknown>>(names.map(name => [name, {}]))
-  for (const text of params) {
-    const at = text.indexOf('=')
-    if (at <= 0)
-      throw new UserError('BAD_PARAMETER', `--param must be key=value, was ${JSON.stringify(text)}`, {
-        hints: ['--param riskAversion=0.2', '--param market-making.riskAversion=0.2'],
-      })
-    const key = text.slice(0, at)
-    const value = parseValue(text.slice(at + 1))
-    const owner = names.find(name => key.startsWith(`${name}.`))
-    const targets = owner === undefined ? names : [owner]
-    const bare = owner === undefined ? key : key.slice(owner.length + 1)
-    if (owner === undefined && names.length > 1)
-      throw new UserError('BAD_PARAMETER', `--param ${key} must name its strategy, because several run`, {
-        hints: names.map(name => `--param ${name}.${key}=…`),
-      })
-    for (const name of targets) (byStrategy.get(name) as Record<string, unknown>)[bare] = value
-  }
-  return byStrategy
-}
-
-const parseValue = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }

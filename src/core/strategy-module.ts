@@ -13,6 +13,12 @@ export type StrategyFactory = (params: Params) => Strategy
 /** A name that is a path to a module, rather than a built-in strategy. */
 export const isModulePath = (name: string): boolean => /[\\/]|\.[cm]?[jt]s$/.test(name)
 
+/** The user's files among the names of strategies, loaded. Throws UserError for the first that cannot be. */
+export const loadStrategyModules = async (names: readonly string[]): Promise<ReadonlyMap<string, StrategyFactory>> =>
+  new Map(
+    await Promise.all(names.filter(isModulePath).map(async name => [name, await loadStrategyModule(name)] as const)),
+  )
+
 /** Loads a user's strategy. Throws UserError naming the file and what is wrong with it. */
 export const loadStrategyModule = async (file: string): Promise<StrategyFactory> => {
   const absolute = path.resolve(file)

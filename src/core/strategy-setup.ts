@@ -3,6 +3,7 @@ import {UserError} from '../domain/errors.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import {createStrategy, STRATEGIES, type StrategyServices} from '../strategies/registry.ts'
 import type {Strategy} from '../strategies/strategy.ts'
+import type {StrategyFactory} from './strategy-module.ts'
 import {ownServices} from './strategy-services.ts'
 
 export interface StrategyChoice {
@@ -16,6 +17,8 @@ export interface StrategyChoiceOptions {
   /** Names from `--strategy`; the configuration's five with a weight above 0 when empty. */
   readonly names: readonly string[]
   readonly services?: StrategyServices
+  /** The user's own among the names, loaded. */
+  readonly modules?: ReadonlyMap<string, StrategyFactory>
 }
 
 /**
@@ -27,6 +30,7 @@ export const chooseStrategies = ({
   instruments,
   names,
   services = ownServices(),
+  modules = new Map(),
 }: StrategyChoiceOptions): StrategyChoice => {
   const asked = names.length > 0
   const listed = listedStrategies(config, names)
@@ -35,13 +39,27 @@ export const chooseStrategies = ({
   for (const name of listed) {
     const reason = asked ? undefined : reasonIdle(name, instruments)
     if (reason !== undefined) idle.push({strategy: name, reason})
-    else running.push(createStrategy(name, config.strategies.parameters[name] ?? {}, services))
+    else {
+      const parameters = config.strategies.parameters[name] ?? {}
+      running.push(modules.get(name)?.(parameters) ?? createStrategy(name, parameters, services))
+    }
   }
   if (running.length === 0)
     throw new UserError('NO_STRATEGY', 'no strategy can run on these instruments', {
       hints: idle.map(({strategy, reason}) => `${strategy}: ${reason}`),
     })
+  requireOwnNames(running)
   return {running, idle}
+}
+
+/** Orders, profit and weights are kept by name. */
+const requireOwnNames = (running: readonly Strategy[]): void => {
+  const names = running.map(({name}) => name)
+  const twice = names.find((name, k) => names.indexOf(name) !== k)
+  if (twice !== undefined)
+    throw new UserError('STRATEGY_CHOICE', `two strategies are named ${JSON.stringify(twice)}`, {
+      hints: ['give the strategy of your own another name in its file'],
+    })
 }
 
 /** Those named, else the five of the configuration that have a weight. `model-signal` runs when it is named. */

@@ -9,6 +9,7 @@ import {scenariosNamed} from '../exchange/scenarios/scenarios.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {allocatorOf, exitRulesOf} from './risk-setup.ts'
 import {Simulation} from './simulation.ts'
+import type {StrategyFactory} from './strategy-module.ts'
 import {ownServices} from './strategy-services.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import {stressBook} from './stress-book.ts'
@@ -33,9 +34,13 @@ const LATENCY_SIGMA = 0.5
 
 /**
  * One path: the engine, risk, allocation and strategies that trade, against the matching core that back-tests use, inside
- * a scripted market. Synchronous, in virtual time; the same request gives the same journal hash in any process.
+ * a scripted market; `modules` are the user's own strategies among its names. Synchronous, in virtual time; the same request gives the same journal hash in any process.
  */
-export const runStressPath = (request: PathRequest, options: StressRunOptions): PathResult => {
+export const runStressPath = (
+  request: PathRequest,
+  options: StressRunOptions,
+  modules?: ReadonlyMap<string, StrategyFactory>,
+): PathResult => {
   const {config, configHash, equityMicros} = options
   const scenario = scenariosNamed(request.scenario)[0]
   if (scenario === undefined) throw new RangeError(`no scenario ${request.scenario}`)
@@ -47,7 +52,13 @@ export const runStressPath = (request: PathRequest, options: StressRunOptions): 
     warmupS: WARMUP_S,
   })
   const {instruments} = path
-  const {running: chosen} = chooseStrategies({config, instruments, names: options.strategies, services: ownServices()})
+  const {running: chosen} = chooseStrategies({
+    config,
+    instruments,
+    names: options.strategies,
+    services: ownServices(),
+    ...(modules === undefined ? {} : {modules}),
+  })
   const own = allocatorOf(
     config,
     chosen.map(({name}) => name),

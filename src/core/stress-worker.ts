@@ -1,5 +1,6 @@
 import {parentPort} from 'node:worker_threads'
 import {type Refusal, refusalOf} from './refusal.ts'
+import {loadStrategyModules} from './strategy-module.ts'
 import type {PathRequest, PathResult} from './stress-path.ts'
 import {runStressPath, type StressRunOptions} from './stress-run.ts'
 
@@ -13,9 +14,10 @@ export type StressAnswer = {readonly kind: 'done'; readonly number: number; read
 
 const port = parentPort
 if (port === null) throw new Error('stress-worker must run as a worker thread')
-port.on('message', ({number, request, options}: StressJob) => {
+port.on('message', async ({number, request, options}: StressJob) => {
   try {
-    port.postMessage({kind: 'done', number, result: runStressPath(request, options)} satisfies StressAnswer)
+    const modules = await loadStrategyModules(options.strategies)
+    port.postMessage({kind: 'done', number, result: runStressPath(request, options, modules)} satisfies StressAnswer)
   } catch (error) {
     port.postMessage(refusalOf(error) satisfies StressAnswer)
   }

@@ -37,6 +37,7 @@ import {
 } from './risk-setup.ts'
 import {runFolder, writeWhole} from './run-folder.ts'
 import {runNode} from './run-node.ts'
+import {loadStrategyModules} from './strategy-module.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
 import {fanOut, leavingInTime, quietAfter, stopper} from './trade-control.ts'
@@ -106,6 +107,8 @@ const DEFAULT_SYMBOLS = ['SPY', 'QQQ', 'AAPL', 'KO', 'PEP', 'BTC/USD', 'ETH/USD'
  */
 export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => {
   const {config, hash: configHash} = options.resolved
+  // A file that cannot be loaded is told before an exchange is started.
+  const modules = await loadStrategyModules(options.strategies)
   await using stack = new AsyncDisposableStack()
   // While the exchange's thread starts.
   const rehearsed = rehearsal(options)
@@ -117,6 +120,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     instruments: site.instruments,
     names: options.strategies,
     services: sidecars.services,
+    modules,
   })
   for (const {strategy, reason} of idle) options.onNote(`${strategy} is idle: ${reason}`)
   sayWhatIsMadeUp(options, site)

@@ -5,8 +5,12 @@ import path from 'node:path'
 import process from 'node:process'
 import {promisify} from 'node:util'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
-import {loadStrategyModule} from '../../src/core/strategy-module.ts'
+import {Config} from '../../src/config/schema.ts'
+import {loadStrategyModule, loadStrategyModules} from '../../src/core/strategy-module.ts'
+import {chooseStrategies} from '../../src/core/strategy-setup.ts'
+import {runStressPath} from '../../src/core/stress-run.ts'
 import {EventKind} from '../../src/data/tape.ts'
+import {InstrumentTable} from '../../src/domain/instrument.ts'
 
 const MODULE = new URL('../../src/core/strategy-module.ts', import.meta.url).href
 let folder = ''
@@ -37,5 +41,39 @@ describe('a strategy file of one’s own', () => {
   test('one that asks for a package that is not there says so', async () => {
     const file = written('absent.ts', `import 'no-such-package'\nexport default () => ({name: 'x', onEvent() {}})`)
     await expect(loadStrategyModule(file)).rejects.toThrow(/absent\.ts cannot be loaded: .*no-such-package/)
+  })
+})
+
+describe('a strategy file where the configuration’s own would run', () => {
+  const instruments = InstrumentTable.of(['KO', 'PEP'])
+  test('is made with its parameters, as in a back-test', async () => {
+    const file = written(
+      'own.ts',
+      `export const params = {fast: 3}\nexport default p => ({name: 'own' + p.fast, onEvent() {}})`,
+    )
+    const config = Config.parse({strategies: {parameters: {[file]: {fast: 7}}}})
+    const modules = await loadStrategyModules([file, 'do-nothing'])
+    expect([...modules.keys()]).toEqual([file])
+    const {running} = chooseStrategies({config, instruments, names: [file, 'do-nothing'], modules})
+    expect(running.map(({name}) => name)).toEqual(['own7', 'do-nothing'])
+  })
+  test('may not bear the name of another that runs', async () => {
+    const file = written('twin.ts', `export default () => ({name: 'do-nothing', onEvent() {}})`)
+    const modules = await loadStrategyModules([file])
+    const choose = () => chooseStrategies({config: Config.parse({}), instruments, names: [file, 'do-nothing'], modules})
+    expect(choose).toThrow(/two strategies are named "do-nothing"/)
+  })
+  test('is stressed', async () => {
+    const file = written(
+      'trader.ts',
+      `export default () => ({name: 'trader', onEvent(context, chunk, row) {
+        if (row % 50 === 0) context.target(chunk.instrument[row], context.positionLots(chunk.instrument[row]) > 0 ? 0 : 5)
+      }})`,
+    )
+    const options = {config: Config.parse({}), configHash: '', strategies: [file], equityMicros: 1e11}
+    const request = {scenario: 'flash-crash', seed: 1, calm: true}
+    const {orders, ledgerErrorMicros} = runStressPath(request, options, await loadStrategyModules([file]))
+    expect(orders).toBeGreaterThan(0)
+    expect(ledgerErrorMicros).toBe(0)
   })
 })
