@@ -65,12 +65,18 @@ describe('bars', () => {
     expect(rig.get('/v2/stocks/AAPL/bars?end=2025-06-01').bars).toBeNull()
   })
 
-  test.each([['1Min'], ['59T'], ['23H'], ['1Day'], ['1W'], ['12M'], ['3Month']])('%s is a timeframe', text => {
-    expect(parseTimeframe(text)).toBeDefined()
-  })
-  test.each([['60Min'], ['24H'], ['2Day'], ['5M'], ['0Min'], ['1Year'], ['Min'], ['']])('%s is none', text => {
-    expect(parseTimeframe(text)).toBeUndefined()
-  })
+  test.each([['1Min'], ['59T'], ['23H'], ['1Day'], ['1W'], ['12M'], ['3Month'], ['1min'], ['1hour'], ['1DAY']])(
+    '%s is a timeframe',
+    text => {
+      expect(parseTimeframe(text)).toBeDefined()
+    },
+  )
+  test.each([['60Min'], ['24H'], ['2Day'], ['5M'], ['0Min'], ['1Year'], ['1m'], ['1h'], ['Min'], ['']])(
+    '%s is none',
+    text => {
+      expect(parseTimeframe(text)).toBeUndefined()
+    },
+  )
 })
 
 test.each([1, 2, 5, 7, 100])('pages of %i rows give every row once, symbols in order', limit => {

@@ -8,25 +8,25 @@ export interface Timeframe {
 }
 
 const UNITS: Readonly<Record<string, Timeframe['unit']>> = {
-  Min: 'minute',
+  min: 'minute',
   T: 'minute',
-  Hour: 'hour',
+  hour: 'hour',
   H: 'hour',
-  Day: 'day',
+  day: 'day',
   D: 'day',
-  Week: 'week',
+  week: 'week',
   W: 'week',
-  Month: 'month',
+  month: 'month',
   M: 'month',
 }
 const MONTHS = new Set([1, 2, 3, 4, 6, 12])
 
-/** Undefined when the text is not a timeframe that the data API knows. */
+/** Undefined when the text is not a timeframe that the data API knows. Words may be in any case: ccxt asks for `1min`. */
 export const parseTimeframe = (text: string): Timeframe | undefined => {
-  const match = /^(\d{1,2})(Min|T|Hour|H|Day|D|Week|W|Month|M)$/.exec(text)
-  if (match === null) return undefined
-  const count = Number(match[1])
-  const unit = UNITS[match[2] as string] as Timeframe['unit']
+  const [, digits, name = ''] = /^(\d{1,2})(min|hour|day|week|month|[THDWM])$/i.exec(text) ?? []
+  const unit = UNITS[name.length === 1 ? name : name.toLowerCase()]
+  if (unit === undefined) return undefined
+  const count = Number(digits)
   const allowed =
     unit === 'minute'
       ? count >= 1 && count <= 59
