@@ -7,6 +7,8 @@ import type {TapeChunk} from '../data/tape.ts'
 import {UserError} from '../domain/errors.ts'
 import {ingestFile, type RejectedRow} from '../drivers/duckdb/ingest-file.ts'
 import {type LayoutSource, layoutFor} from '../drivers/duckdb/layouts/registry.ts'
+import {withoutBooks} from '../drivers/duckdb/lobster-pair.ts'
+import {type SourceRef, sourceRefs} from '../drivers/duckdb/source-file.ts'
 import {publishTape} from '../drivers/duckdb/tape-unit.ts'
 import type {IngestRequest} from './ingest.ts'
 import {expandPaths} from './ingest-paths.ts'
@@ -17,7 +19,7 @@ export interface IngestedUnit {
   readonly isNew: boolean
 }
 
-const TABLES = /\.(csv|txt|tsv)(\.gz)?$/i
+const TABLES = /\.(csv|txt|tsv)(\.gz)?$|\.zip$/i
 const PARQUET = /\.parquet$/i
 
 /** One unit a file. */
@@ -26,7 +28,10 @@ export async function* fileUnits(
   source: LayoutSource | 'parquet',
   request: IngestRequest,
 ): AsyncGenerator<IngestedUnit> {
-  const files = await expandPaths(request.paths, source === 'parquet' ? PARQUET : TABLES)
+  const files = await expandPaths(request.paths, source === 'parquet' ? PARQUET : TABLES, request.note)
+  const all: SourceRef[] = []
+  for (const file of files) all.push(...(source === 'parquet' ? [{file}] : await sourceRefs(file)))
+  const refs = source === 'lobster' || source === 'csv' ? withoutBooks(all) : all
   // Opened at once, so that a path that cannot be written is refused before anything is read.
   const rejects =
     request.rejectsFile === undefined
@@ -38,14 +43,15 @@ export async function* fileUnits(
   }
   const isMapped = request.options.map !== undefined
   try {
-    for (const [i, file] of files.entries()) {
+    for (const [i, ref] of refs.entries()) {
       request.signal?.throwIfAborted()
-      request.onProgress?.(i, files.length, file)
+      request.onProgress?.(i, refs.length, ref.entry?.name ?? ref.file)
       let isNew = true
       const unit = await session.stage(async staging => {
         const ingested = await ingestFile({
           database: session.database,
-          file,
+          ref,
+          refs: all,
           isParquet: source === 'parquet',
           dir: session.dir,
           staging,
@@ -63,7 +69,7 @@ export async function* fileUnits(
       })
       yield {unit, isNew}
     }
-    request.onProgress?.(files.length, files.length, '')
+    request.onProgress?.(refs.length, refs.length, '')
   } finally {
     if (rejects !== undefined) await finished(rejects.end())
   }

@@ -232,7 +232,7 @@ describe('bad input', () => {
     const binary = Buffer.from(Array.from({length: 4000}, (_, i) => (i * 7919) % 256))
     await refused('csv', [textFile('A.csv', binary)], 'NOT_TEXT', 6)
     await refused('csv', [textFile('A.csv.gz', gzipSync(binary))], 'NOT_TEXT', 6)
-    await refused('csv', [textFile('A.csv', Buffer.from('PK\u0003\u0004zip'))], 'NOT_TEXT', 6, /zip/)
+    await refused('csv', [textFile('A.csv', Buffer.from('PK\u0003\u0004zip'))], 'DAMAGED_ZIP', 6)
   })
   it('refuses columns it does not know, and says which source would', async () => {
     await refused('csv', [textFile('A.csv', 'colour,taste\nred,sweet\n')], 'WRONG_COLUMNS', 6, /colour/)

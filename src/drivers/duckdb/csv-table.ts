@@ -1,51 +1,15 @@
-import {createReadStream} from 'node:fs'
-import {createInterface} from 'node:readline'
-import {ExitCode, UserError} from '../../domain/errors.ts'
 import {type Database, identifier, quoted} from './database.ts'
 import {RAW} from './layouts/layout.ts'
-import {firstBytes, type SourceFile} from './source-file.ts'
+import type {SourceFile} from './source-file.ts'
+import type {TableShape} from './table-shape.ts'
 
-export interface TableShape {
-  readonly header: readonly string[]
-  readonly sample: readonly string[]
-  readonly delimiter: string
-}
-
-/** Header and first row. */
-export const tableShape = async (source: SourceFile): Promise<TableShape> => {
-  const text = (await firstBytes(source.plainPath, 1 << 16)).toString('utf8').replace(/^\uFEFF/, '')
-  const [first = '', second = ''] = text.split(/\r?\n/)
-  const delimiter =
-    [',', ';', '\t', '|'].map(d => [d, first.split(d).length] as const).sort((a, b) => b[1] - a[1])[0]?.[0] ?? ','
-  const header = splitLine(first, delimiter)
-  if (header.every(name => name === '') || header.length < 2) {
-    throw new UserError('WRONG_COLUMNS', `${source.name}: its first line is no table header: ${first.slice(0, 60)}`, {
-      exitCode: ExitCode.invalidData,
-      hints: ['the first line must name the columns, separated by commas'],
-    })
-  }
-  return {header, sample: splitLine(second, delimiter), delimiter}
-}
-
-const splitLine = (line: string, delimiter: string): string[] => {
-  const fields: string[] = []
-  let field = ''
-  let isQuoted = false
-  for (const char of line) {
-    if (char === '"') isQuoted = !isQuoted
-    else if (char === delimiter && !isQuoted) {
-      fields.push(field.trim())
-      field = ''
-    } else field += char
-  }
-  fields.push(field.trim())
-  return fields
-}
+/** What vendors and tools write for "none". */
+const BLANKS = ['', 'null', 'NULL', 'None', 'N/A', '#N/A']
 
 export const readRaw = async (
   database: Database,
   source: SourceFile,
-  {header, delimiter}: TableShape,
+  {header, delimiter, skip}: TableShape,
   types: Readonly<Record<string, string>>,
 ): Promise<void> => {
   const seen = new Map<string, number>()
@@ -57,8 +21,8 @@ export const readRaw = async (
   })
   await dropTables(database)
   await database.run(
-    `CREATE TEMP TABLE ${RAW} AS SELECT * FROM read_csv(${quoted(source.plainPath)}, columns = {${columns}}, header = true,
-       auto_detect = false, delim = ${quoted(delimiter)}, quote = '"', nullstr = '', store_rejects = true, max_line_size = 1000000)`,
+    `CREATE TEMP TABLE ${RAW} AS SELECT * FROM read_csv(${quoted(source.plainPath)}, columns = {${columns}}, header = false, skip = ${skip},
+       auto_detect = false, delim = ${quoted(delimiter)}, quote = '"', nullstr = [${BLANKS.map(quoted)}], store_rejects = true, max_line_size = 1000000)`,
   )
 }
 
@@ -76,33 +40,10 @@ export const parseRejects = async (database: Database): Promise<ParseReject[]> =
   )
   return rows.map(({line, column, type, text}) => ({
     line,
-    text,
+    // Of a file with Windows line ends DuckDB gives the end of the line before, too.
+    text: text.trim(),
     reason: type === 'CAST' ? `${column} could not be read` : type.toLowerCase(),
   }))
-}
-
-/** File line of a raw row: rows that did not parse are missing from the raw table. */
-export const lineOf = (row: number, parsed: readonly ParseReject[]): number => {
-  let line = row + 2
-  for (const reject of parsed) {
-    if (reject.line > line) break
-    line++
-  }
-  return line
-}
-
-/** The text of some lines of a file. */
-export const linesOf = async (file: string, wanted: ReadonlySet<number>): Promise<Map<number, string>> => {
-  const texts = new Map<number, string>()
-  if (wanted.size === 0) return texts
-  const last = Math.max(...wanted)
-  let line = 0
-  for await (const text of createInterface({input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY})) {
-    line++
-    if (wanted.has(line)) texts.set(line, text)
-    if (line >= last) break
-  }
-  return texts
 }
 
 /** Forgets the tables of the file before. */

@@ -2,12 +2,16 @@ import {createHash} from 'node:crypto'
 import path from 'node:path'
 import type {CatalogUnit} from '../../data/catalog.ts'
 import {ExitCode, UserError} from '../../domain/errors.ts'
-import {lineOf, linesOf, type ParseReject, parseRejects, readRaw, tableShape} from './csv-table.ts'
+import {type ParseReject, parseRejects, readRaw} from './csv-table.ts'
 import type {Database} from './database.ts'
+import {isFuturesPath} from './layouts/binance.ts'
 import type {IngestOptions, Layout} from './layouts/layout.ts'
+import {isLobsterMessage, unpackLobster} from './lobster-pair.ts'
 import type {NormalisedOutput} from './normalise.ts'
 import {parquetShape, readParquet} from './parquet-table.ts'
-import {hashSource, type SourceFile, unpackSource} from './source-file.ts'
+import {rowLines} from './row-lines.ts'
+import {hashSource, type SourceFile, type SourceRef, unpackSource} from './source-file.ts'
+import {type TableShape, tableShape} from './table-shape.ts'
 import {buildUnit} from './unit-build.ts'
 
 /** Changes when normalisation changes what it writes, so that old units are made anew. */
@@ -23,7 +27,9 @@ export interface RejectedRow {
 
 export interface FileIngest {
   readonly database: Database
-  readonly file: string
+  readonly ref: SourceRef
+  /** All that are read, for files that come in pairs. */
+  readonly refs: readonly SourceRef[]
   /** Columns are typed already, and not compressed text. */
   readonly isParquet: boolean
   readonly dir: string
@@ -44,8 +50,8 @@ export const ingestFile = async (
   ingest: FileIngest,
 ): Promise<{readonly unit: CatalogUnit; readonly isNew: boolean}> => {
   const {database, staging, options, known} = ingest
-  const scratch = ingest.scratch
-  const source = ingest.isParquet ? await hashSource(ingest.file) : await unpackSource(ingest.file, scratch)
+  const found: Record<string, number> = {}
+  const source = await prepared(ingest, found)
   if (source.truncated && !ingest.skipInvalid) {
     throw new UserError('TRUNCATED_FILE', `${source.name}: the compressed stream breaks off`, {
       exitCode: ExitCode.invalidData,
@@ -58,9 +64,12 @@ export const ingestFile = async (
   const there = known.get(key)
   if (there !== undefined) return {unit: there, isNew: false}
 
-  const found: Record<string, number> = source.truncated ? {truncatedFiles: 1} : {}
+  if (source.truncated) found['truncatedFiles'] = 1
   const context = {
     fileName: source.name,
+    path: path.resolve(source.path),
+    preamble: shape.preamble,
+    isHeaded: source.header === undefined && shape.skip > shape.preamble.length,
     header: shape.header,
     sample: shape.sample,
     options,
@@ -70,6 +79,7 @@ export const ingestFile = async (
     },
     database,
   }
+  const filePath = path.resolve(source.path, ...(ingest.ref.entry === undefined ? [] : [ingest.ref.entry.name]))
   const read = ingest.isParquet ? readParquet : readRaw
   await read(database, source, shape, layout.types(context))
   const rejected = ingest.isParquet ? [] : await parseRejects(database)
@@ -84,33 +94,46 @@ export const ingestFile = async (
       key,
       source: layout.source,
       layout: layout.name,
-      file: {name: source.name, path: path.resolve(source.path), sha256: source.sha256, bytes: source.bytes},
-      replaces: supersededBy(known, path.resolve(source.path), layout, key),
+      file: {name: source.name, path: filePath, sha256: source.sha256, bytes: source.bytes},
+      replaces: supersededBy(known, filePath, layout, key),
     },
     rejected: rejected.length,
     defects: found,
     onInvalid: async (normalised, count) => {
-      await reportRejects(ingest, source, rejected, normalised, count)
+      await reportRejects(ingest, source, shape, rejected, normalised, count)
     },
     ...(ingest.signal === undefined ? {} : {signal: ingest.signal}),
   })
   return {unit, isNew: true}
 }
 
+const prepared = async (ingest: FileIngest, found: Record<string, number>): Promise<SourceFile> => {
+  const {ref, refs, scratch} = ingest
+  if (ingest.isParquet) return hashSource(ref.file)
+  if (!isLobsterMessage(ref)) return unpackSource(ref, scratch)
+  const {source, unpaired} = await unpackLobster(ref, refs, scratch, ingest.skipInvalid)
+  if (unpaired > 0) found['unpairedLines'] = unpaired
+  return source
+}
+
 /** Names every invalid row to `onReject`; throws unless invalid rows are to be skipped. */
 const reportRejects = async (
   ingest: FileIngest,
   source: SourceFile,
+  shape: TableShape,
   parsed: readonly ParseReject[],
   outputs: readonly NormalisedOutput[],
   count: number,
 ): Promise<void> => {
   const reasons = new Map<number, string>()
-  for (const {row, reason} of outputs.flatMap(output => output.invalid)) reasons.set(lineOf(row, parsed), reason)
-  const texts = ingest.isParquet ? new Map<number, string>() : await linesOf(source.plainPath, new Set(reasons.keys()))
+  for (const {row, reason} of outputs.flatMap(output => output.invalid)) reasons.set(row, reason)
+  const {rows, rejects} = ingest.isParquet
+    ? {rows: new Map<number, {line: number; text: string}>(), rejects: [...parsed]}
+    : await rowLines(source.plainPath, shape, new Set(reasons.keys()), parsed)
   const all: ParseReject[] = [
-    ...parsed,
-    ...[...reasons].map(([line, reason]) => ({line, reason, text: texts.get(line) ?? ''})),
+    ...rejects,
+    // A Parquet file has rows, not lines.
+    ...[...reasons].map(([row, reason]) => ({reason, ...(rows.get(row) ?? {line: row + 1, text: ''})})),
   ].sort((a, b) => a.line - b.line)
   for (const row of all) await ingest.onReject?.({file: source.name, ...row})
   const [first] = all
@@ -133,6 +156,7 @@ const unitKey = (source: SourceFile, layout: Layout, options: IngestOptions): st
     factors: factors === undefined ? undefined : [...factors],
     // The name may carry the symbol and the period.
     name: source.name.replace(/\.gz$/i, ''),
+    ...(isFuturesPath(path.resolve(source.path)) ? {market: 'futures'} : {}),
     layout: layout.name,
     version: NORMALISER_VERSION,
     content: source.contentSha256,

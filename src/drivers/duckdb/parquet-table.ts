@@ -1,8 +1,9 @@
 import {ExitCode, UserError} from '../../domain/errors.ts'
-import {dropTables, type TableShape} from './csv-table.ts'
+import {dropTables} from './csv-table.ts'
 import {type Database, identifier, quoted} from './database.ts'
 import {RAW} from './layouts/layout.ts'
 import type {SourceFile} from './source-file.ts'
+import type {TableShape} from './table-shape.ts'
 
 /** Column names and first row of a Parquet file, as text. */
 export const parquetShape = async (database: Database, source: SourceFile): Promise<TableShape> => {
@@ -15,7 +16,7 @@ export const parquetShape = async (database: Database, source: SourceFile): Prom
     const [first] = await database.rows<Record<string, string | null>>(
       `SELECT ${header.map(name => `${identifier(name)}::VARCHAR AS ${identifier(name)}`)} FROM ${file} LIMIT 1`,
     )
-    return {header, sample: header.map(name => first?.[name] ?? ''), delimiter: ','}
+    return {header, sample: header.map(name => first?.[name] ?? ''), delimiter: ',', skip: 0, preamble: []}
   } catch (cause) {
     throw new UserError('NOT_PARQUET', `${source.name} could not be read as Parquet`, {
       cause,

@@ -4,19 +4,28 @@ import {quoted} from '../database.ts'
 import {hasColumns, type Layout, type LayoutContext, RAW} from './layout.ts'
 import {coinPair} from './symbols.ts'
 
+/** Part of what makes a unit what it is: the same bytes mean another instrument in another folder. */
+export const isFuturesPath = (path: string): boolean => /[/\\]futures[/\\](um|cm)[/\\]/.test(path)
+
 /**
  * Binance stream captures on the receiver's clock (`recv_ns`): what we could know, when we could know it. Nanoseconds
  * within a microsecond order the streams of one symbol against each other.
  */
 const COMMON = `${RAW}.rowid AS line, recv_ns // 1000 AS ts_us, (recv_ns % 1000) * 1099511627776 + ${RAW}.rowid AS seq`
 
-/** `binance_usdm_BTCUSDT_…` → `BTC/USDT-PERP`: the perpetual must not be taken for the coin itself. */
-const symbolOf = ({fileName, options}: LayoutContext): string => {
+/**
+ * `binance_usdm_BTCUSDT_…` → `BTC/USDT-PERP`: the perpetual must not be taken for the coin itself. Files of the archive are
+ * called alike on every market: there the folder tells, or the header, which only futures have. `BTCUSDT_240628` is a
+ * contract that is delivered on its day.
+ */
+export const binanceSymbol = ({fileName, path, options, isHeaded}: LayoutContext): string => {
   if (options.symbol !== undefined) return quoted(options.symbol)
-  const isPerpetual = /usdm|perp|futures|swap/i.test(fileName)
+  const isArchive = /^[A-Z0-9]+(_[A-Z0-9]+)?-/.test(fileName)
+  const isPerpetual = /usdm|coinm|perp|futures|swap/i.test(fileName) || (isArchive && (isHeaded || isFuturesPath(path)))
+  const delivery = /^[A-Z0-9]+_(\d{6})-/.exec(fileName)?.[1]
   for (const word of fileName.split(/[_.-]/)) {
     const pair = /^[A-Z0-9]+$/.test(word) ? coinPair(word, true) : undefined
-    if (pair !== undefined) return quoted(isPerpetual ? `${pair}-PERP` : pair)
+    if (pair !== undefined) return quoted(delivery ? `${pair}-${delivery}` : isPerpetual ? `${pair}-PERP` : pair)
   }
   throw new UserError('UNKNOWN_SYMBOL', `${fileName} does not name a coin pair`, {
     hints: ['name it with --symbol BTC/USDT'],
@@ -39,7 +48,7 @@ export const binanceQuotes: Layout = {
   outputs: context => [
     {
       kind: 'quote',
-      select: `SELECT ${COMMON}, ${symbolOf(context)} AS symbol, bid, ask, bid_qty AS bid_size, ask_qty AS ask_size,
+      select: `SELECT ${COMMON}, ${binanceSymbol(context)} AS symbol, bid, ask, bid_qty AS bid_size, ask_qty AS ask_size,
         exch_event_ms * 1000 AS venue_ts_us FROM ${RAW}`,
     },
   ],
@@ -62,7 +71,7 @@ export const binanceTrades: Layout = {
     {
       kind: 'trade',
       counts: {repeatedTradeIds: `SELECT count(trade_id) - count(DISTINCT trade_id) FROM ${RAW}`},
-      select: `SELECT ${COMMON}, ${symbolOf(context)} AS symbol, price, qty AS size,
+      select: `SELECT ${COMMON}, ${binanceSymbol(context)} AS symbol, price, qty AS size,
         CASE buyer_is_maker WHEN 1 THEN ${Aggressor.sell} WHEN 0 THEN ${Aggressor.buy} ELSE 0 END AS aggressor,
         trade_ms * 1000 AS venue_ts_us FROM ${RAW}`,
     },
@@ -98,7 +107,7 @@ export const binanceDepth: Layout = {
       {
         kind: 'depth',
         ...(isPerpetual ? {} : {counts: {sequenceGaps: gaps}}),
-        select: `SELECT ${COMMON}, ${symbolOf(context)} AS symbol, price, qty AS size,
+        select: `SELECT ${COMMON}, ${binanceSymbol(context)} AS symbol, price, qty AS size,
           coalesce(exch_tx_ms, exch_event_ms) * 1000 AS venue_ts_us,
           CASE side WHEN 'ask' THEN ${Depth.ask} ELSE 0 END
             + CASE WHEN kind = 'snapshot' AND (${differs('lag')}) THEN ${Depth.clear} ELSE 0 END

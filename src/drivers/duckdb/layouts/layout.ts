@@ -34,6 +34,12 @@ export const RAW = 'raw'
 export interface LayoutContext {
   readonly database: Database
   readonly fileName: string
+  /** Of the file, or the archive that holds it, as it was given. */
+  readonly path: string
+  /** Lines above the header. */
+  readonly preamble: readonly string[]
+  /** The file itself names its columns. */
+  readonly isHeaded: boolean
   readonly header: readonly string[]
   /** First data line, split; may be shorter than the header. */
   readonly sample: readonly string[]

@@ -30,6 +30,8 @@ const ACTIONS: Readonly<Record<number, number>> = {
 }
 const VISIBLE_EXECUTION = 4
 const HIDDEN_EXECUTION = 5
+/** Of an auction, where nobody is the aggressor. */
+const CROSS = 6
 const HALT = 7
 const ABSENT = 9_999_999_998
 /** Room for what one message causes: the order, a trade, its level changes, a quote. */
@@ -91,6 +93,7 @@ const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
       // Somebody executed against a resting sell order: a buyer was the aggressor.
       if (type === VISIBLE_EXECUTION || type === HIDDEN_EXECUTION)
         trades.write(line, tsUs, seq, price, size, isAsk ? 1 : 2)
+      else if (type === CROSS) trades.write(line, tsUs, seq, price, size, 0)
       load(6, row, bidPrices, false)
       load(6 + levels, row, bidSizes, true)
       load(6 + 2 * levels, row, askPrices, false)
@@ -113,17 +116,30 @@ const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
   }
   for (const writer of [quotes, trades, depth, orders]) writer.close()
   const select = (table: string) => `SELECT *, ${quoted(symbol)} AS symbol FROM ${table}`
+  const {halts, crosses} = await database.one<{halts: number; crosses: number}>(
+    `SELECT count_if(type = ${HALT}) AS halts, count_if(type = ${CROSS}) AS crosses FROM ${RAW}`,
+  )
+  if (halts > 0) context.count('halts', halts)
+  if (crosses > 0) context.count('crossTrades', crosses)
+  const known = [...Object.keys(ACTIONS), CROSS]
+  const others = `SELECT count_if(type NOT IN (${known})) FROM ${RAW}`
   return [
     {
       kind: 'quote',
       select: select('kernel_quote'),
-      counts: {halts: `SELECT count(*) FROM ${RAW} WHERE type = ${HALT}`},
+      counts: {unknownMessages: others},
     },
     {kind: 'trade', select: select('kernel_trade')},
+    ...(halts === 0 ? [] : ([{kind: 'notice', select: haltsSql(midnightUs, symbol)}] as const)),
     ...(level >= 2 ? ([{kind: 'depth', select: select('kernel_depth')}] as const) : []),
     ...(level === 3 ? ([{kind: 'order', select: select('kernel_order')}] as const) : []),
   ]
 }
+
+/** A halt begins at the price -1 and ends at 1; at 0 quoting alone resumes. */
+const haltsSql = (midnightUs: number, symbol: string): string =>
+  `SELECT rowid AS line, rowid * ${SEQ_STEP} AS seq, ${quoted(symbol)} AS symbol, ${midnightUs} + floor(time_s * 1e6 + 1e-4)::BIGINT AS ts_us,
+     3 AS code, CASE WHEN price < 0 THEN 1 ELSE 0 END AS first FROM ${RAW} WHERE type = ${HALT} AND price != 0`
 
 const blankAbsent = (prices: Float64Array, sizes: Float64Array): void => {
   for (let i = 0; i < prices.length; i++) {

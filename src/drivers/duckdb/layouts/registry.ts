@@ -1,6 +1,15 @@
 import {ExitCode, UserError} from '../../../domain/errors.ts'
 import {binanceDepth, binanceQuotes, binanceTrades} from './binance.ts'
+import {
+  binanceAggTrades,
+  binanceArchiveTrades,
+  binanceBookDepth,
+  binanceBookTicker,
+  binanceFunding,
+  binanceKlines,
+} from './binance-archive.ts'
 import {bitstampOrders} from './bitstamp.ts'
+import {cboePage} from './cboe-page.ts'
 import {corporateActions} from './corporate-actions.ts'
 import {type Layout, wrongColumns} from './layout.ts'
 import {
@@ -11,6 +20,7 @@ import {
   leanTickQuotes,
   leanTickTrades,
 } from './lean.ts'
+import {leanNative} from './lean-native.ts'
 import {lobster} from './lobster.ts'
 import {cboeChain, cboeEndOfDay, deribitVolatilities, spxChain, spxVolatilities} from './options.ts'
 import {fredSeries, realisedMeasures} from './series.ts'
@@ -25,7 +35,14 @@ export const LAYOUTS: readonly Layout[] = [
   binanceQuotes,
   binanceTrades,
   binanceDepth,
+  binanceKlines,
+  binanceAggTrades,
+  binanceArchiveTrades,
+  binanceBookTicker,
+  binanceBookDepth,
+  binanceFunding,
   bitstampOrders,
+  leanNative,
   leanTickQuotes,
   leanTickTrades,
   leanQuoteBars,
@@ -35,6 +52,7 @@ export const LAYOUTS: readonly Layout[] = [
   taqQuotes,
   taqTrades,
   cboeChain,
+  cboePage,
   cboeEndOfDay,
   spxChain,
   spxVolatilities,

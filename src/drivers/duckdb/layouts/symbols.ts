@@ -2,19 +2,25 @@ import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND} from '../../../do
 
 const VENUES = new Set(['binance', 'binanceus', 'coinbase', 'kraken', 'bitstamp', 'spot', 'usdm'])
 const NOISE = new Set(
-  'us lean cboe taq shfe lobster lob sample tick ticks quote quotes trade trades bars bar multi data daily hourly minute equity ohlc ohlcv candles klines'.split(
+  'us lean cboe taq shfe lobster lob sample tick ticks quote quotes trade trades bars bar multi data daily hourly minute equity ohlc ohlcv candles klines quotedata message orderbook spot aggtrades bookticker'.split(
     ' ',
   ),
 )
-const COINS = new Set('BTC XBT ETH LTC XRP ADA BNB DOGE EOS NEO SOL DOT AVAX LINK UNI BCH USDC USDT DAI'.split(' '))
-const PAIR = /^([A-Z0-9]{2,6}?)[-/_]?(USDT|USDC|BUSD|USD|EUR|BTC|ETH)$/
+const COINS = new Set(
+  'BTC XBT ETH LTC XRP ADA BNB DOGE EOS NEO SOL DOT AVAX LINK UNI BCH USDC USDT DAI FDUSD SHIB PEPE TRX XLM ATOM NEAR FIL ICP ETC APT ARB OP SUI TON WIF BONK FLOKI XMR ZEC DASH AAVE MATIC POL HBAR ALGO WBTC STETH'.split(
+    ' ',
+  ),
+)
+const QUOTES = 'USDT|USDC|FDUSD|BUSD|TUSD|USDP|USD|EUR|GBP|JPY|TRY|BRL|AUD|KRW|BTC|ETH|BNB|DAI'
+const PAIR = new RegExp(`^([A-Z0-9]{1,16}?)[-/_]?(${QUOTES})$`)
 
 /** `BTCUSDT` → `BTC/USDT`; undefined where the text is not a coin pair. */
 export const coinPair = (text: string, anyBase = false): string | undefined => {
   const match = PAIR.exec(text.toUpperCase())
   if (match === null) return undefined
   const [, base = '', quote = ''] = match
-  return anyBase || COINS.has(base) ? `${base}/${quote}` : undefined
+  // Cheap coins are traded by the thousand: 1000SHIB.
+  return anyBase || COINS.has(base.replace(/^10+/, '')) ? `${base}/${quote}` : undefined
 }
 
 /** The symbol a file's name most likely means: `us_5m_AAPL_2025.csv.gz` → `AAPL`. Undefined when no word looks like one. */
