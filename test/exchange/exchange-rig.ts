@@ -82,7 +82,7 @@ export const exchangeRig = (
     const url = new URL(target, 'http://exchange')
     const wire = {method, segments: segmentsOf(url.pathname) as string[], query: url.searchParams, body}
     const isData = /^\/(v2\/stocks|v1beta|v1\/)/.test(url.pathname)
-    const answer: WireResponse = (isData ? routeData : routeTrading)(exchange, wire)
+    const answer: WireResponse = isData ? routeData(exchange, wire, () => undefined) : routeTrading(exchange, wire)
     return {
       status: answer.status,
       body: answer.body === undefined ? undefined : JSON.parse(JSON.stringify(answer.body)),

@@ -133,6 +133,7 @@ export const startLocalExchange = async (options: LocalExchangeOptions): Promise
       rng: rng.fork('request-ids'),
       requestsPerMinute: requestsPerMinute(speed, options.requestsPerMinute),
       events,
+      sidesOf: instrument => streams.hub.sidesOf(instrument),
       catchUp: () => pump.catchUp(),
       delay: run => {
         const latencyUs = options.orderLatencyUs?.() ?? 0

@@ -3,6 +3,7 @@ import type {Rng} from '../../domain/rng.ts'
 import type {Clock} from '../../domain/time.ts'
 import type {PaperExchange} from '../../exchange/exchange.ts'
 import {authenticate, type Credentials, UNAUTHORIZED_PAGE} from '../../exchange/server/credentials.ts'
+import type {BookSides} from '../../exchange/server/data-hub.ts'
 import {routeData} from '../../exchange/server/data-routes.ts'
 import {rangeOf} from '../../exchange/server/event-log.ts'
 import {segmentsOf, type WireRequest, type WireResponse} from '../../exchange/server/request.ts'
@@ -25,6 +26,8 @@ export interface RestOptions {
   /** Held back for the order latency of a scenario; calls back on the market's clock. */
   readonly delay: (run: () => void) => void
   readonly events: EventServer
+  /** The order book of an instrument whose market gives its depth. */
+  readonly sidesOf: (instrument: number) => BookSides | undefined
   readonly onRequest: (method: string, path: string, status: number) => void
   readonly onBug: (error: unknown) => void
 }
@@ -78,7 +81,7 @@ export const restHandler = (options: RestOptions): ((request: IncomingMessage, r
       const handle = (): void => {
         try {
           options.catchUp()
-          send(isData ? routeData(options.exchange, wire) : routeTrading(options.exchange, wire))
+          send(isData ? routeData(options.exchange, wire, options.sidesOf) : routeTrading(options.exchange, wire))
         } catch (error) {
           options.onBug(error)
           send(internalError)

@@ -175,10 +175,15 @@ export class DataHub {
     for (const session of this.#sessions) if (session.wants('statuses', instrument)) session.push(message)
   }
 
+  /** Bids and asks as [ticks, lots], best first, of an instrument whose market gives its depth. */
+  sidesOf(instrument: number): BookSides | undefined {
+    return bookSides(this.#books[instrument]?.book)
+  }
+
   sendBooks(session: DataStreamSession, instruments: readonly number[]): void {
     for (const instrument of instruments) {
       const level = this.#shown[instrument] as Level
-      const [bids, asks] = bookSides(this.#books[instrument]?.book) ?? [
+      const [bids, asks] = this.sidesOf(instrument) ?? [
         bookSide(level.bidTicks, level.bidLots),
         bookSide(level.askTicks, level.askLots),
       ]
@@ -239,6 +244,8 @@ export class DataHub {
   }
 }
 
+export type BookSides = readonly [bids: [number, number][], asks: [number, number][]]
+
 /** A book and what has changed in it since it was last told. */
 interface DeepBook {
   readonly book: OrderBook
@@ -247,7 +254,7 @@ interface DeepBook {
   isWhole: boolean
 }
 
-const bookSides = (book: OrderBook | undefined): [[number, number][], [number, number][]] | undefined =>
+const bookSides = (book: OrderBook | undefined): BookSides | undefined =>
   book === undefined
     ? undefined
     : [

@@ -6,6 +6,7 @@ import {isoDay, newYorkDay, sessionOf} from '../sessions.ts'
 import {badParameter, isRefusal, noEndpoint, type Refusal} from '../wire-error.ts'
 import {isoUtc} from '../wire-time.ts'
 import {parseTimeframe, resample, type Timeframe} from './bar-frames.ts'
+import type {BookSides} from './data-hub.ts'
 import {dayStart, pageOf, type Stamped} from './data-pages.ts'
 import {barJson, priceNumber, quoteJson, sizeNumber, tradeJson} from './data-shapes.ts'
 import {routeOptionData} from './option-routes.ts'
@@ -21,11 +22,15 @@ const LOCATIONS = new Set(['us', 'us-1', 'us-2', 'eu-1', 'bs-1'])
 const PAIR = /^[A-Z]+x?\/[A-Z]+$/
 
 /** Paths of the data host: `/v2/stocks/…`, `/v1beta3/crypto/{loc}/…`, and the empty shelves beside them. */
-export const routeData = (exchange: PaperExchange, request: WireRequest): WireResponse => {
+export const routeData = (
+  exchange: PaperExchange,
+  request: WireRequest,
+  sidesOf: (instrument: number) => BookSides | undefined,
+): WireResponse => {
   const [version, resource, ...rest] = request.segments
   if (request.method !== 'GET') return noEndpoint
   if (version === 'v2' && resource === 'stocks') return routeStocks(exchange, request.query, rest)
-  if (version === 'v1beta3' && resource === 'crypto') return routeCrypto(exchange, request.query, rest)
+  if (version === 'v1beta3' && resource === 'crypto') return routeCrypto(exchange, request.query, rest, sidesOf)
   if (version === 'v1beta1' && resource === 'options') return routeOptionData(exchange, request.query, rest)
   if (version === 'v1beta1' && resource === 'screener') return routeScreener(exchange, request.query, rest)
   if (version === 'v1beta1' && resource === 'news' && rest.length === 0)
@@ -84,7 +89,12 @@ const stocksAnswer = (exchange: PaperExchange, query: URLSearchParams, rest: rea
 
 const noData = (symbol: string): WireResponse => ({status: 404, body: {message: `no data found for ${symbol}`}})
 
-const routeCrypto = (exchange: PaperExchange, query: URLSearchParams, rest: readonly string[]): WireResponse => {
+const routeCrypto = (
+  exchange: PaperExchange,
+  query: URLSearchParams,
+  rest: readonly string[],
+  sidesOf: (instrument: number) => BookSides | undefined,
+): WireResponse => {
   const [location = '', first = '', second] = rest
   if (!LOCATIONS.has(location)) return badParameter(`invalid location: ${location}`)
   const symbols = listParameter(query, 'symbols')
@@ -95,7 +105,8 @@ const routeCrypto = (exchange: PaperExchange, query: URLSearchParams, rest: read
   if (first === 'snapshots' && rest.length === 2)
     return ok({snapshots: byName(pairs, asset => snapshot(exchange, asset))})
   if (first === 'latest' && rest.length === 3) {
-    if (second === 'orderbooks') return ok({orderbooks: byName(pairs, asset => bookJson(exchange, asset))})
+    if (second === 'orderbooks')
+      return ok({orderbooks: byName(pairs, asset => bookJson(exchange, asset, sidesOf(exchange.indexOf(asset))))})
     return ELEMENTS.includes(second ?? '')
       ? ok({[second as string]: latestOf(exchange, pairs, second as Element)})
       : noEndpoint
@@ -155,16 +166,16 @@ const snapshot = (exchange: PaperExchange, asset: Asset): Json => {
   return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined))
 }
 
-/** Best bid and offer only: the simulated market quotes no further levels. */
-const bookJson = (exchange: PaperExchange, asset: Asset): Json | undefined => {
+/** Best bid and offer only where the market gives no depth: the simulated one quotes no further levels. */
+const bookJson = (exchange: PaperExchange, asset: Asset, sides: BookSides | undefined): Json | undefined => {
   const quote = exchange.store.lastQuote(exchange.indexOf(asset))
   if (quote === undefined) return undefined
-  const level = (ticks: number, lots: number) => ({p: priceNumber(asset, ticks), s: sizeNumber(asset, lots)})
-  return {
-    t: isoUtc(quote.atUs),
-    b: quote.bidLots > 0 ? [level(quote.bidTicks, quote.bidLots)] : [],
-    a: quote.askLots > 0 ? [level(quote.askTicks, quote.askLots)] : [],
-  }
+  const [bids, asks] = sides ?? [[[quote.bidTicks, quote.bidLots]], [[quote.askTicks, quote.askLots]]]
+  const levels = (side: readonly (readonly [number, number])[]) =>
+    side
+      .filter(([, lots]) => lots > 0)
+      .map(([ticks, lots]) => ({p: priceNumber(asset, ticks), s: sizeNumber(asset, lots)}))
+  return {t: isoUtc(quote.atUs), b: levels(bids), a: levels(asks)}
 }
 
 const history = (

@@ -68,6 +68,28 @@ test('books of coins arrive as depth rows, unless they are not asked for', async
   }
 })
 
+test('who asks for the book of a coin gets every level of it', async () => {
+  await using rig = await localRig()
+  rig.market.depth('BTC/USD', Depth.clear, 100_000, 0.5)
+  rig.market.depth('BTC/USD', 0, 99_999, 2)
+  rig.market.depth('BTC/USD', Depth.ask | Depth.last, 100_001, 1)
+  rig.market.quote('BTC/USD', 100_000, 100_001, 1)
+  const bookOf = async () => {
+    const answer = await fetch(`${rig.server.url}/v1beta3/crypto/us/latest/orderbooks?symbols=BTC/USD`)
+    return ((await answer.json()) as {orderbooks: Record<string, {b: unknown[]}>}).orderbooks['BTC/USD']
+  }
+  // The market says one row whenever it is asked.
+  let book = await bookOf()
+  for (let asked = 1; asked < 50 && book?.b.length !== 2; asked++) book = await bookOf()
+  expect(book).toMatchObject({
+    b: [
+      {p: 100_000, s: 0.5},
+      {p: 99_999, s: 2},
+    ],
+    a: [{p: 100_001, s: 1}],
+  })
+})
+
 test('a minute bar is known at its close', async () => {
   await using rig = await localRig({speed: 600})
   const bars: {atUs: number; rows: number[]}[] = []
