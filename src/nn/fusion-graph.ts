@@ -1,12 +1,4 @@
-import {
-  floatsOf,
-  floatTensor,
-  int64Tensor,
-  type OnnxModel,
-  type OnnxNode,
-  type OnnxTensor,
-  OnnxType,
-} from './onnx-model.ts'
+import {floatsOf, floatTensor, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor} from './onnx-model.ts'
 
 /** Sizes of a value; -1 is the batch, which comes first. */
 export type KnownShape = readonly number[]
@@ -25,6 +17,7 @@ export interface FusionGraph {
   readonly nodes: readonly OnnxNode[]
   producer(value: string | undefined): OnnxNode | undefined
   users(value: string): readonly OnnxNode[]
+  isOutput(value: string): boolean
   /** The one node that uses a value; undefined where there are more, or where it is an output of the model. */
   onlyUser(value: string | undefined): OnnxNode | undefined
   /** Values of a constant of integers. */
@@ -32,10 +25,10 @@ export interface FusionGraph {
   constantShape(value: string | undefined): readonly number[] | undefined
   shapeOf(value: string | undefined): KnownShape | undefined
   /**
-   * From an additive mask [b, 1, 1, t] of zeros and large negative numbers the same as integers [b, t], 1 where shown;
-   * made once for each mask. Undefined where the mask is of another shape.
+   * An additive mask as [b or 1, 1, t, t]: itself, or one of keys alone [b, 1, 1, t] spread over the queries; made once for
+   * each mask. Undefined where it is of another shape.
    */
-  keyMask(value: string | undefined): string | undefined
+  squareMask(value: string | undefined, count: number): string | undefined
   /** Puts nodes in the place of the last of `old`. */
   replace(old: readonly OnnxNode[], by: readonly OnnxNode[]): void
   /** Puts nodes in the place of the first of `old`. */
@@ -55,7 +48,10 @@ export interface FusionGraph {
   int64s(name: string, values: readonly number[]): string
   float(name: string, value: number): string
   floats(name: string, dims: readonly number[], values: Float32Array): string
+  /** Values of a constant of numbers, row by row. */
+  numbers(value: string | undefined): {readonly dims: readonly number[]; readonly values: Float32Array} | undefined
   matrix(value: string | undefined): ConstantMatrix | undefined
+  /** What the outputs need. */
   toModel(): OnnxModel
 }
 
@@ -64,7 +60,9 @@ export const fusionGraph = (model: OnnxModel): FusionGraph => new Rewriter(model
 /** Operators whose result has the shape of their first input. */
 const KEEPS_SHAPE: ReadonlySet<string> = new Set([
   'LayerNormalization',
+  'RMSNormalization',
   'SkipLayerNormalization',
+  'Attention',
   'MultiHeadAttention',
   'Gelu',
   'Softmax',
@@ -101,6 +99,10 @@ class Rewriter implements FusionGraph {
     return this.nodes.filter(node => node.inputs.includes(value))
   }
 
+  isOutput(value: string): boolean {
+    return this.#outputs.has(value)
+  }
+
   onlyUser(value: string | undefined): OnnxNode | undefined {
     if (value === undefined || value === '' || this.#outputs.has(value)) return undefined
     const users = this.users(value)
@@ -114,7 +116,7 @@ class Rewriter implements FusionGraph {
   }
 
   constantShape(value: string | undefined): readonly number[] | undefined {
-    return this.#constants.get(value ?? '')?.dims
+    return (this.#constants.get(value ?? '') ?? this.#added.find(({name}) => name === value))?.dims
   }
 
   shapeOf(value: string | undefined): KnownShape | undefined {
@@ -133,6 +135,8 @@ class Rewriter implements FusionGraph {
     }
     if (BROADCASTS.has(node.op)) return this.#broadcast(node.inputs)
     if (node.op === 'Concat') return this.#joined(node)
+    if (node.op === 'Slice') return this.#taken(node)
+    if (node.op === 'Compress') return this.shapeOf(first)?.map((size, axis) => (axis === 1 ? -1 : size))
     return undefined
   }
 
@@ -165,29 +169,29 @@ class Rewriter implements FusionGraph {
     )
   }
 
-  keyMask(value: string | undefined): string | undefined {
-    const shape = this.shapeOf(value)
-    const made = this.producer(value)
-    if (value === undefined || made === undefined || shape?.length !== 4 || shape[1] !== 1 || shape[2] !== 1)
-      return undefined
+  /** Of a slice by steps of one, whose starts and ends count from the front. */
+  #taken({inputs}: OnnxNode): KnownShape | undefined {
+    const shape = this.shapeOf(inputs[0])
+    const [starts, ends, axes, steps] = [1, 2, 3, 4].map(i => this.integers(inputs[i]))
+    if (shape === undefined || starts === undefined || ends === undefined || axes === undefined) return undefined
+    if (steps?.some(step => step !== 1) || [...starts, ...ends, ...axes].some(at => at < 0)) return undefined
+    return shape.map((size, axis) => {
+      const at = axes.indexOf(axis)
+      return at === -1 || size === -1 ? size : Math.min(size, ends[at] as number) - (starts[at] as number)
+    })
+  }
+
+  squareMask(value: string | undefined, count: number): string | undefined {
+    if (value === undefined) return undefined
+    const shape = this.constantShape(value) ?? this.shapeOf(value)
+    if (shape?.length !== 4 || shape[1] !== 1 || shape[3] !== count) return undefined
+    if (shape[2] === count) return value
+    if (shape[2] !== 1 || this.producer(value) === undefined) return undefined
     const known = this.#masks.get(value)
     if (known !== undefined) return known
-    const [flat, isShown, name] = ['flat', 'visible', 'mask'].map(part => `${value}:${part}`) as [
-      string,
-      string,
-      string,
-    ]
-    const target = this.int64s(`${value}:flatten`, [-1, shape[3] as number])
-    const least = this.float(`${value}:least`, -1)
-    const plain = {attributes: {}}
-    this.insertAfter(
-      [value],
-      [
-        {op: 'Reshape', inputs: [value, target], outputs: [flat], ...plain},
-        {op: 'Greater', inputs: [flat, least], outputs: [isShown], ...plain},
-        {op: 'Cast', inputs: [isShown], outputs: [name], attributes: {to: {kind: 'int', value: OnnxType.int32}}},
-      ],
-    )
+    const name = `${value}:square`
+    const column = this.floats(`${value}:column`, [count, 1], new Float32Array(count))
+    this.insertAfter([value], [{op: 'Add', inputs: [value, column], outputs: [name], attributes: {}}])
     this.#masks.set(value, name)
     return name
   }
@@ -238,9 +242,13 @@ class Rewriter implements FusionGraph {
   }
 
   scalar(value: string | undefined): number | undefined {
-    const tensor = this.#constants.get(value ?? '')
-    if (tensor?.type !== 'float32' || tensor.raw.length !== 4) return undefined
-    return floatsOf(tensor)[0]
+    const {values} = this.numbers(value) ?? {}
+    return values?.length === 1 ? values[0] : undefined
+  }
+
+  numbers(value: string | undefined): {readonly dims: readonly number[]; readonly values: Float32Array} | undefined {
+    const tensor = this.#constants.get(value ?? '') ?? this.#added.find(({name}) => name === value)
+    return tensor?.type === 'float32' ? {dims: tensor.dims, values: floatsOf(tensor)} : undefined
   }
 
   int64s(name: string, values: readonly number[]): string {
@@ -254,10 +262,10 @@ class Rewriter implements FusionGraph {
   }
 
   matrix(value: string | undefined): ConstantMatrix | undefined {
-    const tensor = this.#constants.get(value ?? '')
-    if (tensor?.type !== 'float32' || tensor.dims.length === 0 || tensor.dims.length > 2) return undefined
-    const [rows, columns] = tensor.dims.length === 1 ? [1, ...tensor.dims] : tensor.dims
-    return {rows: rows as number, columns: columns as number, values: floatsOf(tensor)}
+    const {dims = [], values} = this.numbers(value) ?? {}
+    if (values === undefined || dims.length === 0 || dims.length > 2) return undefined
+    const [rows, columns] = dims.length === 1 ? [1, ...dims] : dims
+    return {rows: rows as number, columns: columns as number, values}
   }
 
   float(name: string, value: number): string {
@@ -266,8 +274,13 @@ class Rewriter implements FusionGraph {
   }
 
   toModel(): OnnxModel {
-    const used = new Set(this.nodes.flatMap(node => node.inputs))
-    const initializers = [...this.#model.initializers, ...this.#added].filter(({name}) => used.has(name))
-    return {...this.#model, nodes: this.nodes, initializers}
+    const needed = new Set(this.#outputs)
+    const nodes = this.nodes.toReversed().filter(({inputs, outputs}) => {
+      if (!outputs.some(name => needed.has(name))) return false
+      for (const name of inputs) needed.add(name)
+      return true
+    })
+    const initializers = [...this.#model.initializers, ...this.#added].filter(({name}) => needed.has(name))
+    return {...this.#model, nodes: nodes.toReversed(), initializers}
   }
 }

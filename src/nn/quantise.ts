@@ -4,6 +4,8 @@ import {floatsOf, MICROSOFT_DOMAIN, type OnnxModel, type OnnxNode, type OnnxTens
 export interface QuantiseOptions {
   /** Products with fewer weights than this stay float: quantising their input would cost more than it saves. */
   readonly minWeights?: number
+  /** Products with fewer terms a sum than this stay float: those of raw features, whose range is wide for eight bits. */
+  readonly minRows?: number
   /** Products with fewer columns than this stay float: heads are too narrow to gain, and an error there is an answer's. */
   readonly minColumns?: number
   /** Weights (by name) that stay float. */
@@ -27,7 +29,7 @@ export interface Quantised {
  */
 export const quantiseInt8 = (
   model: OnnxModel,
-  {minWeights = 1024, minColumns = 16, keep = new Set()}: QuantiseOptions = {},
+  {minWeights = 1024, minRows = 64, minColumns = 16, keep = new Set()}: QuantiseOptions = {},
 ): Quantised => {
   const weights = new Map(model.initializers.map(tensor => [tensor.name, tensor]))
   const added: OnnxTensor[] = []
@@ -40,7 +42,8 @@ export const quantiseInt8 = (
     const weight = weights.get(node.inputs[1] ?? '')
     if (!isPlainProduct(node) || weight?.type !== 'float32' || weight.dims.length !== 2) return node
     if (keep.has(weight.name) || sizeOfTensor(weight) < minWeights || uses.get(weight.name) !== 1) return node
-    if (weight.dims[isTransposed(node) ? 0 : 1]! < minColumns) return node
+    const [rows = 0, columns = 0] = isTransposed(node) ? weight.dims.toReversed() : weight.dims
+    if (rows < minRows || columns < minColumns) return node
     const parts = quantiseColumns(weight, isTransposed(node))
     added.push(parts.values, parts.scales)
     removed.add(weight.name)

@@ -37,7 +37,7 @@ test('what windows of each kind cost is timed apart, kinds that are rare are lef
   // Nothing is written: no drift is allowed.
   const {byKinds, fused, output} = optimise(model, probe, {...request, maxDrift: -1})
   expect(output).toBeNull()
-  expect(fused).toEqual({attentions: 0, reshapes: 0, absent: 0, heads: 0})
+  expect(fused).toEqual({attentions: 0, reshapes: 0, centred: 0, tokens: 0, absent: 0, heads: 0})
   expect(byKinds?.map(({kinds, windows}) => [kinds, windows])).toEqual([
     ['bars, quotes', 30],
     ['bars', 59],

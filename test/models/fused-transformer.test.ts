@@ -57,8 +57,10 @@ describe('a transformer over several kinds of information, put together', () => 
   })
 
   test('drops what no window has and puts its heads together', () => {
-    expect(fusions).toMatchObject({attentions: 2, absent: 1, heads: 6})
-    expect(whole.nodes.filter(({op}) => op === 'Compress')).toHaveLength(2)
+    expect(fusions).toMatchObject({attentions: 2, centred: 4, tokens: 4, absent: 1, heads: 6})
+    // Tokens, their flags, and the mask's other side.
+    expect(whole.nodes.filter(({op}) => op === 'Compress')).toHaveLength(3)
+    expect(whole.nodes.length).toBeLessThan(0.5 * model.nodes.length)
   })
 
   test('says the same for batches in which each window has kinds of its own', () => {
