@@ -124,7 +124,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       helpValue: 'FILE',
     }),
     compare: Flags.string({
-      description: 'journal of a trading node to compare the fills with',
+      description: 'journal of a trading node to compare the fills with: a file, a run id, or last',
       exclusive: ['sweep'],
       helpValue: 'JOURNAL',
     }),
@@ -143,7 +143,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     const {flags} = await this.parse(Backtest)
     const {checkPaths} = await import('../cli/check-paths.ts')
     await checkPaths({
-      inputs: [flags.sweep, flags.compare],
+      inputs: [flags.sweep],
       outputs: [flags.html, flags.report, flags.rejects, flags.out],
     })
     if (flags.out === '-')
@@ -170,6 +170,8 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
       ...kindsOf(flags),
     }
+    // Opened before the long replay: what is wrong with it is told now.
+    using live = flags.compare === undefined ? undefined : await openLive(resolved.config.home, flags.compare)
     const searches = flags.sweep !== undefined || flags['walk-forward'] || flags['monte-carlo'] !== undefined
     await using opened = await openSource(sourceRequest)
     const setup = await backtestSetup({
@@ -239,10 +241,12 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       const text = await import('../core/backtest-text.ts')
       if (!flags.events) this.log(text.backtestText(summary))
       const result: BacktestResult = {...summary, ...writer.write()}
-      if (flags.compare !== undefined) {
+      if (live !== undefined) {
         const entries = journal === undefined ? [] : flags.journal === undefined ? compared : journal.entries()
-        const comparison = await this.#compare(entries, flags.compare)
-        this.log(text.comparisonText(comparison, flags.compare))
+        const {compareJournals} = await import('../core/backtest-compare.ts')
+        const replayed = {fromUs: Date.parse(summary.from) * 1000, toUs: Date.parse(summary.to) * 1000}
+        const comparison = compareJournals(entries, live.entries(), replayed)
+        this.log(text.comparisonText(comparison, live.file))
         Object.assign(result, {comparison}, writer.write({comparison}))
       }
       if (!searches) return result
@@ -371,15 +375,6 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     }
   }
 
-  async #compare(entries: Iterable<{readonly entry: JournalEntry}>, file: string): Promise<Comparison> {
-    const [{compareJournals}, {openSqliteJournal}] = await Promise.all([
-      import('../core/backtest-compare.ts'),
-      import('../drivers/sqlite/journal.ts'),
-    ])
-    using live = openSqliteJournal(file, {readOnly: true})
-    return compareJournals(entries, live.entries())
-  }
-
   async #openJournal(file: string) {
     const {openSqliteJournal} = await import('../drivers/sqlite/journal.ts')
     const {rmSync} = await import('node:fs')
@@ -392,6 +387,9 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
 /** Read before the long replay, not after it. */
 const readSweep = async (file: string): Promise<SweepSpec> =>
   (await import('../core/sweep-spec.ts')).readSweepSpec(file)
+
+const openLive = async (home: string, name: string) =>
+  (await import('../core/compared-journal.ts')).openComparedJournal(home, name)
 
 /** Only of the first stage of a search: later ones follow from it. */
 const onceKept = (tell: (kept: number, total: number) => void): ((kept: number, total: number) => void) => {

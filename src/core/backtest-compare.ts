@@ -13,14 +13,24 @@ export interface ComparedTrade {
   readonly slippageBps: number
   /** From the decision to the first fill, live less back-test, microseconds. */
   readonly latencyUs: number
+  /** How much later in market time the live node decided; negative is earlier. */
+  readonly decidedLaterUs: number
 }
 export interface Comparison {
+  /** Market time that both have; orders decided outside of it are left out. Null without any. */
+  readonly from: string | null
+  readonly to: string | null
+  /** Filled orders outside of it. */
+  readonly outside: {readonly backtest: number; readonly live: number}
   readonly matched: number
   /** Orders that filled in the back-test and not live, and the other way round. */
   readonly missed: readonly Unmatched[]
   readonly extra: readonly Unmatched[]
   readonly meanSlippageBps: number | null
   readonly medianLatencyUs: number | null
+  readonly medianDecidedLaterUs: number | null
+  /** Why the two hardly compare, when they do not: other instruments, strategies or times. */
+  readonly notes: readonly string[]
   readonly trades: readonly ComparedTrade[]
 }
 export interface Unmatched {
@@ -39,41 +49,135 @@ interface Executed {
   firstUs: number
 }
 
-/** Decisions of one strategy, instrument and side closer than this in market time are the same decision. */
-const SAME_DECISION_US = 2_000_000
+/** Market time of the tape that the back-test replayed. */
+export interface ReplayedSpan {
+  readonly fromUs: number
+  readonly toUs: number
+}
+type Entries = Iterable<{readonly entry: JournalEntry}>
 
-/** Pairs the filled orders of two journals by strategy, symbol, side and time of decision, each at most once. */
+/**
+ * Two decisions of one strategy, instrument and side may be the same one when they are no further apart in market time than
+ * half the usual time between such decisions of the back-test, within these bounds: a live node at a hurried clock, or one
+ * that waits for a bar, decides later.
+ */
+const SAME_DECISION_US = {least: 2_000_000, most: 900_000_000}
+
+/**
+ * Pairs the filled orders of two journals by strategy, symbol, side and time of decision, nearest first, each at most once,
+ * over the market time that both have.
+ */
 export const compareJournals = (
-  backtest: Iterable<{readonly entry: JournalEntry}>,
-  live: Iterable<{readonly entry: JournalEntry}>,
+  backtest: Entries,
+  live: Entries,
+  replayed: ReplayedSpan = {fromUs: Number.NEGATIVE_INFINITY, toUs: Number.POSITIVE_INFINITY},
 ): Comparison => {
-  const expected = executedOf(backtest)
-  const actual = executedOf(live)
-  const trades: ComparedTrade[] = []
-  const missed: Unmatched[] = []
-  const taken = new Set<Executed>()
-  for (const one of expected) {
-    const other = nearestOf(one, actual, taken)
-    if (other === undefined) missed.push(unmatched(one))
-    else {
-      taken.add(other)
-      trades.push(compared(one, other))
-    }
-  }
+  const [expected, actual] = [executedOf(backtest), executedOf(live)]
+  const {least} = SAME_DECISION_US
+  const fromUs = Math.max(replayed.fromUs, actual.fromUs)
+  const toUs = Math.min(replayed.toUs, actual.toUs)
+  const isInside = ({intent}: Executed): boolean =>
+    intent.decidedUs >= fromUs - least && intent.decidedUs <= toUs + least
+  const [wanted, had] = [expected.orders.filter(isInside), actual.orders.filter(isInside)]
+  const pairs = pairsOf(wanted, had)
+  const taken = new Set(pairs.flat())
+  const trades = pairs.map(([one, other]) => compared(one, other)).sort((a, b) => a.decidedUs - b.decidedUs)
   return {
+    from: fromUs <= toUs ? isoOf(fromUs) : null,
+    to: fromUs <= toUs ? isoOf(toUs) : null,
+    outside: {backtest: expected.orders.length - wanted.length, live: actual.orders.length - had.length},
     matched: trades.length,
-    missed,
-    extra: actual.filter(one => !taken.has(one)).map(unmatched),
+    missed: wanted.filter(one => !taken.has(one)).map(unmatched),
+    extra: had.filter(one => !taken.has(one)).map(unmatched),
     meanSlippageBps: trades.length === 0 ? null : trades.reduce((sum, t) => sum + t.slippageBps, 0) / trades.length,
-    medianLatencyUs:
-      trades.length === 0 ? null : (trades.map(t => t.latencyUs).sort((a, b) => a - b)[trades.length >> 1] as number),
+    medianLatencyUs: medianOf(trades.map(t => t.latencyUs)),
+    medianDecidedLaterUs: medianOf(trades.map(t => t.decidedLaterUs)),
+    notes: notesOn(expected, actual, replayed),
     trades,
   }
 }
 
-const executedOf = (entries: Iterable<{readonly entry: JournalEntry}>): Executed[] => {
+const medianOf = (values: readonly number[]): number | null =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? null
+const isoOf = (us: number): string | null => (Number.isFinite(us) ? new Date(us / 1000).toISOString() : null)
+
+/** Nearest in time first, so that no order takes the partner of one that is nearer to it. */
+const pairsOf = (expected: readonly Executed[], actual: readonly Executed[]): (readonly [Executed, Executed])[] => {
+  const keyOf = ({symbol, intent}: Executed): string => `${symbol}\n${intent.strategy}\n${intent.side}`
+  const others = Map.groupBy(actual, keyOf)
+  const near: {readonly apart: number; readonly pair: readonly [Executed, Executed]}[] = []
+  for (const [key, ones] of Map.groupBy(expected, keyOf)) {
+    const candidates = (others.get(key) ?? []).toSorted(byDecision)
+    const most = toleranceOf(ones)
+    let first = 0
+    for (const one of ones.toSorted(byDecision)) {
+      const atUs = one.intent.decidedUs
+      while (first < candidates.length && (candidates[first] as Executed).intent.decidedUs < atUs - most) first++
+      for (let k = first; k < candidates.length; k++) {
+        const other = candidates[k] as Executed
+        const apart = Math.abs(other.intent.decidedUs - atUs)
+        if (other.intent.decidedUs > atUs + most) break
+        near.push({apart, pair: [one, other]})
+      }
+    }
+  }
+  const taken = new Set<Executed>()
+  return near
+    .sort((a, b) => a.apart - b.apart)
+    .flatMap(({pair}) => {
+      if (pair.some(one => taken.has(one))) return []
+      for (const one of pair) taken.add(one)
+      return [pair]
+    })
+}
+
+const byDecision = (a: Executed, b: Executed): number => a.intent.decidedUs - b.intent.decidedUs
+
+const toleranceOf = (orders: readonly Executed[]): number => {
+  const times = orders.map(({intent}) => intent.decidedUs).sort((a, b) => a - b)
+  const gaps = times.slice(1).map((atUs, k) => atUs - (times[k] as number))
+  const {least, most} = SAME_DECISION_US
+  return Math.min(most, Math.max(least, (medianOf(gaps) ?? Number.POSITIVE_INFINITY) / 2))
+}
+
+const notesOn = (expected: Executions, actual: Executions, {fromUs, toUs}: ReplayedSpan): string[] => {
+  if (actual.orders.length === 0) return ['the journal has no order that filled']
+  const differing = (what: string, of: (one: Executed) => string): string[] => {
+    const [ours, theirs] = [new Set(expected.orders.map(of)), new Set(actual.orders.map(of))]
+    return expected.orders.length === 0 || [...ours].some(name => theirs.has(name))
+      ? []
+      : [`the journal has orders of the ${what} ${listed(theirs)}, the back-test of ${listed(ours)}`]
+  }
+  return [
+    ...(actual.toUs < fromUs || actual.fromUs > toUs
+      ? [
+          `no market time in common: the journal is of ${isoOf(actual.fromUs)} to ${isoOf(actual.toUs)}, the back-test of ${isoOf(fromUs)} to ${isoOf(toUs)}`,
+        ]
+      : []),
+    ...differing('instruments', ({symbol}) => symbol),
+    ...differing('strategies', ({intent}) => intent.strategy),
+  ]
+}
+
+const listed = (names: ReadonlySet<string>): string => {
+  const all = [...names].sort()
+  return all.length <= 4 ? all.join(', ') : `${all.slice(0, 4).join(', ')} and ${all.length - 4} more`
+}
+
+/** Filled orders of a journal, and the market time that it covers. */
+interface Executions {
+  readonly orders: readonly Executed[]
+  readonly fromUs: number
+  readonly toUs: number
+}
+
+const executedOf = (entries: Entries): Executions => {
   const orders = new Map<string, Executed>()
+  let [fromUs, toUs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (const {entry} of entries) {
+    // Not every kind of entry has a time.
+    const {tsUs} = entry as {readonly tsUs?: number}
+    if (tsUs !== undefined) [fromUs, toUs] = [Math.min(fromUs, tsUs), Math.max(toUs, tsUs)]
     if (entry.kind === 'intent')
       orders.set(entry.intent.clientOrderId, {
         intent: entry.intent,
@@ -85,7 +189,7 @@ const executedOf = (entries: Iterable<{readonly entry: JournalEntry}>): Executed
     else if (entry.kind === 'report' && entry.report.kind === 'fill')
       addFill(orders.get(entry.report.fill.clientOrderId), entry.report.fill)
   }
-  return [...orders.values()].filter(({lots}) => lots > 0)
+  return {orders: [...orders.values()].filter(({lots}) => lots > 0), fromUs, toUs}
 }
 
 const addFill = (order: Executed | undefined, fill: Fill): void => {
@@ -93,21 +197,6 @@ const addFill = (order: Executed | undefined, fill: Fill): void => {
   if (order.lots === 0) order.firstUs = fill.tsUs
   order.lots += fill.lots
   order.valueTicks += fill.lots * fill.priceTicks
-}
-
-const nearestOf = (one: Executed, others: readonly Executed[], taken: ReadonlySet<Executed>): Executed | undefined => {
-  let best: Executed | undefined
-  let distance = SAME_DECISION_US + 1
-  for (const other of others) {
-    const {intent} = other
-    if (taken.has(other) || other.symbol !== one.symbol) continue
-    if (intent.strategy !== one.intent.strategy || intent.side !== one.intent.side) continue
-    const apart = Math.abs(intent.decidedUs - one.intent.decidedUs)
-    if (apart >= distance) continue
-    best = other
-    distance = apart
-  }
-  return best
 }
 
 const compared = (one: Executed, other: Executed): ComparedTrade => {
@@ -121,6 +210,7 @@ const compared = (one: Executed, other: Executed): ComparedTrade => {
     backtestTicks,
     liveTicks,
     slippageBps: (sign(one.intent.side) * (liveTicks - backtestTicks) * 10_000) / backtestTicks,
+    decidedLaterUs: other.intent.decidedUs - one.intent.decidedUs,
     latencyUs: other.firstUs - other.intent.decidedUs - (one.firstUs - one.intent.decidedUs),
   }
 }

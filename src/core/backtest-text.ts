@@ -76,9 +76,33 @@ export const monteCarloText = ({paths, totalReturn, maxDrawdown, lossProbability
     : `price paths: ${paths}; return ${percent(totalReturn.p5)} … ${percent(totalReturn.p50)} … ${percent(totalReturn.p95)} (5, 50, 95 %), max drawdown ${percent(maxDrawdown.p50)} (95 %: ${percent(maxDrawdown.p95)}), ${percent(lossProbability ?? 0)} of them lose`
 
 export const comparisonText = (
-  {matched, missed, extra, meanSlippageBps, medianLatencyUs}: Comparison,
+  {
+    matched,
+    missed,
+    extra,
+    from,
+    to,
+    outside,
+    meanSlippageBps,
+    medianLatencyUs,
+    medianDecidedLaterUs,
+    notes,
+  }: Comparison,
   file: string,
 ): string =>
-  `against ${file}: ${matched} orders matched, ${missed.length} missed live, ${extra.length} only live${
-    meanSlippageBps === null ? '' : `; live paid ${meanSlippageBps.toFixed(2)} bp more, ${medianLatencyUs} µs later`
-  }`
+  [
+    `against ${file}${from === null ? '' : `, ${from} to ${to}`}: ${matched} orders matched, ${missed.length} missed live, ${extra.length} only live${
+      meanSlippageBps === null
+        ? ''
+        : `; live decided ${lag(medianDecidedLaterUs)} (median), filled its orders ${lag(medianLatencyUs)} after that than the back-test, and paid ${Math.abs(meanSlippageBps).toFixed(2)} bp ${meanSlippageBps < 0 ? 'less' : 'more'} (mean)`
+    }`,
+    ...(outside.backtest + outside.live === 0
+      ? []
+      : [
+          `  left out: ${outside.backtest} orders of the back-test and ${outside.live} of the journal at times that the other lacks`,
+        ]),
+    ...notes.map(text => `note: ${text}`),
+  ].join('\n')
+
+const lag = (us: number | null): string =>
+  `${(Math.abs(us ?? 0) / 1e6).toFixed(3)} s ${(us ?? 0) < 0 ? 'sooner' : 'later'}`

@@ -2,9 +2,7 @@ import {mkdtempSync, readFileSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
-import type {JournalEntry} from '../../src/broker/journal.ts'
 import {Config} from '../../src/config/schema.ts'
-import {compareJournals} from '../../src/core/backtest-compare.ts'
 import {checkParameters} from '../../src/core/backtest-setup.ts'
 import {runSweep} from '../../src/core/sweep.ts'
 import {expandSweep, readSweepSpec, SweepSpec, samplesOf, timeEdges} from '../../src/core/sweep-spec.ts'
@@ -196,44 +194,4 @@ test('what a strategy wants while it only watches is not sent', async () => {
   const all = await runTrial(busy)
   expect(late.orders).toBeLessThan(all.orders / 5)
   expect(late.fills).toBeGreaterThan(0)
-})
-
-test('compareJournals pairs orders by decision and says what differs', () => {
-  const order = (
-    id: string,
-    decidedUs: number,
-    priceTicks: number,
-    filledUs: number,
-    side = 'buy',
-  ): {entry: JournalEntry}[] =>
-    [
-      {
-        kind: 'intent',
-        tsUs: decidedUs,
-        symbol: 'X',
-        intent: {clientOrderId: id, strategy: 's', side, decidedUs, lots: 10},
-      },
-      {
-        kind: 'report',
-        tsUs: filledUs,
-        report: {kind: 'fill', fill: {fillId: `f${id}`, clientOrderId: id, lots: 10, priceTicks, tsUs: filledUs}},
-      },
-    ].map(entry => ({entry: entry as unknown as JournalEntry}))
-  const comparison = compareJournals(
-    [
-      ...order('b1', 1_000_000, 10_000, 1_000_500),
-      ...order('b2', 50_000_000, 10_000, 50_000_500),
-      ...order('b3', 90_000_000, 10_000, 90_000_500, 'sell'),
-    ],
-    [
-      ...order('l1', 1_000_100, 10_010, 1_009_100),
-      ...order('l3', 90_000_000, 10_010, 90_000_500, 'sell'),
-      ...order('l4', 200_000_000, 1, 200_000_001),
-    ],
-  )
-  expect(comparison).toMatchObject({matched: 2, missed: [{decidedUs: 50_000_000}], extra: [{decidedUs: 200_000_000}]})
-  expect(comparison.trades.map(t => [Math.round(t.slippageBps), t.latencyUs])).toEqual([
-    [10, 8500],
-    [-10, 0],
-  ])
 })

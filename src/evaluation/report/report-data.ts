@@ -150,6 +150,7 @@ const Comparison = z.looseObject({
   extra: z.array(z.looseObject({})),
   meanSlippageBps: nullable,
   medianLatencyUs: nullable,
+  notes: z.array(z.string()).optional(),
 })
 
 export const ReportData = z.looseObject({

@@ -195,7 +195,7 @@ export const comparisonSection = ({comparison: c}: ReportData): string =>
               ? ''
               : `; live paid ${ratio(c.meanSlippageBps)} bp more and filled ${ratio(c.medianLatencyUs)} µs later (median)`
           }.`,
-        ),
+        ) + (c.notes ?? []).map(text => note(escapeText(text))).join(''),
       )
 
 export const symbolSection = ({analysis}: ReportData): string =>
