@@ -127,6 +127,17 @@ export const BacktestConfig = z.strictObject({
     .positive()
     .default(300_000)
     .describe('market time in which the temporary part of an impact halves'),
+  impactInverseTurnover: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'shares outstanding over a day’s volume, which almgren’s permanent part grows with; 200 where nothing is said',
+    ),
+  sharesOutstanding: z
+    .record(z.string(), z.number().positive())
+    .optional()
+    .describe('of symbols, at the start of the data: almgren then reckons their inverse turnover itself'),
   exercise: z
     .enum(['expiry', 'optimal'])
     .default('expiry')

@@ -95,7 +95,13 @@ export const shapingConfig = (config: Config): Record<string, unknown> => {
     home: undefined,
     risk: borrowBpsAnnual === 0 ? otherRisk : risk,
     ...(backtest.exercise === 'expiry' ? {} : {exercise: backtest.exercise}),
-    ...(backtest.impact === 'none' ? {} : {impact: [backtest.impact, backtest.impactHalfLifeMs]}),
+    ...(backtest.impact === 'none'
+      ? {}
+      : {
+          impact: [backtest.impact, backtest.impactHalfLifeMs],
+          inverseTurnover: backtest.impactInverseTurnover,
+          sharesOutstanding: backtest.sharesOutstanding,
+        }),
   }
 }
 

@@ -315,7 +315,7 @@ const venueOf = (
   const {seed, configHash, source, capitalMicros, latencyUs, fees, queue} = options
   const {latency, bars, tradeFromUs, backOffice} = options
   const {borrowBpsAnnual} = options.config.risk
-  const {impact, impactHalfLifeMs, exercise} = options.config.backtest
+  const {impact, impactHalfLifeMs, impactInverseTurnover, sharesOutstanding, exercise} = options.config.backtest
   return {
     seed,
     configHash,
@@ -324,7 +324,12 @@ const venueOf = (
     latency: latency === undefined ? constantLatency(latencyUs) : recordedLatency(latency.recorded),
     fees: feeSchedule(fees, source.instruments),
     queue,
-    impact: {model: impact, halfLifeUs: impactHalfLifeMs * 1000},
+    impact: {
+      model: impact,
+      halfLifeUs: impactHalfLifeMs * 1000,
+      inverseTurnover: impactInverseTurnover,
+      sharesOutstanding,
+    },
     ...(bars === undefined ? {} : {bars}),
     backOffice: {borrowBpsAnnual, exercise, ...backOffice},
     ...(tradeFromUs === undefined ? {} : {tradeFromUs}),

@@ -8,7 +8,7 @@ import type {BackOffice, BackOfficeTerms} from '../engine/back-office.ts'
 import {Engine, type EngineListener} from '../engine/engine.ts'
 import {exchangeSessions} from '../engine/exchange-sessions.ts'
 import type {Allocator} from '../engine/ports.ts'
-import {DEFAULT_HALF_LIFE_US, type ImpactModelName, impactModel} from '../exchange/impact.ts'
+import {DEFAULT_HALF_LIFE_US, type ImpactModelName, type ImpactOptions, impactModel} from '../exchange/impact.ts'
 import {createVenue} from '../exchange/matching.ts'
 import type {BarMatching, FeeModel, LatencyModel, QueueModelName, Venue} from '../exchange/venue.ts'
 import {createRiskGate} from '../risk/gate.ts'
@@ -36,7 +36,7 @@ export interface SimulationOptions {
   readonly respectSize?: boolean
   readonly partialFillProbability?: number
   /** None by default. */
-  readonly impact?: {readonly model: ImpactModelName; readonly halfLifeUs: number}
+  readonly impact?: {readonly model: ImpactModelName} & Omit<ImpactOptions, 'instruments' | 'market'>
   readonly bars?: BarMatching
   readonly listener?: EngineListener
   /** As a venue that keeps the sides apart would have it; see `Broker`. */
@@ -67,8 +67,8 @@ export class Simulation {
     const rng = createRng(seed, 'backtest')
     const market = createMarketState(instruments.size)
     const sessions = options.sessions ?? true
-    const {model = 'none', halfLifeUs = DEFAULT_HALF_LIFE_US} = options.impact ?? {}
-    const impact = impactModel(model, {instruments, market, halfLifeUs})
+    const {model = 'none', ...terms} = options.impact ?? {}
+    const impact = impactModel(model, {halfLifeUs: DEFAULT_HALF_LIFE_US, ...terms, instruments, market})
     this.market = market
     this.venue = createVenue({
       instruments,

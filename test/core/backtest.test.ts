@@ -141,6 +141,10 @@ describe('runBacktest', () => {
     expect(free.analysis?.capacity?.isCharged).toBe(false)
     const again = await backtest({execution: {impact: 'almgren'}})
     expect(again.journalHash).toBe(moved.journalHash)
+    const closelyHeld = await backtest({execution: {impact: 'almgren', impactInverseTurnover: 2_000}})
+    expect(closelyHeld.costs.impactMicros).toBeGreaterThan(moved.costs.impactMicros)
+    expect(closelyHeld.configHash).not.toBe(moved.configHash)
+    expect((await backtest({execution: {impactInverseTurnover: 2_000}})).journalHash).toBe(free.journalHash)
     // A half-life is no part of a run that has no impact.
     expect((await backtest({execution: {impactHalfLifeMs: 7}})).journalHash).toBe(free.journalHash)
   })

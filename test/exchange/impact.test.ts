@@ -7,6 +7,8 @@ import {
   bookResilience,
   DEFAULT_HALF_LIFE_US,
   type ImpactModelName,
+  type ImpactOptions,
+  INVERSE_TURNOVER,
   impactModel,
   permanentImpact,
   temporaryImpact,
@@ -33,6 +35,18 @@ const book: Row[] = [
   {at: 1, depth: ['bid', 98, 150]},
 ]
 
+const activityAfter = (rows: readonly Row[], symbol = 'SPY') => {
+  const instruments = InstrumentTable.of([symbol])
+  const market = createMarketState(1)
+  const activity = new MarketActivity(instruments, market)
+  const chunk = chunkOf(rows)
+  for (let r = 0; r < chunk.count; r++) {
+    applyRow(market, chunk, r)
+    activity.onRow(chunk, r)
+  }
+  return activity
+}
+
 describe('the coefficients', () => {
   // Almgren, Thum, Hauptmann & Li (2005), table of examples: trading a tenth of a day's volume of IBM and DRI.
   test.each([
@@ -46,18 +60,6 @@ describe('the coefficients', () => {
 })
 
 describe('what the tape says of volume and volatility', () => {
-  const activityAfter = (rows: readonly Row[], symbol = 'SPY') => {
-    const instruments = InstrumentTable.of([symbol])
-    const market = createMarketState(1)
-    const activity = new MarketActivity(instruments, market)
-    const chunk = chunkOf(rows)
-    for (let r = 0; r < chunk.count; r++) {
-      applyRow(market, chunk, r)
-      activity.onRow(chunk, r)
-    }
-    return activity
-  }
-
   test('nothing is known of volume before the first print', () => {
     expect(activityAfter([{at: 1, quote: [99, 101]}]).dailyLots(0)).toBe(0)
   })
@@ -83,10 +85,13 @@ describe('what the tape says of volume and volatility', () => {
 })
 
 describe('the 3/5 law', () => {
-  const modelAfter = (rows: readonly Row[]) => {
+  const modelAfter = (
+    rows: readonly Row[],
+    terms: Pick<ImpactOptions, 'inverseTurnover' | 'sharesOutstanding'> = {},
+  ) => {
     const instruments = InstrumentTable.of(['SPY'])
     const market = createMarketState(1)
-    const model = almgrenImpact({instruments, market, halfLifeUs: HALF_LIFE})
+    const model = almgrenImpact({instruments, market, halfLifeUs: HALF_LIFE, ...terms})
     const chunk = chunkOf(rows)
     for (let r = 0; r < chunk.count; r++) {
       applyRow(market, chunk, r)
@@ -108,6 +113,28 @@ describe('the 3/5 law', () => {
   test('no size costs nothing, and neither does a market without volume', () => {
     expect(modelAfter(quietHour(100)).ticks(take(0))).toBe(0)
     expect(modelAfter([{at: 1, quote: [99, 101]}]).ticks(take(100))).toBe(0)
+  })
+
+  test('permanent impact goes by the fourth root of inverse turnover, given or reckoned from shares outstanding', () => {
+    const costs = (terms: Parameters<typeof modelAfter>[1]) => modelAfter(quietHour(100), terms).ticks(take(100))
+    const temporaryOnly = costs({inverseTurnover: Number.MIN_VALUE})
+    const permanent = (terms: Parameters<typeof modelAfter>[1]) => costs(terms) - temporaryOnly
+    expect(permanent({})).toBe(permanent({inverseTurnover: INVERSE_TURNOVER}))
+    expect(permanent({inverseTurnover: 16 * 200}) / permanent({})).toBeCloseTo(2, 9)
+    const dailyLots = activityAfter(quietHour(100)).dailyLots(0)
+    const shares = Math.round(50 * dailyLots)
+    expect(permanent({sharesOutstanding: {SPY: shares}})).toBeCloseTo(
+      permanent({inverseTurnover: shares / dailyLots}),
+      9,
+    )
+    // What is said of another symbol, or of an object's own keys, is not of this one.
+    expect(permanent({sharesOutstanding: {QQQ: shares}})).toBe(permanent({}))
+    expect(() => modelAfter([], {inverseTurnover: 0})).toThrow(RangeError)
+    // A split changes the shares with everything else: the same order, twice as many lots, costs the same share of the price.
+    const model = modelAfter(quietHour(100), {sharesOutstanding: {SPY: shares}})
+    const before = model.ticks(take(100))
+    model.onSplit?.(0, 2, 1)
+    expect(model.ticks(take(200))).toBeCloseTo(before, 6)
   })
 
   test('a larger order pays more a lot', () => {
