@@ -39,6 +39,8 @@ export interface InvalidRow {
 }
 
 const INVALID_SAMPLE = 10_000
+const EARLIEST_US = Date.UTC(1900, 0, 1) * 1000
+const LATEST_US = Date.UTC(2200, 0, 1) * 1000
 
 /** Runs a layout's SELECT, names what is wrong with each row, and gathers what the parts need to know. */
 export const normaliseOutput = async (
@@ -114,6 +116,8 @@ const checkedSelect = async (
   ]
   const rules = [
     `WHEN ts_us IS NULL THEN '!time is missing'`,
+    // Microseconds of later days are no integers that a double holds.
+    `WHEN ts_us < ${EARLIEST_US} OR ts_us >= ${LATEST_US} THEN '!time is not between 1900 and 2200'`,
     `WHEN symbol IS NULL OR symbol = '' THEN '!symbol is missing'`,
     ...kind.invalid.map(([condition, reason]) => `WHEN ${condition} THEN ${quoted(`!${reason}`)}`),
     ...kind.dropped.map(([condition, name]) => `WHEN ${condition} THEN ${quoted(name)}`),

@@ -4,7 +4,7 @@ import {firstBytes, type SourceFile} from './source-file.ts'
 
 export interface TableShape {
   readonly header: readonly string[]
-  /** First row. */
+  /** The first value of each column. */
   readonly sample: readonly string[]
   readonly delimiter: string
   /** Lines before the first row. */
@@ -16,7 +16,7 @@ export interface TableShape {
 /** A header stands among this many lines, or nowhere. */
 const MOST_PREAMBLE = 12
 
-/** Header and first row, below whatever a vendor puts above them; for the tables that vendors give no header, its names. */
+/** Header and first values, below whatever a vendor puts above them; for the tables that vendors give no header, its names. */
 export const tableShape = async (source: SourceFile): Promise<TableShape> => {
   const text = (await firstBytes(source.plainPath, 1 << 16)).toString('utf8').replace(/^\uFEFF/, '')
   const lines = text.split(/\r?\n/)
@@ -26,12 +26,9 @@ export const tableShape = async (source: SourceFile): Promise<TableShape> => {
     [',', ';', '\t', '|'].map(d => [d, first.split(d).length] as const).sort((a, b) => b[1] - a[1])[0]?.[0] ?? ','
   const fields = splitLine(first, delimiter)
   const preamble = lines.slice(0, at)
-  const row = (from: number) => {
-    const next = lines.findIndex((line, i) => i >= from && line !== '')
-    return splitLine(lines[next < 0 ? from : next] ?? '', delimiter)
-  }
+  const row = (from: number) => sampleOf(lines.slice(from, from + SAMPLE_LINES), delimiter)
   if (source.header !== undefined) {
-    return {header: source.header, sample: fields, delimiter, skip: at, preamble}
+    return {header: source.header, sample: row(at), delimiter, skip: at, preamble}
   }
   if (fields.every(name => name === '') || fields.length < 2) {
     throw new UserError('WRONG_COLUMNS', `${source.name}: its first line is no table header: ${first.slice(0, 60)}`, {
@@ -43,7 +40,7 @@ export const tableShape = async (source: SourceFile): Promise<TableShape> => {
   if (yahoo !== undefined) return {header: yahoo, sample: row(at + 3), delimiter, skip: at + 3, preamble}
   if (!isValue(fields[0] ?? '')) return {header: fields, sample: row(at + 1), delimiter, skip: at + 1, preamble}
   const header = headlessColumns(source.name, source.path, fields)
-  if (header !== undefined) return {header, sample: fields, delimiter, skip: at, preamble}
+  if (header !== undefined) return {header, sample: row(at), delimiter, skip: at, preamble}
   throw new UserError(
     'WRONG_COLUMNS',
     `${source.name}: its first line holds values, not the names of columns: ${first.slice(0, 60)}`,
@@ -55,6 +52,17 @@ export const tableShape = async (source: SourceFile): Promise<TableShape> => {
       ],
     },
   )
+}
+
+const SAMPLE_LINES = 100
+
+const sampleOf = (lines: readonly string[], delimiter: string): string[] => {
+  const sample: string[] = []
+  for (const line of lines) {
+    if (line === '') continue
+    for (const [i, field] of splitLine(line, delimiter).entries()) sample[i] ||= field
+  }
+  return Array.from(sample, field => field ?? '')
 }
 
 /** The first line of three or more fields after blank ones and words; CBOE's page puts its quotes above the table. */

@@ -41,7 +41,7 @@ export interface LayoutContext {
   /** The file itself names its columns. */
   readonly isHeaded: boolean
   readonly header: readonly string[]
-  /** First data line, split; may be shorter than the header. */
+  /** The first value of each column; may be shorter than the header. */
   readonly sample: readonly string[]
   readonly options: IngestOptions
   /** Words for the person, such as an assumed time zone. */

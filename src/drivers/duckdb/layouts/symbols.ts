@@ -2,7 +2,7 @@ import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND} from '../../../do
 
 const VENUES = new Set(['binance', 'binanceus', 'coinbase', 'kraken', 'bitstamp', 'spot', 'usdm'])
 const NOISE = new Set(
-  'us lean cboe taq shfe lobster lob sample tick ticks quote quotes trade trades bars bar multi data daily hourly minute equity ohlc ohlcv candles klines quotedata message orderbook spot aggtrades bookticker'.split(
+  'us lean cboe taq shfe lobster lob sample tick ticks quote quotes trade trades bars bar multi data daily hourly minute equity ohlc ohlcv candles klines quotedata message orderbook aggtrades bookticker prices price stock stocks history historical eod intraday adjusted export'.split(
     ' ',
   ),
 )
@@ -25,18 +25,43 @@ export const coinPair = (text: string, anyBase = false): string | undefined => {
 
 /** The symbol a file's name most likely means: `us_5m_AAPL_2025.csv.gz` → `AAPL`. Undefined when no word looks like one. */
 export const symbolFromName = (fileName: string): string | undefined => {
-  const words = fileName.replace(/\.(csv|txt|tsv)?(\.gz)?$/i, '').split(/[_.\s]+/)
-  const isCrypto = words.some(word => VENUES.has(word.toLowerCase()))
-  const word = words.find(
-    w =>
-      /[A-Za-z]/.test(w) &&
-      !VENUES.has(w.toLowerCase()) &&
-      !NOISE.has(w.toLowerCase()) &&
-      !isPeriod(w) &&
-      !/\d{4}-/.test(w),
+  const stem = fileName.replace(/(\.(csv|txt|tsv|parquet))?(\.gz)?$/i, '').replace(/\.us$/i, '')
+  return (
+    pairFromName(stem) ??
+    stem
+      .split(/[_\s]+/)
+      .map(tickerOf)
+      .find(word => word !== undefined)
   )
-  if (word === undefined) return undefined
-  return coinPair(word, isCrypto) ?? (/^[A-Za-z][A-Za-z0-9.-]{0,11}$/.test(word) ? word.toUpperCase() : undefined)
+}
+
+const QUOTE = new RegExp(`^(${QUOTES})$`)
+const isNoise = (word: string): boolean =>
+  VENUES.has(word.toLowerCase()) || NOISE.has(word.toLowerCase()) || isPeriod(word)
+
+/** `BTC_USDT-5m` and `binance_adabtc_1h` are pairs; where a venue of coins is named, of any coin. */
+const pairFromName = (stem: string): string | undefined => {
+  const words = stem.toUpperCase().split(/[_.\s-]+/)
+  const isCrypto = words.some(word => VENUES.has(word.toLowerCase()))
+  for (const [i, word] of words.entries()) {
+    if (isNoise(word)) continue
+    const next = words[i + 1] ?? ''
+    const isCoin = COINS.has(word.replace(/^10+/, '')) || (isCrypto && /^[A-Z0-9]+$/.test(word))
+    if (isCoin && word !== next && QUOTE.test(next)) return `${word}/${next}`
+    const pair = coinPair(word, isCrypto)
+    if (pair !== undefined) return pair
+  }
+  return undefined
+}
+
+/** One word of a name as a ticker: what is said of its period or dates is cut off, a share class is kept. */
+const tickerOf = (word: string): string | undefined => {
+  const bare = word.replace(/([-.](\d{4,}|\d{1,2}|\d{1,3}(s|m|min|h|d|w|mo)|daily|hourly|minute))+$/i, '')
+  const name = /^[a-z]{1,5}[.-][a-z]$/i.test(bare) ? bare : (bare.split('.')[0] ?? '')
+  if (!/[A-Za-z]/.test(name) || isNoise(name)) return undefined
+  return /^\^?[A-Za-z][A-Za-z0-9=-]{0,11}$/.test(name) || (name === bare && /^[a-z]{1,5}\.[a-z]$/i.test(name))
+    ? name.toUpperCase()
+    : undefined
 }
 
 const UNITS: Readonly<Record<string, number>> = {

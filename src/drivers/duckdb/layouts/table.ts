@@ -5,7 +5,8 @@ import {adjustment} from './adjustment.ts'
 import {barTime} from './bar-time.ts'
 import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, wrongColumns} from './layout.ts'
 import {type LocalRows, localToUtcUs} from './local-time.ts'
-import {periodFromName, symbolFromName} from './symbols.ts'
+import {clockSql, isClockText, isWrittenDate, isWrittenNumber, writtenNumber, writtenTime} from './stamp-text.ts'
+import {coinPair, periodFromName, symbolFromName} from './symbols.ts'
 
 /** Fields a plain table may have, and the names people give them (compared in lower case without punctuation). */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
@@ -29,7 +30,7 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   open: ['open', 'o', 'openprice'],
   high: ['high', 'h', 'highprice'],
   low: ['low', 'l', 'lowprice'],
-  close: ['close', 'c', 'closeprice', 'last', 'settle'],
+  close: ['close', 'c', 'closeprice', 'closelast', 'last', 'settle'],
   volume: ['volume', 'v', 'vol', 'volumebtc', 'basevolume'],
   bid: ['bid', 'bidprice', 'bidpx', 'bestbid', 'bidclose'],
   ask: ['ask', 'askprice', 'askpx', 'bestask', 'ofr', 'offer', 'askclose'],
@@ -87,6 +88,15 @@ export const fieldsOf = (
       break
     }
   }
+  // What trade sites call the close beside an open, a high and a low.
+  const price = fields.get('price')
+  if (price !== undefined && !fields.has('close') && ['open', 'high', 'low'].every(name => fields.has(name))) {
+    fields.set('close', price)
+    fields.delete('price')
+  }
+  // `Volume BTC` beside `Volume USDT`: the base coin comes first.
+  const volume = header.find(name => bare(name).startsWith('volume') && !taken.has(name))
+  if (!fields.has('volume') && volume !== undefined) fields.set('volume', volume)
   // A lone `time` column is a whole stamp, not a time of day.
   const clock = fields.get('clock')
   if (clock !== undefined && !fields.has('time') && !fields.has('date')) {
@@ -96,16 +106,16 @@ export const fieldsOf = (
   return fields
 }
 
-type TimeFormat = 'seconds' | 'millis' | 'micros' | 'nanos' | 'date' | 'zoned' | 'naive'
+type TimeFormat = 'seconds' | 'millis' | 'micros' | 'nanos' | 'date' | 'zoned' | 'naive' | 'written'
 
 /** What a stamp looks like, from the first value of its column. */
 export const timeFormatOf = (value: string): TimeFormat => {
-  if (/^\d{8}$/.test(value) && Number(value.slice(0, 4)) >= 1900 && Number(value.slice(0, 4)) < 2100) return 'date'
+  if (isWrittenDate(value)) return 'written'
   if (/^-?\d+(\.\d+)?$/.test(value)) {
     const digits = value.replace(/\..*$/, '').length
     return digits <= 10 ? 'seconds' : digits <= 13 ? 'millis' : digits <= 16 ? 'micros' : 'nanos'
   }
-  if (/^\d{4}-\d{2}-\d{2}$/.test(value)) return 'date'
+  if (/^\d{4}[-/]\d{1,2}[-/]\d{1,2}$/.test(value)) return 'date'
   return /(Z|[+-]\d{2}(:?\d{2})?)$/.test(value) && value.length > 16 ? 'zoned' : 'naive'
 }
 
@@ -117,6 +127,7 @@ const TIME_TYPES: Readonly<Record<TimeFormat, string>> = {
   date: 'DATE',
   zoned: 'TIMESTAMPTZ',
   naive: 'TIMESTAMP',
+  written: 'VARCHAR',
 }
 
 const NUMERIC = new Set(
@@ -132,12 +143,12 @@ const tableTypes: Layout['types'] = context => {
   const fields = fieldsOf(context.header, context.options.map)
   const types: Record<string, string> = {}
   for (const [field, column] of fields) {
-    if (NUMERIC.has(field)) types[column] = 'DOUBLE'
+    if (NUMERIC.has(field)) types[column] = isWrittenNumber(valueAt(context, column)) ? 'VARCHAR' : 'DOUBLE'
     else if (field === 'time') types[column] = TIME_TYPES[timeFormatOf(valueAt(context, column))]
     else if (field === 'date') {
       const format = timeFormatOf(valueAt(context, column))
       types[column] = format === 'date' ? 'DATE' : TIME_TYPES[format]
-    } else if (field === 'clock') types[column] = 'TIME'
+    } else if (field === 'clock') types[column] = isClockText(valueAt(context, column)) ? 'VARCHAR' : 'TIME'
     else if (field === 'expiry') types[column] = 'DATE'
     else if (field === 'periodUs') types[column] = 'BIGINT'
   }
@@ -160,6 +171,17 @@ const zoneOf = (context: LayoutContext, column: string, fallback: string): strin
   return fallback
 }
 
+/** Rows whose stamps are too great for the first row's unit are in a finer one: vendors change theirs within a file. */
+const finerUnits = (name: string, otherwise: string, from: number): string => {
+  const units = [
+    [1e17, `${name}::BIGINT // 1000`],
+    [1e14, `${name}::BIGINT`],
+    [1e11, `${name}::BIGINT * 1000`],
+  ] as const
+  const finer = units.filter(([least]) => least >= from)
+  return `CASE ${finer.map(([least, sql]) => `WHEN ${name} >= ${least} THEN ${sql}`).join(' ')} ELSE ${otherwise} END`
+}
+
 const timeSql = async (
   context: LayoutContext,
   fields: ReadonlyMap<string, string>,
@@ -173,32 +195,56 @@ const timeSql = async (
     const name = identifier(timeColumn)
     switch (timeFormatOf(valueAt(context, timeColumn))) {
       case 'seconds':
-        return {utcUs: `round(${name} * 1e6)::BIGINT`}
+        return {utcUs: finerUnits(name, `round(${name} * 1e6)::BIGINT`, 1e11)}
       case 'millis':
-        return {utcUs: `${name} * 1000`}
+        return {utcUs: finerUnits(name, `${name} * 1000`, 1e14)}
       case 'micros':
-        return {utcUs: name}
+        return {utcUs: finerUnits(name, name, 1e17)}
       case 'nanos':
         return {utcUs: `${name} // 1000`}
       case 'date':
         return {utcUs: `epoch_us(${name}::TIMESTAMP)`, date: name}
       case 'zoned':
         return {utcUs: `epoch_us(${name})`}
+      case 'written': {
+        const written = await writtenTime(context, timeColumn, valueAt(context, timeColumn))
+        if (!written.hasClock) return {utcUs: `epoch_us(${written.sql})`, date: `(${written.sql})::DATE`}
+        return {utcUs: await localToUtcUs(context, written.sql, zoneOf(context, timeColumn, fallbackZone), rows)}
+      }
       case 'naive':
         return {utcUs: await localToUtcUs(context, name, zoneOf(context, timeColumn, fallbackZone), rows)}
     }
   }
   if (dateColumn !== undefined && clockColumn !== undefined) {
-    const stamp = `(${identifier(dateColumn)} + ${identifier(clockColumn)})`
+    const sample = valueAt(context, dateColumn)
+    const day =
+      timeFormatOf(sample) === 'written' ? (await writtenTime(context, dateColumn, sample)).sql : identifier(dateColumn)
+    const clock = isClockText(valueAt(context, clockColumn))
+      ? clockSql(identifier(clockColumn))
+      : identifier(clockColumn)
+    const stamp = `((${day})::DATE + ${clock})`
     return {utcUs: await localToUtcUs(context, stamp, zoneOf(context, dateColumn, fallbackZone), rows)}
   }
   throw wrongColumns(context.fileName, context.header, 'time')
 }
 
-const symbolSql = (context: LayoutContext, fields: ReadonlyMap<string, string>): string => {
+const symbolSql = async (context: LayoutContext, fields: ReadonlyMap<string, string>): Promise<string> => {
   if (context.options.symbol !== undefined) return quoted(context.options.symbol)
   const column = fields.get('symbol')
-  if (column !== undefined) return identifier(column)
+  if (column !== undefined) {
+    const name = identifier(column)
+    // A pair that is not written as one would be taken for a stock.
+    const symbols = await context.database.rows<{symbol: string | null}>(
+      `SELECT DISTINCT ${name} AS symbol FROM ${RAW}`,
+    )
+    const pairs = symbols.flatMap(({symbol}) => {
+      const pair = typeof symbol === 'string' ? coinPair(symbol) : undefined
+      return symbol === null || pair === undefined || pair === symbol
+        ? []
+        : [`WHEN ${quoted(symbol)} THEN ${quoted(pair)}`]
+    })
+    return pairs.length === 0 ? name : `CASE ${name} ${pairs.join(' ')} ELSE ${name} END`
+  }
   const symbol = symbolFromName(context.fileName)
   if (symbol === undefined) {
     throw new UserError('UNKNOWN_SYMBOL', `${context.fileName}: neither a column nor the file name says which symbol`, {
@@ -212,12 +258,14 @@ const tableOutputs =
   (fallbackZone: string) =>
   async (context: LayoutContext): Promise<readonly LayoutOutput[]> => {
     const fields = fieldsOf(context.header, context.options.map)
-    const symbol = symbolSql(context, fields)
+    const symbol = await symbolSql(context, fields)
     const isBar = fields.has('close') && !fields.has('bid') && !fields.has('strike')
     const time = await timeSql(context, fields, fallbackZone, {series: symbol, isBar})
     const column = (field: string, absent = 'NULL::DOUBLE'): string => {
       const name = fields.get(field)
-      return name === undefined ? absent : identifier(name)
+      if (name === undefined) return absent
+      if (NUMERIC.has(field) && isWrittenNumber(valueAt(context, name))) return writtenNumber(identifier(name))
+      return identifier(name)
     }
     const has = (...names: string[]) => names.every(name => fields.has(name))
     const common = `${RAW}.rowid AS line, ${symbol} AS symbol, ${RAW}.rowid AS seq`
