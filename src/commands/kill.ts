@@ -6,9 +6,13 @@ import {BaseCommand} from '../cli/base-command.ts'
 import type {KillResult} from '../core/kill.ts'
 import {UserError} from '../domain/errors.ts'
 
-interface Released {
+/** The keys of a kill, for scripts that read both alike: nobody was asked, so nothing is known of orders and positions. */
+interface Released extends Omit<KillResult, 'exitCode' | 'openOrders' | 'remoteLatch'> {
   readonly released: boolean
   readonly latched: false
+  readonly openOrders: null
+  /** `released`, `not latched` or `not configured`. */
+  readonly remoteLatch: string
 }
 
 export default class Kill extends BaseCommand {
@@ -101,14 +105,17 @@ export default class Kill extends BaseCommand {
 
   async #release(onDisk: boolean, home: string): Promise<Released> {
     const redisUrl = process.env['REDIS_URL']
-    let inRedis = false
+    let remoteLatch = 'not configured'
     if (redisUrl) {
       const {releaseRedisLatch} = await import('../drivers/redis/redis-latch.ts')
-      inRedis = await releaseRedisLatch(redisUrl)
+      remoteLatch = (await releaseRedisLatch(redisUrl)) ? 'released' : 'not latched'
     }
-    const released = onDisk || inRedis
+    const released = onDisk || remoteLatch === 'released'
     this.log(released ? `latch released in ${home}` : `no latch in ${home}`)
-    return {released, latched: false}
+    return {
+      ...{released, latched: false, cancelled: 0, openOrders: null, flat: null, firstCancelMs: null},
+      ...{elapsedMs: Math.round(performance.now() * 10) / 10, venues: [], remoteLatch},
+    }
   }
 
   #tell(result: Omit<KillResult, 'exitCode'>, flatten: boolean): void {

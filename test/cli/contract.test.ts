@@ -422,7 +422,18 @@ describe('what other programs read from gpi', () => {
       const refused = await gpi(['trade', '--paper', '--duration', '1s', '--json'])
       expect(refused.code).toBe(3)
       expect(JSON.parse(refused.stdout)).toMatchObject({error: {code: expect.any(String), hints: expect.any(Array)}})
-      expect(await documentOf(['kill', '--release'])).toMatchObject({latched: false})
+      const released = await documentOf(['kill', '--release'])
+      expect(released).toMatchObject({released: true, latched: false, remoteLatch: 'not configured'})
+      expect(Object.keys(JSON.parse(stdout)).filter(key => !(key in (released as object)))).toEqual([])
+      expect(
+        wrong(released, {
+          cancelled: 'count',
+          openOrders: 'integer?',
+          flat: 'flag?',
+          firstCancelMs: 'number?',
+          elapsedMs: 'number',
+        }),
+      ).toEqual([])
     },
     PATIENT_MS,
   )
