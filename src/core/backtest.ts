@@ -210,8 +210,8 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
     })
   for (const {simulation} of [main, ...baselines]) simulation.finish()
   await main.flush()
-  const summary = summaryOf(options, main, baselines, {dataHash, elapsedMs, firstUs, lastUs, prices})
-  options.onFinished?.(summary, {
+  // Fills are matched into trades once: it takes tens of milliseconds for every 50,000 of them.
+  const finished: FinishedRun = {
     engine: main.simulation.engine,
     fills: main.fills,
     series: seriesOf(main, options),
@@ -219,9 +219,12 @@ export const runBacktest = async (options: BacktestOptions): Promise<BacktestSum
     baselines: baselines.map(run => ({
       name: run.name,
       fills: run.simulation.engine.ledger.fills,
+      equityMicros: run.simulation.engine.equityMicros(),
       run: seriesOf(run, options),
     })),
-  })
+  }
+  const summary = summaryOf(options, main, finished, {dataHash, elapsedMs, firstUs, lastUs})
+  options.onFinished?.(summary, finished)
   return summary
 }
 
@@ -234,7 +237,12 @@ export interface FinishedRun {
   readonly engine: Engine
   readonly fills: readonly {readonly fill: Fill; readonly strategy: number}[]
   readonly prices: PriceRecorder
-  readonly baselines: readonly {readonly name: string; readonly fills: number; readonly run: RunSeries}[]
+  readonly baselines: readonly {
+    readonly name: string
+    readonly fills: number
+    readonly equityMicros: number
+    readonly run: RunSeries
+  }[]
 }
 
 /** A pure function of what shapes the run, so that its client order ids are, too. */
@@ -368,18 +376,11 @@ const baselineRuns = (options: BacktestOptions): Run[] => {
 const summaryOf = (
   options: BacktestOptions,
   main: Run,
-  baselines: readonly Run[],
-  {
-    dataHash,
-    elapsedMs,
-    firstUs,
-    lastUs,
-    prices,
-  }: {dataHash: string; elapsedMs: number; firstUs: number; lastUs: number; prices: PriceRecorder},
+  {series, baselines, prices}: FinishedRun,
+  {dataHash, elapsedMs, firstUs, lastUs}: {dataHash: string; elapsedMs: number; firstUs: number; lastUs: number},
 ): BacktestSummary => {
   const {engine} = main.simulation
   const {ledger, desk, record} = engine
-  const series = seriesOf(main, options)
   const isBrief = options.isBrief === true
   const detail = computeMetrics(series, {
     rng: createRng(options.seed, 'metrics'),
@@ -432,7 +433,7 @@ const summaryOf = (
         symbol: options.source.instruments.at(instrument).symbol,
         pnlMicros: trips.reduce((sum, {pnlMicros}) => sum + pnlMicros, 0),
       })),
-      ...(held === undefined ? {} : {holdReturn: held.simulation.engine.equityMicros() / options.capitalMicros - 1}),
+      ...(held === undefined ? {} : {holdReturn: held.equityMicros / options.capitalMicros - 1}),
       ...(stopped === '' ? {} : {stopped}),
     }),
     analysis,
@@ -447,7 +448,7 @@ const summaryOf = (
     dividendsMicros: ledger.dividendsMicros,
     unsettled: engine.backOffice?.unsettled ?? [],
     morningSettlements: engine.backOffice?.mornings ?? [],
-    strategies: options.strategies.map((requested, k) => strategySummary(requested, main, engine, k, options)),
+    strategies: options.strategies.map((requested, k) => strategySummary(requested, main, series, k, options)),
     allocation: allocationSummary(
       options.config,
       options.strategies.map(({name}) => name),
@@ -460,13 +461,11 @@ const summaryOf = (
         initialCashMicros: ledger.initialCashMicros,
       },
     ),
-    baselines: baselines.map(run => ({
-      name: run.name,
-      equityMicros: run.simulation.engine.equityMicros(),
-      fills: run.simulation.engine.ledger.fills,
-      metrics: headline(
-        computeMetrics(seriesOf(run, options), {rng: createRng(options.seed, 'metrics'), bootstrapDraws: 0}),
-      ),
+    baselines: baselines.map(({name, equityMicros, fills, run}) => ({
+      name,
+      equityMicros,
+      fills,
+      metrics: headline(computeMetrics(run, {rng: createRng(options.seed, 'metrics'), bootstrapDraws: 0})),
     })),
     ...(stopped === '' ? {} : {stopped}),
   }
@@ -488,13 +487,20 @@ const idealisedBy = ({fees, latency, latencyUs, queue, config}: BacktestOptions,
 const strategySummary = (
   {weight, params}: BacktestStrategy,
   main: Run,
-  engine: Engine,
+  series: RunSeries,
   k: number,
   {source}: BacktestOptions,
 ): StrategySummary => {
-  const {ledger} = engine
-  const own = main.fills.filter(({strategy}) => strategy === k).map(({fill}) => fill)
-  const trips = roundTrips(own, source.instruments, engine.backOffice?.splits)
+  const {ledger, backOffice} = main.simulation.engine
+  const own = main.fills.filter(({strategy}) => strategy === k)
+  const trips =
+    own.length === main.fills.length
+      ? series.trips
+      : roundTrips(
+          own.map(({fill}) => fill),
+          source.instruments,
+          backOffice?.splits,
+        )
   const wins = trips.filter(({pnlMicros}) => pnlMicros > 0).length
   return {
     name: main.strategies[k]?.name ?? '',

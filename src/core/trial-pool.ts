@@ -1,4 +1,5 @@
 import {availableParallelism} from 'node:os'
+import {performance} from 'node:perf_hooks'
 import {Worker} from 'node:worker_threads'
 import {errorOfRefusal} from './refusal.ts'
 import type {SharedTape} from './shared-tape.ts'
@@ -15,6 +16,9 @@ export interface TrialPool extends AsyncDisposable {
     options?: {readonly signal?: AbortSignal; readonly onDone?: (result: TrialResult, number: number) => void},
   ) => Promise<readonly (TrialResult | undefined)[]>
 }
+
+/** Longer ones are handed out one at a time: what waits behind a long trial could have run in another thread. */
+const SHORT_TRIAL_MS = 50
 
 /**
  * Threads that run trials one after the other; one a core unless said otherwise. They start with the first trial, and
@@ -50,25 +54,36 @@ export const openTrialPool = (threads = availableParallelism(), tape?: SharedTap
           signal?.removeEventListener('abort', stop)
           resolve(results)
         }
+        const startMs = performance.now()
+        // A copy: a stop while these start empties the list.
+        const team = workers.slice(0, requests.length)
+        const given = new Map<Worker, number>(team.map(worker => [worker, 0]))
         let next = 0
-        let busy = 0
+        let done = 0
+        // So long as trials are short, each thread has its next one before it has answered the last.
+        const giveAhead = (): boolean =>
+          done > 0 &&
+          requests.length - next >= team.length &&
+          (performance.now() - startMs) * team.length < SHORT_TRIAL_MS * done
         const give = (worker: Worker): void => {
-          const request = signal?.aborted === true ? undefined : requests[next]
-          if (request === undefined) {
-            worker.removeAllListeners('message')
-            worker.removeAllListeners('error')
-            if (busy === 0) finish()
-            return
+          let mine = given.get(worker) ?? 0
+          while (signal?.aborted !== true && next < requests.length && (mine === 0 || (mine === 1 && giveAhead()))) {
+            mine++
+            worker.postMessage({number: next, request: requests[next] as TrialRequest} satisfies TrialJob)
+            next++
           }
-          busy++
-          worker.postMessage({number: next++, request} satisfies TrialJob)
+          given.set(worker, mine)
+          if (mine > 0) return
+          worker.removeAllListeners('message')
+          worker.removeAllListeners('error')
+          if ([...given.values()].every(count => count === 0)) finish()
         }
         if (requests.length === 0 || signal?.aborted === true) finish()
-        // A copy: a stop while these start empties the list.
-        for (const worker of workers.slice(0, requests.length)) {
+        for (const worker of team) {
           worker.on('error', reject)
           worker.on('message', (answer: TrialAnswer) => {
-            busy--
+            given.set(worker, (given.get(worker) ?? 0) - 1)
+            done++
             if (answer.kind === 'refused') {
               reject(errorOfRefusal(answer))
               return

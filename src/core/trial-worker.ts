@@ -13,7 +13,7 @@ export type TrialAnswer = {readonly kind: 'done'; readonly number: number; reado
 const {tape} = (workerData ?? {}) as {readonly tape?: SharedTape}
 const port = parentPort
 if (port === null) throw new Error('trial-worker must run as a worker thread')
-port.on('message', async ({number, request}: TrialJob) => {
+const work = async ({number, request}: TrialJob): Promise<void> => {
   try {
     port.postMessage({kind: 'done', number, result: await runTrial(request, tape)} satisfies TrialAnswer)
   } catch (error) {
@@ -22,4 +22,9 @@ port.on('message', async ({number, request}: TrialJob) => {
       error.message += ` (with ${request.params.join(' ')})`
     port.postMessage(refusalOf(error) satisfies TrialAnswer)
   }
+}
+// A trial gives others a turn while it runs; the next one is here already, and waits for it.
+let last: Promise<void> = Promise.resolve()
+port.on('message', (job: TrialJob) => {
+  last = last.then(() => work(job))
 })

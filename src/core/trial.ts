@@ -105,7 +105,10 @@ export const runTrial = async (request: TrialRequest, tape?: SharedTape): Promis
     isBrief: true,
     onFinished: (_, {series, baselines}) => {
       if (request.isTest === true)
-        kept = {run: copyOf(series), baselines: baselines.map(one => ({...one, run: copyOf(one.run)}))}
+        kept = {
+          run: copyOf(series),
+          baselines: baselines.map(({name, fills, run}) => ({name, fills, run: copyOf(run)})),
+        }
       const found = periodReturns(series.tsUs, series.equityMicros, series.calendar)
       returns = [...found.returns]
       period = found.periodName
