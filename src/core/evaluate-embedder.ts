@@ -7,7 +7,7 @@ import {type SurfaceArbitrage, surfaceArbitrage} from '../models/surface-arbitra
 import {CELL_FEATURES, DEVIATIONS, EXPIRY_DAYS} from '../options/chain-tensor.ts'
 import {readEmbedder} from './embedder-file.ts'
 import {readModelFile} from './model-files.ts'
-import {chainDay, loadChains, measureHeads, reconstructionVerdict} from './train-embedder.ts'
+import {chainDay, headVerdict, loadChains, measureHeads, reconstructionVerdict} from './train-embedder.ts'
 
 export interface EvaluateEmbedderRequest {
   readonly model: string
@@ -98,6 +98,8 @@ export const evaluateEmbedder = async (request: EvaluateEmbedderRequest): Promis
           ? ['part of these chains was seen in training: the figures flatter it']
           : []),
         ...reconstructionVerdict(test),
+        headVerdict('sentiment', heads.sentiment),
+        headVerdict('arbitrage', heads.arbitrage),
       ],
     }
   } finally {

@@ -4,6 +4,7 @@ import {performance} from 'node:perf_hooks'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import {US_PER_DAY} from '../domain/units.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
+import {fitChainLinear} from '../models/chain-linear.ts'
 import {fitChainPca, pcaReconstruct} from '../models/chain-pca.ts'
 import {type ChainSample, chainSample, REGIME_BOUNDS} from '../models/chain-sample.ts'
 import {EMBEDDING_WIDTH, type EmbedderSpec, embedderNetwork} from '../models/embedder.ts'
@@ -15,13 +16,13 @@ import {
   trainEmbedder,
   withSession,
 } from '../models/embedder-trainer.ts'
-import {classMetrics, type Metrics, rSquared} from '../models/metrics.ts'
+import {classMetrics, type Metrics, rankCorrelation, rSquared} from '../models/metrics.ts'
 import {sha256} from '../models/model-file.ts'
 import {type SurfaceArbitrage, surfaceArbitrage} from '../models/surface-arbitrage.ts'
 import {encodePrior, fitSurfacePrior, mispricing, type SurfacePrior} from '../models/surface-prior.ts'
 import {exportInference} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
-import {CELL_FEATURES, DEVIATIONS, EXPIRY_DAYS, ROW_FEATURES} from '../options/chain-tensor.ts'
+import {CELL_FEATURES, type ChainTensor, DEVIATIONS, EXPIRY_DAYS, ROW_FEATURES} from '../options/chain-tensor.ts'
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
 import {CHAIN_LAYOUT, type EmbedderDescription, embedderMetadata} from './embedder-file.ts'
 import {writeWhole} from './model-files.ts'
@@ -128,7 +129,8 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
         'tanh of minus the mean put skew over the expiries (log volatility 1.15 and 0.85 deviations down less 0.85 up, around 0.3 in units of 0.3), computed from the whole chain; the head reads the embedding alone',
       volatilityRegime: `calm, normal, stressed: 30-day at-the-money volatility below ${REGIME_BOUNDS[0]}, below ${REGIME_BOUNDS[1]}, above`,
       arbitrage:
-        'how far the quotes are off the surface they suggest: 1 − exp(−100·rms of log volatility); relative value before costs (what can be traded: gpi chain --violations)',
+        'how far the quotes are off the surface they suggest: 1 − exp(−100·rms of log volatility), of the cells shown; relative value before costs (what can be traded: gpi chain --violations)',
+      note: 'arbitrage and sentiment are formulas of the chain, and the embedding carries the number each is worked out from: a fit near 1 says that it is kept, and forecasts nothing',
     },
     training: {
       steps,
@@ -235,6 +237,8 @@ export const measureHeads = (
   const persistence = known.map(i => lastRegime(test, i) ?? common)
   const model = classMetrics(truth, decided)
   const scalar = (name: string): number[] => outputs.map(output => output[name]?.[0] as number)
+  const sentiment = scalarHead(train, test, sample => sample.sentiment, scalar('sentiment'))
+  const arbitrage = scalarHead(train, test, ({tensor}) => mispricing(prior, tensor), scalar('arbitrage'))
   return {
     regime: {
       model,
@@ -251,23 +255,55 @@ export const measureHeads = (
       } satisfies Record<string, Metrics>,
       note: 'linear reads the regime off the at-the-money volatility of the row nearest to 30 days, which is nearly its definition',
     },
-    sentimentR2: rSquared(
-      test.map(({sentiment}) => sentiment),
-      scalar('sentiment'),
-    ),
-    sentimentError: meanError(
-      test.map(({sentiment}) => sentiment),
-      scalar('sentiment'),
-    ),
-    arbitrageError: meanError(
-      test.map(({tensor}) => mispricing(prior, tensor)),
-      scalar('arbitrage'),
-    ),
-    arbitrageR2: rSquared(
-      test.map(({tensor}) => mispricing(prior, tensor)),
-      scalar('arbitrage'),
-    ),
+    sentimentR2: sentiment.r2,
+    sentimentError: sentiment.error,
+    arbitrageError: arbitrage.error,
+    arbitrageR2: arbitrage.r2,
+    sentiment,
+    arbitrage,
   }
+}
+
+/** How near predictions of a number are to it: share of variance, rank correlation, mean absolute error. */
+const closeness = (truth: readonly number[], predicted: readonly number[]) => ({
+  r2: rSquared(truth, predicted),
+  rank: rankCorrelation(truth, predicted),
+  error: meanError(truth, predicted),
+})
+
+/**
+ * A head that says a number, beside two that know less: the mean of the training chains, and a ridge regression on what a
+ * chain looks like as a whole. Measured on the chains it would be fitted on, they are fitted on the other days.
+ */
+const scalarHead = (
+  train: readonly ChainSample[],
+  test: readonly ChainSample[],
+  of: (sample: ChainSample) => number,
+  predicted: readonly number[],
+) => {
+  const truth = test.map(of)
+  const fittedFor = (sample: ChainSample): readonly ChainSample[] =>
+    train === test ? train.filter(other => chainDay(other) !== chainDay(sample)) : train
+  const fits = new Map<string, {readonly mean: number; readonly linear: (tensor: ChainTensor) => number}>()
+  const baseline = (sample: ChainSample) => {
+    const key = train === test ? chainDay(sample) : ''
+    const known = fits.get(key)
+    if (known !== undefined) return known
+    const chains = fittedFor(sample)
+    const values = chains.map(of)
+    const fit = {
+      mean: values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length),
+      linear: fitChainLinear(
+        chains.map(({tensor}) => tensor),
+        values,
+      ),
+    }
+    fits.set(key, fit)
+    return fit
+  }
+  const mean = test.map(sample => baseline(sample).mean)
+  const linear = test.map(sample => baseline(sample).linear(sample.tensor))
+  return {...closeness(truth, predicted), baselines: {mean: closeness(truth, mean), linear: closeness(truth, linear)}}
 }
 
 const meanError = (truth: readonly number[], predicted: readonly number[]): number =>
@@ -301,10 +337,17 @@ const verdictOf = ({
   return [
     ...reconstructionVerdict(test),
     `regime head: macro-F1 ${model.macroF1.toFixed(3)}, majority ${baselines.majority.macroF1.toFixed(3)}, persistence ${baselines.persistence.macroF1.toFixed(3)}, read off the row nearest to 30 days ${baselines.linear.macroF1.toFixed(3)}`,
-    `sentiment head R² ${heads.sentimentR2.toFixed(3)}, arbitrage head R² ${heads.arbitrageR2.toFixed(3)}; mean errors ${heads.sentimentError.toFixed(3)} and ${heads.arbitrageError.toFixed(4)}`,
+    ...(['sentiment', 'arbitrage'] as const).map(name => headVerdict(name, heads[name])),
     `rebuilt surfaces break convexity at ${percent(arbitrageRate.model.butterfly)} of strikes (quotes ${percent(arbitrageRate.quotes.butterfly)}, components ${percent(arbitrageRate.pca.butterfly)}) and fall in time at ${percent(arbitrageRate.model.calendar)} (${percent(arbitrageRate.quotes.calendar)}, ${percent(arbitrageRate.pca.calendar)})`,
   ]
 }
+
+/** A head that says a number, beside what knows less. */
+export const headVerdict = (
+  name: string,
+  {r2, rank, error, baselines: {mean, linear}}: ReturnType<typeof scalarHead>,
+): string =>
+  `${name} head R² ${r2.toFixed(3)}, rank correlation ${rank.toFixed(3)}, mean error ${error.toFixed(4)}; a linear model of the chain ${linear.r2.toFixed(3)}, ${linear.rank.toFixed(3)}, ${linear.error.toFixed(4)}; the training mean ${mean.r2.toFixed(3)}, ${mean.error.toFixed(4)}${r2 <= Math.max(mean.r2, 0) ? ': it is USELESS here' : ''}`
 
 /** Whether hidden cells are rebuilt better than by each of the three other ways. */
 export const reconstructionVerdict = ({model, refit, pca, kriging}: ReconstructionError): string[] => {

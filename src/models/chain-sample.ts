@@ -60,6 +60,22 @@ export const reshapedSample = (sample: ChainSample, level: number, steepness: nu
   return {...sample, tensor: changed, sentiment: sentimentOf(changed), regime: regimeOf(volatility30), volatility30}
 }
 
+/** The chain without some of its expiries (1 drops a row), and the sentiment of those that are left. */
+export const withoutRows = (sample: ChainSample, dropped: ArrayLike<number>): ChainSample => {
+  const {tensor} = sample
+  const keep = (values: Float32Array, perRow: number): Float32Array =>
+    values.map((value, i) => (dropped[Math.floor(i / perRow)] === 1 ? 0 : value))
+  return retargeted({
+    ...sample,
+    tensor: {
+      cells: keep(tensor.cells, COLUMNS * CELLS),
+      mask: keep(tensor.mask, COLUMNS),
+      rows: keep(tensor.rows, TENSOR_SHAPE.rowFeatures),
+      rowMask: keep(tensor.rowMask, 1),
+    },
+  })
+}
+
 /** The sample with the targets that its tensor's smiles mean. */
 export const retargeted = (sample: ChainSample): ChainSample => ({...sample, sentiment: sentimentOf(sample.tensor)})
 

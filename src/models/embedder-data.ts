@@ -41,38 +41,34 @@ export const allocateEmbedderBatch = (size: number) => ({
   weight: new Float32Array(size),
 })
 
-/** Writes a sample with some cells hidden into slot `at`; rows in `dropped` vanish whole, to resemble thinner chains. */
+/**
+ * Writes a sample with some cells hidden into slot `at`. The arbitrage target is that of the cells shown, which is what
+ * the heads are asked of when they serve; the surface's is that of all.
+ */
 export const putSample = (
   batch: EmbedderBatch,
   at: number,
   sample: ChainSample,
   prior: SurfacePrior,
   hidden: Uint8Array,
-  dropped?: Uint8Array,
 ): void => {
   const {tensor} = sample
-  const unseen =
-    dropped === undefined ? hidden : hidden.map((value, cell) => value | dropped[Math.floor(cell / COLUMNS)]!)
-  batch.posterior.set(posteriorCoordinates(prior, tensor, unseen), at * PRIOR_RANK)
-  for (let row = 0; row < ROWS; row++) {
-    const isGone = dropped?.[row] === 1
-    batch['row-mask'][at * ROWS + row] = isGone ? 0 : tensor.rowMask[row]!
-    for (let f = 0; f < ROW_WIDTH; f++) {
-      batch.rows[(at * ROWS + row) * ROW_WIDTH + f] = isGone ? 0 : tensor.rows[row * ROW_WIDTH + f]!
+  const coordinates = posteriorCoordinates(prior, tensor, hidden)
+  batch.posterior.set(coordinates, at * PRIOR_RANK)
+  batch['row-mask'].set(tensor.rowMask, at * ROWS)
+  batch.rows.set(tensor.rows, at * ROWS * ROW_WIDTH)
+  for (let cell = 0; cell < GRID; cell++) {
+    const isShown = tensor.mask[cell] === 1 && hidden[cell] === 0
+    batch.mask[at * GRID + cell] = isShown ? 1 : 0
+    for (let f = 0; f < CELLS; f++) {
+      batch.cells[(at * GRID + cell) * CELLS + f] = isShown ? tensor.cells[cell * CELLS + f]! : 0
     }
-    for (let column = 0; column < COLUMNS; column++) {
-      const cell = row * COLUMNS + column
-      const isShown = tensor.mask[cell] === 1 && hidden[cell] === 0 && !isGone
-      batch.mask[at * GRID + cell] = isShown ? 1 : 0
-      for (let f = 0; f < CELLS; f++) {
-        batch.cells[(at * GRID + cell) * CELLS + f] = isShown ? tensor.cells[cell * CELLS + f]! : 0
-      }
-      batch['volatility-target'][at * GRID + cell] = tensor.cells[cell * CELLS]!
-      batch['volatility-weight'][at * GRID + cell] = isGone ? 0 : hidden[cell] === 1 ? 1 : isShown ? 0.2 : 0
-    }
+    batch['volatility-target'][at * GRID + cell] = tensor.cells[cell * CELLS]!
+    batch['volatility-weight'][at * GRID + cell] = hidden[cell] === 1 ? 1 : isShown ? 0.2 : 0
   }
   batch['sentiment-target'][at] = sample.sentiment
-  batch['arbitrage-target'][at] = sample.regime === UNLABELLED ? 0 : mispricing(prior, tensor)
+  const isLabelled = sample.regime !== UNLABELLED
+  batch['arbitrage-target'][at] = isLabelled ? mispricing(prior, tensor, hidden, coordinates) : 0
   batch['regime-target'].fill(0, 3 * at, 3 * at + 3)
   if (sample.regime >= 0) batch['regime-target'][3 * at + sample.regime] = 1
   batch['regime-weight'][at] = sample.regime >= 0 ? 1 : 0

@@ -7,7 +7,7 @@ import {initialState, Optimisation} from '../nn/optimisation.ts'
 import {warmupCosine} from '../nn/schedule.ts'
 import {TENSOR_SHAPE} from '../options/chain-tensor.ts'
 import {type ChainPca, pcaReconstruct} from './chain-pca.ts'
-import {type ChainSample, reshapedSample} from './chain-sample.ts'
+import {type ChainSample, reshapedSample, withoutRows} from './chain-sample.ts'
 import {
   EMBEDDER_INPUTS,
   type EmbedderSpec,
@@ -55,7 +55,7 @@ export const trainEmbedder = (
   const training = buildTraining(network, embedderObjective, {batch, ema: 0.99, weightDecay: 0.05})
   const session = open(writeOnnx(training.model), {threads: 1})
   const weights0 = initialWeights(training.parameters, createRng(seed, 'weights'))
-  startFromPrior(weights0)
+  startFromPrior(weights0, spec.dimension)
   const optimisation = new Optimisation(training, session, initialState(training, weights0))
   const buffer = allocateEmbedderBatch(batch)
   let best: {step: number; error: number; weights: Weights} | undefined
@@ -100,10 +100,13 @@ const fillTraining = (batch: EmbedderBatch, samples: readonly ChainSample[], pri
     const chosen = samples[rng.below(samples.length)]!
     const drawn = rng.uniform() < TRANSPLANTED ? transplanted(chosen, prior, rng) : chosen
     const quoted = rng.uniform() < ROUGHENED ? roughened(drawn, rng) : drawn
-    const sample = reshapedSample(quoted, 0.35 * rng.normal(), Math.exp(0.25 * rng.normal()))
+    const reshaped = reshapedSample(quoted, 0.35 * rng.normal(), Math.exp(0.25 * rng.normal()))
     const share = 0.1 + 0.5 * rng.uniform()
-    const dropped = Uint8Array.from({length: ROWS}, () => (rng.uniform() < 0.15 ? 1 : 0))
-    putSample(batch, at, sample, prior, drawHidden(sample, share, rng), dropped)
+    const sample = withoutRows(
+      reshaped,
+      Uint8Array.from({length: ROWS}, () => (rng.uniform() < 0.15 ? 1 : 0)),
+    )
+    putSample(batch, at, sample, prior, drawHidden(sample, share, rng))
   }
 }
 

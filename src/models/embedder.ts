@@ -35,15 +35,18 @@ export const EMBEDDER_INPUTS = [
   {name: 'posterior', shape: [PRIOR_RANK]},
 ] as const
 
-/** Numbers of the embedding that are coordinates of the surface; the others are free. */
+/** Numbers of the embedding that are coordinates of the surface. */
 const surfaceNumbers = (dimension: number): number => Math.min(PRIOR_RANK, Math.ceil(0.75 * dimension))
+/** Numbers after them that are worked out from the chain: roughness, skew, level at a month; fewer where there is no room. */
+const summaryNumbers = (dimension: number): number => Math.min(3, dimension - surfaceNumbers(dimension))
 
 /**
  * Option chain → embedding. The first numbers are the surface's expected coordinates under the prior (`posterior`, by
  * kriging from the cells that are there) plus what a network adds to them; the network has one token an expiry (its cells,
  * what the prior makes of them and where the quotes differ from that, its row features) and a small transformer over the
- * expiries that hides absent ones. The other numbers are the network's own. The decoder sees nothing but the embedding; it
- * rebuilds every cell's log volatility ratio, and the three heads read it too.
+ * expiries that hides absent ones. Three more are the summaries that the heads are about, as they are: what can be worked
+ * out is not left to be learned from some tens of days. The other numbers are the network's own. The decoder sees nothing
+ * but the embedding; it rebuilds every cell's log volatility ratio, and the three heads read it too.
  */
 export const embedderNetwork = (spec: EmbedderSpec): Network => ({
   inputs: EMBEDDER_INPUTS,
@@ -94,20 +97,20 @@ export const embedderNetwork = (spec: EmbedderSpec): Network => ({
     const scale = graph.scalar(1 / (spec.cellScale[0] as number))
     const start = ops.mul(ops.slice(posterior, 1, 0, onSurface), scale)
     const coordinates = ops.add(start, ops.mul(linear(scope, 'correction', flat, onSurface, {bias: false}), GENTLE))
+    const level = monthLevel(rows, rowMask)
+    // A cell that is hidden or absent counts with what is expected of it.
+    const summaries = [roughness(surprise, mask), meanSkew(ops.add(kriged, surprise), rowMask), level]
+    const summary = summaries.slice(0, summaryNumbers(dimension))
     const levels = ops.concat(
-      [
-        ops.reshape(ops.concat([shownRows, present], 2), [-1, ROWS * (ROW_WIDTH + 1)]),
-        monthLevel(rows, rowMask),
-        meanSkew(kriged, rowMask),
-        roughness(surprise, mask),
-      ],
+      [ops.reshape(ops.concat([shownRows, present], 2), [-1, ROWS * (ROW_WIDTH + 1)]), level],
       1,
     )
-    const free = ops.add(
-      linear(scope, 'free', flat, dimension - onSurface),
-      linear(scope, 'levels', levels, dimension - onSurface, {bias: false}),
-    )
-    const embedding = ops.concat([coordinates, free], 1)
+    const left = dimension - onSurface - summary.length
+    const free =
+      left === 0
+        ? []
+        : [ops.add(linear(scope, 'free', flat, left), linear(scope, 'levels', levels, left, {bias: false}))]
+    const embedding = ops.concat([coordinates, ...summary, ...free], 1)
 
     const hidden = ops.gelu(linear(scope, 'decoder-in', embedding, 256))
     const added = ops.add(
@@ -147,23 +150,24 @@ const monthLevel: Summary = (rows, rowMask) => {
   return ops.mul(ops.sub(level, Math.log(0.16)), 3)
 }
 
-/** Expected skew between the deviations that sentiment is defined by, mean over the expiries there, about 0.3. */
-const meanSkew: Summary = (kriged, rowMask) => {
+/** Skew between the deviations that sentiment is defined by, mean over the expiries there, about 0.3. */
+const meanSkew: Summary = (surface, rowMask) => {
   const weights = new Float32Array(GRID * ROWS)
   for (let row = 0; row < ROWS; row++) {
     for (const column of SKEW_DOWN) weights[(row * COLUMNS + column) * ROWS + row] = 1 / SKEW_DOWN.length
     for (const column of SKEW_UP) weights[(row * COLUMNS + column) * ROWS + row] = -1 / SKEW_UP.length
   }
-  const perRow = ops.matmul(kriged, kriged.graph.constant(weights, [GRID, ROWS]))
+  const perRow = ops.matmul(surface, surface.graph.constant(weights, [GRID, ROWS]))
   const count = ops.add(ops.reduceSum(rowMask, [1], true), 1e-6)
   return ops.mul(ops.sub(ops.div(ops.reduceSum(ops.mul(perRow, rowMask), [1], true), count), 0.3), 1 / 0.3)
 }
 
-/** Root mean square of the quotes' distance from the expected surface, in hundredths. */
+/** What the logistic function makes `mispricing` of: r + ln(1 − exp(−r)), r the quotes' rms distance from the surface in hundredths. */
 const roughness: Summary = (surprise, mask) => {
   const count = ops.add(ops.reduceSum(ops.reshape(mask, [-1, GRID]), [1], true), 1e-6)
   const square = ops.div(ops.reduceSum(ops.mul(surprise, surprise), [1], true), count)
-  return ops.mul(ops.sqrt(ops.add(square, 1e-8)), 100)
+  const distance = ops.mul(ops.sqrt(ops.add(square, 1e-8)), 100)
+  return ops.add(distance, ops.log(ops.sub(1, ops.exp(ops.neg(distance)))))
 }
 
 /** Quotes differ from what the prior expects by about a hundredth: this brings it to the order of one. */
@@ -171,10 +175,20 @@ const SURPRISE = 50
 /** What the network adds to the prior is small: its weights need not be. */
 const GENTLE = 0.02
 
-/** Starts an embedder at the prior: the network adds nothing to the coordinates, nor to the surface they decode to. */
-export const startFromPrior = (weights: Map<string, Float32Array>): void => {
+/**
+ * Starts an embedder at what is known without training: the network adds nothing to the coordinates, nor to the surface
+ * they decode to; the heads of arbitrage and sentiment read the summaries that they are defined by, where there are any.
+ */
+export const startFromPrior = (weights: Map<string, Float32Array>, dimension: number): void => {
   for (const name of ['correction/weight', 'decoder-out/weight', 'decoder-straight/weight'])
     (weights.get(name) as Float32Array).fill(0)
+  const summaries = summaryNumbers(dimension)
+  for (const [at, [name, slope]] of [['arbitrage', 1] as const, ['sentiment', -1] as const].entries()) {
+    if (at >= summaries) continue
+    const weight = weights.get(`heads/${name}/weight`) as Float32Array
+    weight.fill(0)
+    weight[surfaceNumbers(dimension) + at] = slope
+  }
 }
 
 export const RECONSTRUCTION_LOSS = 'reconstruction-loss'

@@ -143,6 +143,31 @@ export const rSquared = (truth: ArrayLike<number>, predicted: ArrayLike<number>)
   return total === 0 ? 0 : 1 - residual / total
 }
 
+/** Spearman's correlation: of the ranks, ties at their mean. 0 where one side never varies. */
+export const rankCorrelation = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  const [x, y] = [ranks(a), ranks(b)]
+  const mean = (a.length - 1) / 2
+  let [xy, xx, yy] = [0, 0, 0]
+  for (let i = 0; i < a.length; i++) {
+    xy += (x[i]! - mean) * (y[i]! - mean)
+    xx += (x[i]! - mean) ** 2
+    yy += (y[i]! - mean) ** 2
+  }
+  return xx * yy === 0 ? 0 : xy / Math.sqrt(xx * yy)
+}
+
+const ranks = (values: ArrayLike<number>): Float64Array => {
+  const order = Array.from(values, (_, i) => i).sort((i, j) => values[i]! - values[j]!)
+  const out = new Float64Array(order.length)
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1
+    while (to < order.length && values[order[to]!] === values[order[from]!]) to++
+    for (let k = from; k < to; k++) out[order[k]!] = (from + to - 1) / 2
+    from = to
+  }
+  return out
+}
+
 /**
  * Two-sided p-value of McNemar's test with continuity correction: whether two models' error rates on the same rows
  * differ. Rows of overlapping labels are not independent, so it is a lower bound.

@@ -159,7 +159,7 @@ const decompose = (mean: Float64Array, covariance: readonly Float64Array[]): Sur
 export const posteriorCoordinates = (
   {mean, directions, variance, remainder}: SurfacePrior,
   tensor: ChainTensor,
-  hidden: Uint8Array,
+  hidden: ArrayLike<number>,
 ): Float64Array => {
   const n = PRIOR_RANK
   const a = new Float64Array(n * n)
@@ -215,13 +215,19 @@ export const surfaceAt = ({mean, directions}: SurfacePrior, coordinates: Float64
 /**
  * How far a chain's quotes are off the surface that they themselves suggest: 0 for none, 0.63 at a root mean square of a
  * hundredth of the volatility, towards 1. What is off is cheap or dear against its neighbours; whether that can be traded
- * after costs is for `findViolations` to say.
+ * after costs is for `findViolations` to say. Hidden cells (1 hides) count as absent: fewer quotes are nearer to a surface,
+ * so the score of a chain is not that of a part of it. `coordinates`: the posterior of the same cells where it is at hand.
  */
-export const mispricing = (prior: SurfacePrior, tensor: ChainTensor): number => {
-  const surface = surfaceAt(prior, posteriorCoordinates(prior, tensor, NONE))
+export const mispricing = (
+  prior: SurfacePrior,
+  tensor: ChainTensor,
+  hidden: ArrayLike<number> = NONE,
+  coordinates = posteriorCoordinates(prior, tensor, hidden),
+): number => {
+  const surface = surfaceAt(prior, coordinates)
   let [square, count] = [0, 0]
   for (let cell = 0; cell < GRID; cell++) {
-    if (tensor.mask[cell] !== 1) continue
+    if (tensor.mask[cell] !== 1 || hidden[cell] === 1) continue
     square += (tensor.cells[cell * CELLS]! - surface[cell]!) ** 2
     count++
   }

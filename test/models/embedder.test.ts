@@ -19,6 +19,7 @@ import {
   drawnSurface,
   encodePrior,
   fitSurfacePrior,
+  mispricing,
   PRIOR_RANK,
   posteriorCoordinates,
   randomSurface,
@@ -147,7 +148,7 @@ test('an expiry that is not there has no influence', () => {
 test('started from its prior, an embedder rebuilds what the prior expects', () => {
   const network = embedderNetwork(spec(EMBEDDING_WIDTH))
   const weights = initialWeights(buildInference(network).scope.parameters, createRng(1, 'weights'))
-  startFromPrior(weights)
+  startFromPrior(weights, EMBEDDING_WIDTH)
   const error = withSession(network, weights, openOrtSession, session => reconstructionError(session, valid, prior, 1))
   expect(error.model).toBeCloseTo(error.kriging, 3)
   expect(error.kriging).toBeLessThan(0.5)
@@ -202,17 +203,27 @@ test('training makes the heads right and the surface no worse', () => {
   const none = new Uint8Array(192)
   const network = embedderNetwork(spec())
   const first = initialWeights(buildInference(network).scope.parameters, createRng(1, 'weights'))
-  startFromPrior(first)
+  startFromPrior(first, 16)
   const measured = (w: ReadonlyMap<string, Float32Array>) =>
-    withSession(network, w, openOrtSession, session => ({
-      surface: reconstructionError(session, valid, prior, 1).model,
-      heads: valid.reduce((sum, sample) => {
-        const {sentiment, regime} = runEmbedder(session, sample, prior, none)
-        return sum + Math.abs((sentiment?.[0] ?? 9) - sample.sentiment) + 1 - (regime?.[sample.regime] ?? 0)
-      }, 0),
-    }))
+    withSession(network, w, openOrtSession, session => {
+      const outputs = valid.map(sample => ({sample, heads: runEmbedder(session, sample, prior, none)}))
+      const worst = (of: (one: (typeof outputs)[number]) => number) => Math.max(...outputs.map(of))
+      return {
+        surface: reconstructionError(session, valid, prior, 1).model,
+        regime: outputs.reduce((sum, {sample, heads}) => sum + 1 - (heads['regime']?.[sample.regime] ?? 0), 0),
+        sentiment: worst(({sample, heads}) => Math.abs((heads['sentiment']?.[0] ?? 9) - sample.sentiment)),
+        arbitrage: worst(({sample, heads}) =>
+          Math.abs((heads['arbitrage']?.[0] ?? 9) - mispricing(prior, sample.tensor)),
+        ),
+      }
+    })
   const [before, after] = [measured(first), measured(weights)]
-  expect(after.heads).toBeLessThan(0.7 * before.heads)
+  expect(after.regime).toBeLessThan(0.9 * before.regime)
+  // Both are worked out from the chain: right before the first step, and training must not spoil them.
+  for (const {sentiment, arbitrage} of [before, after]) {
+    expect(sentiment).toBeLessThan(0.08)
+    expect(arbitrage).toBeLessThan(0.02)
+  }
   expect(after.surface).toBeLessThan(1.1 * before.surface)
 })
 
