@@ -24,8 +24,11 @@ export interface Quantised {
 
 /**
  * Post-training int8 for every product with a constant right side: weights symmetric per column, activations quantised
- * as they come (`DynamicQuantizeMatMul` of com.microsoft, one scale a tensor), the bias with the product. Nothing else
- * changes. A pure function of the model.
+ * as they come (`DynamicQuantizeMatMul` of com.microsoft, one scale a tensor), the bias with the product, and Gelu by
+ * tanh where only such products read it. Nothing else changes. A pure function of the model.
+ *
+ * One scale a tensor means that a window run in one call with others is rounded as they are; gpi's predictors therefore
+ * run windows one by one. `MatMulNBits`, whose scales are of rows, takes 1.6 times as long at these sizes.
  */
 export const quantiseInt8 = (
   model: OnnxModel,
@@ -67,12 +70,31 @@ export const quantiseInt8 = (
     } satisfies OnnxNode
   })
   const kept = model.initializers.filter(tensor => !removed.has(tensor.name))
+  const left = nodes.filter(node => !done.has(node))
   return {
-    model: {...model, nodes: nodes.filter(node => !done.has(node)), initializers: [...kept, ...added]},
+    model: {...model, nodes: withTanhGelu(left, model.outputs), initializers: [...kept, ...added]},
     quantised,
     names: [...removed],
     kept: kept.filter(({type}) => type === 'float32').reduce((sum, tensor) => sum + sizeOfTensor(tensor), 0),
   }
+}
+
+/**
+ * Gelu by tanh where only int8 products read it: at most 0.0005 off, a fraction of the step of an activation there, and
+ * an eighth faster.
+ */
+const withTanhGelu = (nodes: readonly OnnxNode[], outputs: OnnxModel['outputs']): readonly OnnxNode[] => {
+  const shown = new Set(outputs.map(({name}) => name))
+  const isRounded = (value: string): boolean => {
+    if (shown.has(value)) return false
+    const users = nodes.filter(({inputs}) => inputs.includes(value))
+    return users.length > 0 && users.every(({op, inputs}) => op === 'DynamicQuantizeMatMul' && inputs[0] === value)
+  }
+  return nodes.map(node =>
+    node.op === 'Gelu' && isRounded(node.outputs[0] ?? '')
+      ? {...node, attributes: {...node.attributes, approximate: {kind: 'string', value: 'tanh'}}}
+      : node,
+  )
 }
 
 const isTransposed = (node: OnnxNode): boolean => node.attributes['transB']?.value === 1

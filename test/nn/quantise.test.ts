@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
+import {fuseEncoder} from '../../src/nn/fuse.ts'
 import {halfBits, storeAsHalf} from '../../src/nn/half.ts'
 import {transformerEncoder} from '../../src/nn/layers/attention.ts'
 import {linear} from '../../src/nn/layers/basic.ts'
@@ -46,6 +47,17 @@ test('what was quantised survives reading and writing', () => {
 test('weights that are shared or small stay as they are', () => {
   expect(quantiseInt8(model, {minRows: 65}).quantised).toBe(2)
   expect(quantiseInt8(model, {minWeights: 1e9}).quantised).toBe(0)
+})
+
+test('Gelu is taken by tanh only where it is rounded to int8 next', () => {
+  const {model: whole} = fuseEncoder(model)
+  const gelusOf = ({nodes}: OnnxModel) => nodes.filter(({op}) => op === 'Gelu')
+  const formsOf = (onnx: OnnxModel) => gelusOf(onnx).map(({attributes}) => attributes['approximate']?.value)
+  expect(formsOf(quantiseInt8(whole).model)).toEqual(['tanh', 'tanh'])
+  const seen = gelusOf(whole)[0]?.outputs[0] as string
+  const shown = {...whole, outputs: [...whole.outputs, {name: seen, type: 'float32' as const, dims: []}]}
+  expect(formsOf(quantiseInt8(shown).model)).toEqual([undefined, 'tanh'])
+  expect(formsOf(quantiseInt8(whole, {minRows: 1000}).model)).toEqual([undefined, undefined])
 })
 
 test('half floats round to nearest, as Math.f16round does', () => {
