@@ -242,17 +242,20 @@ class Maker {
 
     const most = this.#quoteLots(context.capitalMicros, params.inventoryFraction)
     // A single lot may be worth more than a quote should be, as long as the inventory limit holds it.
-    const lots = Math.min(most, Math.max(this.#minLots, this.#quoteLots(context.capitalMicros, params.quoteFraction)))
-    if (lots < this.#minLots) return
+    const wanted = Math.min(most, Math.max(this.#minLots, this.#quoteLots(context.capitalMicros, params.quoteFraction)))
     const held = context.positionLots(this.index)
+    // Capital that was taken away may no longer pay for a lot: then nothing is begun, and what it once paid for is worked off.
+    const isClosing = wanted < this.#minLots
+    if (isClosing && held === 0 && this.#bidLots === 0 && this.#askLots === 0) return
+    const [lots, limit] = isClosing ? [this.#minLots, 0] : [wanted, most]
     const fair = touch.fairTicks()
     const step = touch.increment
     this.#setDistances(nowUs, held / lots)
     // Never through the touch: both quotes are post-only.
     const bid = Math.min(Math.floor((fair - (this.#distance + this.#shift)) / step) * step, touch.ask - step)
     const ask = Math.max(Math.ceil((fair + (this.#distance - this.#shift)) / step) * step, touch.bid + step)
-    const bidLots = touch.aggressorBalance < -params.toxicityPause ? 0 : Math.max(0, Math.min(lots, most - held))
-    const sellable = this.#mayShort ? most + held : held
+    const bidLots = touch.aggressorBalance < -params.toxicityPause ? 0 : Math.max(0, Math.min(lots, limit - held))
+    const sellable = this.#mayShort ? limit + held : held
     const askLots = touch.aggressorBalance > params.toxicityPause ? 0 : Math.max(0, Math.min(lots, sellable))
     const band = params.hysteresisIncrements * step * this.#allowance.bandFactor(nowUs)
     const nextBid = keep(this.#bid, bid, band)

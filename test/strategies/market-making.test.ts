@@ -286,6 +286,34 @@ describe('market-making', () => {
     expect(run({}, {capitalMicros: 5_000e6}).quotes[0]?.bidLots).toBe(1)
     expect(run({}, {capitalMicros: 1_000e6}).quotes).toEqual([])
   })
+  test('works off what it holds, and rests nothing else, when its capital is taken away', () => {
+    const strategy = createStrategy('market-making')
+    let cutUs = Number.POSITIVE_INFINITY
+    let held = 0
+    const {quotes, fills} = rehearse(
+      {
+        ...strategy,
+        start: c => strategy.start?.(c),
+        onEvent: (c, chunk, row) => {
+          held = c.positionLots(0)
+          if (held >= 10) cutUs = Math.min(cutUs, c.nowUs)
+          strategy.onEvent({...c, nowUs: c.nowUs, capitalMicros: c.nowUs < cutUs ? 100_000e6 : 1_000e6}, chunk, row)
+        },
+        onFill: (c, fill) => strategy.onFill?.(c, fill),
+      },
+      table('SPY'),
+      rows,
+    )
+    expect(fills.filter(f => f.tsUs > cutUs).length).toBeGreaterThan(0)
+    // The first look after the cut replaces what rested from before.
+    const after = quotes.filter(q => q.tsUs > cutUs + 2_000_000)
+    expect(after.length).toBeGreaterThan(0)
+    for (const q of after) {
+      expect(q.bidLots).toBe(0)
+      expect(q.askLots).toBeLessThanOrEqual(1)
+    }
+    expect(held).toBe(0)
+  })
   test('learns the venue’s fee and then quotes at least that far away', () => {
     const free = run()
     const dear = run({}, {feeBps: 20})
