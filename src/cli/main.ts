@@ -2,16 +2,19 @@ import {readFile} from 'node:fs/promises'
 import module from 'node:module'
 import process from 'node:process'
 import {flush, run, settings} from '@oclif/core'
+import {outputFailure} from './output-failure.ts'
 import {reportError} from './report-error.ts'
 
 /** Runs one command and leaves when stdout has been read, however long that takes: `process.exit` alone cuts a pipe. */
 export const main = async (argv: string[], url: string): Promise<void> => {
   module.enableCompileCache?.()
   settings.enableAutoTranspile = false
-  // A reader that leaves early (`| head`) is not a failure.
+  // oclif's own listener would end the process with a stack.
+  process.stdout.removeAllListeners('error')
   process.stdout.on('error', error => {
+    // A reader that leaves early (`| head`) is not a failure.
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(process.exitCode ?? 0)
-    throw error
+    process.exit(reportError(outputFailure(error), false))
   })
   try {
     await run(argv, url)

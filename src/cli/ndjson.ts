@@ -10,6 +10,8 @@ export const writeNdjson = async (
 ): Promise<boolean> => {
   try {
     for await (const item of items) {
+      // It would never ask for more.
+      if (out.errored) throw out.errored
       if (!out.write(`${JSON.stringify(item)}\n`)) await once(out, 'drain')
     }
     if (out.writableLength > 0) await new Promise<void>(resolve => out.write('', () => resolve()))

@@ -3,6 +3,7 @@ import {styleText} from 'node:util'
 import {Flags} from '@oclif/core'
 import {allocationFlag} from '../cli/allocation-flag.ts'
 import {BaseCommand} from '../cli/base-command.ts'
+import {outputFailure} from '../cli/output-failure.ts'
 import {strategyFlags, strategyOverrides} from '../cli/strategy-flags.ts'
 import type {TradeSummary} from '../core/trade.ts'
 import type {TradeEvent} from '../core/trade-events.ts'
@@ -133,14 +134,22 @@ export default class Trade extends BaseCommand {
     // A reader that leaves ends the run cleanly: orders must not stay behind for want of a pipe.
     process.stdout.removeAllListeners('error')
     process.stdout.on('error', onQuit)
-    const written = this.stream(queue).then(stayed => {
-      if (!stayed) onQuit()
-    })
+    let failure: unknown
+    const written = this.stream(queue).then(
+      stayed => {
+        if (!stayed) onQuit()
+      },
+      error => {
+        failure = error
+        onQuit()
+      },
+    )
     return {
       show: event => queue.push(event),
       close: async () => {
         queue.close()
         await written
+        if (failure !== undefined) throw outputFailure(failure)
         if (queue.dropped > 0) this.note(`${queue.dropped} snapshots were left out because the reader was slow`)
       },
       tells: false,
