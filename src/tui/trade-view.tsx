@@ -64,13 +64,17 @@ export const TradeView = ({model, columns, rows}: TradeViewProps): ReactNode => 
 
 const Heading = ({model, width}: {readonly model: TradeModel; readonly width: number}): ReactNode => {
   const {run, risk, counts} = model
-  const title = run === undefined ? 'gpi trade · starting' : `gpi trade · ${run.runId} · ${run.broker} · ${run.feed}`
+  const title = run === undefined ? '' : ` · ${run.runId} · ${run.broker} · ${run.feed}`
   const state = model.stoppedBy === undefined ? (risk?.state ?? 'starting') : `stopped by ${model.stoppedBy}`
+  const isWide = width >= 100
   const tally = `signals ${counts.signals} · orders ${counts.orders} · fills ${counts.fills} · refused ${counts.rejected}`
   return (
     <Box flexDirection="column" flexShrink={0}>
       <Text wrap="truncate">
-        <Text bold>{title}</Text> <Text color={stateColour(risk?.state)}>{state.toUpperCase()}</Text>
+        <Text bold>gpi trade{isWide ? title : ''}</Text>{' '}
+        <Text color={stateColour(risk?.state)}>{state.toUpperCase()}</Text>
+        {/* What is cut off in a narrow terminal is where, not whether it trades. */}
+        <Text bold>{isWide ? '' : title}</Text>
       </Text>
       <Text wrap="truncate">
         {marketTime(model.nowUs)} {width >= 100 ? 'New York' : 'NY'}
@@ -81,6 +85,9 @@ const Heading = ({model, width}: {readonly model: TradeModel; readonly width: nu
   )
 }
 
+/** Yellow and cyan, which warnings and titles usually have, cannot be read on a light background. */
+const WARNING = 'magenta'
+
 const stateColour = (state: RiskEvent['state'] | undefined): string => {
   switch (state) {
     case undefined:
@@ -88,7 +95,7 @@ const stateColour = (state: RiskEvent['state'] | undefined): string => {
     case 'active':
       return 'green'
     case 'reducing':
-      return 'yellow'
+      return WARNING
     case 'halted':
     case 'latched':
       return 'red'
@@ -107,7 +114,7 @@ interface PanelProps {
 
 const Panel = ({title, children}: {readonly title: string; readonly children: ReactNode}): ReactNode => (
   <Box flexDirection="column" flexShrink={0}>
-    <Text bold color="cyan" wrap="truncate">
+    <Text bold wrap="truncate">
       {title}
     </Text>
     {children}
@@ -256,7 +263,7 @@ const Log = ({model, width, rows}: PanelProps): ReactNode => (
   <Panel title="log">
     {padded(
       model.log.slice(1 - rows).map(({id, tsUs, level, text}) => (
-        <Text key={id} wrap="truncate" {...(level === 'info' ? {} : {color: level === 'warn' ? 'yellow' : 'red'})}>
+        <Text key={id} wrap="truncate" {...(level === 'info' ? {} : {color: level === 'warn' ? WARNING : 'red'})}>
           {cut(`${clockTime(tsUs)} ${text}`, width)}
         </Text>
       )),

@@ -127,7 +127,7 @@ test.each([
 test('in a terminal too low for all of it the heading, the log and the keys stay', () => {
   const lines = frame(60, 14).split('\n')
   expect(lines).toHaveLength(14)
-  expect(lines[0]).toMatch(/^gpi trade · r1/)
+  expect(lines[0]).toMatch(/^gpi trade ACTIVE · r1/)
   expect(lines.filter(line => /^(positions|log)\b/.test(line))).toHaveLength(2)
   expect(lines.at(-2)).toMatch(/option-sentiment is idle/)
   expect(lines.at(-1)).toMatch(/^q stop/)
