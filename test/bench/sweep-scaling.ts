@@ -25,8 +25,20 @@ import {cpuMsOf, median} from '../support/bench-kit.ts'
 import {writeSyntheticCatalog} from '../support/synthetic-catalog.ts'
 
 const ROUNDS = 5
-/** Trials after which a worker's code is compiled as far as it ever is; measured by the processor time of each. */
+/** Trials, and milliseconds of them, after which a worker's code is compiled as far as it ever is: then each takes the same processor time. */
 const WARM_UP = 3
+const WARM_UP_MS = 2_000
+
+const warmUp = async (run: () => Promise<unknown>): Promise<number[]> => {
+  const tookMs: number[] = []
+  for (let sumMs = 0; tookMs.length < WARM_UP || sumMs < WARM_UP_MS; ) {
+    const startMs = performance.now()
+    await run()
+    tookMs.push(performance.now() - startMs)
+    sumMs += tookMs.at(-1) as number
+  }
+  return tookMs.slice(0, WARM_UP)
+}
 
 const requestsOf = (folder: string, trials: number): readonly TrialRequest[] =>
   Array.from({length: trials}, (_, k) => ({
@@ -76,7 +88,7 @@ const workAlone = async (folder: string, trials: number, isShared: boolean, part
     for (const request of requests) hashes.push((await runTrial(request, tape)).journalHash)
     return hashes
   }
-  for (let k = 0; k < WARM_UP; k++) await run(mine.slice(0, 1))
+  await warmUp(() => run(mine.slice(0, 1)))
   process.on('message', async () => {
     const cpu = process.cpuUsage()
     const hashes = await run(mine)
@@ -112,11 +124,8 @@ const compare = async (folder: string, trials: number, tape: SharedTape | undefi
     for (const child of children) await once(child, 'message')
     await using single = openTrialPool(1, tape)
     await using pair = openTrialPool(2, tape)
-    const cold: number[] = []
-    for (let k = 0; k < WARM_UP; k++) {
-      cold.push((await timed(single, requests.slice(0, 1))).wallMs)
-      await pair.run(requests.slice(0, 2))
-    }
+    const cold = await warmUp(() => single.run(requests.slice(0, 1)))
+    await warmUp(() => pair.run(requests.slice(0, 2)))
     const [one, two, ceiling]: Timing[][] = [[], [], []] as [Timing[], Timing[], Timing[]]
     for (let round = 0; round < ROUNDS; round++) {
       one?.push(await timed(single, requests))
