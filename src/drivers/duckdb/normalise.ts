@@ -3,7 +3,7 @@ import {type Instrument, instrumentOf} from '../../domain/instrument.ts'
 import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE} from '../../domain/units.ts'
 import {type Database, identifier, quoted} from './database.ts'
 import {KIND_TABLES, type KindTable} from './kinds.ts'
-import type {IngestOptions, LayoutOutput} from './layouts/layout.ts'
+import {type IngestOptions, type LayoutOutput, RAW} from './layouts/layout.ts'
 
 /** One output of a layout, checked and counted, waiting in a temporary table to be written. */
 export interface NormalisedOutput {
@@ -61,12 +61,18 @@ export const normaliseOutput = async (
     if (defect.startsWith('!')) invalidCount += rows
     else defects[defect] = (defects[defect] ?? 0) + rows
   }
-  const invalid =
+  const invalid: InvalidRow[] =
     invalidCount === 0
       ? []
-      : await database.rows<InvalidRow>(
-          `SELECT line AS row, substr(defect, 2) AS reason FROM ${table} WHERE defect LIKE '!%' ORDER BY line LIMIT ${INVALID_SAMPLE}`,
-        )
+      : [
+          ...(await database.rows<InvalidRow>(
+            `SELECT line AS row, substr(defect, 2) AS reason FROM ${table} WHERE defect LIKE '!%' ORDER BY line LIMIT ${INVALID_SAMPLE}`,
+          )),
+        ]
+  for (const row of await unusableRows(database, output)) {
+    invalidCount++
+    invalid.push(row)
+  }
   const good = measured.filter(({defect}) => defect === null)
   for (const [i, [, name]] of kind.noted.entries()) {
     defects[name] = good.reduce((sum, row) => sum + (row[`noted${i}`] as number), 0)
@@ -84,6 +90,14 @@ export const normaliseOutput = async (
     invalid,
     invalidCount,
   }
+}
+
+const unusableRows = async (database: Database, {unusable = []}: LayoutOutput): Promise<readonly InvalidRow[]> => {
+  if (unusable.length === 0) return []
+  const rules = unusable.map(([condition, reason]) => `WHEN ${condition} THEN ${quoted(reason)}`)
+  return database.rows<InvalidRow>(
+    `SELECT * FROM (SELECT rowid AS row, CASE ${rules.join(' ')} END AS reason FROM ${RAW}) WHERE reason IS NOT NULL ORDER BY row`,
+  )
 }
 
 /** One pass over the table: rows by symbol, period and verdict, with all that is to be known of each group. */

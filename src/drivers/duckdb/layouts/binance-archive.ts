@@ -1,6 +1,5 @@
-import {Aggressor} from '../../../data/tape.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
-import {binanceSymbol} from './binance.ts'
+import {AGGRESSOR, binanceSymbol} from './binance.ts'
 import {hasColumns, type Layout, type LayoutContext, RAW, toUtcUs} from './layout.ts'
 
 /**
@@ -9,7 +8,7 @@ import {hasColumns, type Layout, type LayoutContext, RAW, toUtcUs} from './layou
  */
 const US_FROM = 100_000_000_000_000
 const stampUs = (name: string): string => `CASE WHEN ${name} >= ${US_FROM} THEN ${name} ELSE ${name} * 1000 END`
-const aggressor = `CASE WHEN lower(is_buyer_maker) IN ('true', '1', 't') THEN ${Aggressor.sell} WHEN lower(is_buyer_maker) IN ('false', '0', 'f') THEN ${Aggressor.buy} ELSE 0 END`
+const aggressor = AGGRESSOR.replaceAll('buyer_is_maker', 'is_buyer_maker')
 const LINE = `${RAW}.rowid AS line, ${RAW}.rowid AS seq`
 
 const types = (stamps: string, numbers: string): Layout['types'] => {

@@ -32,6 +32,9 @@ export const binanceSymbol = ({fileName, path, options, isHeaded}: LayoutContext
   })
 }
 
+/** Who met the resting order: the seller where the buyer was the maker. Flags are written 1, True or true. */
+export const AGGRESSOR = `CASE WHEN lower(buyer_is_maker) IN ('true', '1', 't') THEN ${Aggressor.sell} WHEN lower(buyer_is_maker) IN ('false', '0', 'f') THEN ${Aggressor.buy} ELSE 0 END`
+
 export const binanceQuotes: Layout = {
   name: 'binance-bbo',
   source: 'binance',
@@ -65,14 +68,14 @@ export const binanceTrades: Layout = {
     trade_id: 'BIGINT',
     price: 'DOUBLE',
     qty: 'DOUBLE',
-    buyer_is_maker: 'UTINYINT',
+    buyer_is_maker: 'VARCHAR',
   }),
   outputs: context => [
     {
       kind: 'trade',
       counts: {repeatedTradeIds: `SELECT count(trade_id) - count(DISTINCT trade_id) FROM ${RAW}`},
       select: `SELECT ${COMMON}, ${binanceSymbol(context)} AS symbol, price, qty AS size,
-        CASE buyer_is_maker WHEN 1 THEN ${Aggressor.sell} WHEN 0 THEN ${Aggressor.buy} ELSE 0 END AS aggressor,
+        ${AGGRESSOR} AS aggressor,
         trade_ms * 1000 AS venue_ts_us FROM ${RAW}`,
     },
   ],

@@ -1,7 +1,7 @@
 import {Depth, OrderAction} from '../../../data/tape.ts'
 import {quoted} from '../database.ts'
 import {doubleColumns, TableWriter} from '../table-writer.ts'
-import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, RAW} from './layout.ts'
+import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, usable} from './layout.ts'
 import {symbolFromName} from './symbols.ts'
 
 const SEQ_STEP = 4
@@ -31,6 +31,14 @@ interface Resting {
   size: number
 }
 
+const UNUSABLE = [
+  ['id IS NULL OR "timestamp" IS NULL', 'order or time is missing'],
+  ['price IS NULL OR NOT isfinite(price) OR price < 0', 'price must be a finite number not below 0'],
+  ['volume IS NULL OR NOT isfinite(volume) OR volume < 0', 'volume must be a finite number not below 0'],
+  ["coalesce(action, '') NOT IN ('created', 'changed', 'deleted')", 'action must be created, changed or deleted'],
+  ["coalesce(direction, '') NOT IN ('ask', 'bid')", 'direction must be bid or ask'],
+] as const
+
 const convert = async ({database, fileName, options}: LayoutContext): Promise<LayoutOutput[]> => {
   const level = options.level ?? 2
   const common = ['line', 'ts_us', 'seq']
@@ -53,7 +61,7 @@ const convert = async ({database, fileName, options}: LayoutContext): Promise<La
   for await (const block of doubleColumns(
     database,
     expressions,
-    `(SELECT rowid, * FROM ${RAW} ORDER BY timestamp, rowid)`,
+    `(SELECT rowid, * FROM ${usable(UNUSABLE)} ORDER BY timestamp, rowid)`,
   )) {
     const at = (column: number, row: number): number => (block.columns[column] as Float64Array)[row] as number
     for (let row = 0; row < block.rows; row++) {
@@ -90,6 +98,7 @@ const convert = async ({database, fileName, options}: LayoutContext): Promise<La
   return [
     {
       kind: 'depth',
+      unusable: UNUSABLE,
       select: `SELECT *, ${symbol} AS symbol FROM kernel_depth`,
       counts: {unknownOrders: `SELECT ${unknown}`},
     },

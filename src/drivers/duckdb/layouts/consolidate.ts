@@ -1,7 +1,7 @@
 import {NationalBestBuilder} from '../../../data/national-best.ts'
 import {type Database, quoted} from '../database.ts'
 import {doubleColumns, TableWriter} from '../table-writer.ts'
-import {type LayoutOutput, RAW} from './layout.ts'
+import {inTimeOrder, type LayoutOutput, RAW, usable} from './layout.ts'
 
 export interface VenueQuotes {
   /** SQL of the UTC time in microseconds. */
@@ -24,8 +24,13 @@ export const consolidateQuotes = async (database: Database, input: VenueQuotes):
     `SELECT list_sort(list(DISTINCT ${input.venue})) AS venues FROM ${RAW} WHERE ${input.venue} IS NOT NULL`,
   )
   const names = venues ?? []
+  const unusable = [
+    [`(${input.tsUs}) IS NULL`, 'time is missing'],
+    [`coalesce(${input.symbol}, '') = ''`, 'symbol is missing'],
+    [`coalesce(${input.venue}, '') = ''`, 'exchange is missing'],
+  ] as const
   const symbols = await database.rows<{symbol: string}>(
-    `SELECT DISTINCT ${input.symbol} AS symbol FROM ${RAW} ORDER BY 1`,
+    `SELECT DISTINCT ${input.symbol} AS symbol FROM ${usable(unusable)} ORDER BY 1`,
   )
   const columns = ['line', 'ts_us', 'seq', 'symbol_index', 'bid', 'ask', 'bid_size', 'ask_size']
   const quotes = await TableWriter.create(database, 'kernel_quote', columns)
@@ -37,7 +42,11 @@ export const consolidateQuotes = async (database: Database, input: VenueQuotes):
     let pending: number[] = []
     let isPending = false
     const best = new NationalBestBuilder(names.length)
-    const from = `${RAW} WHERE ${input.symbol} = ${quoted(symbol)}${without === undefined ? '' : ` AND NOT coalesce(${without[0]}, false)`}`
+    const rowsOfSymbol = usable(unusable, [
+      `${input.symbol} = ${quoted(symbol)}`,
+      ...(without === undefined ? [] : [`NOT coalesce(${without[0]}, false)`]),
+    ])
+    const from = await inTimeOrder(database, rowsOfSymbol, tsUs)
     for await (const block of doubleColumns(database, ['rowid', tsUs, venueIndex, bid, bidSize, ask, askSize], from)) {
       const [lines, times, venue, bids, bidSizes, asks, askSizes] = block.columns as [
         Float64Array,
@@ -82,6 +91,7 @@ export const consolidateQuotes = async (database: Database, input: VenueQuotes):
   return {
     kind: 'quote',
     select: `SELECT *, ([${symbols.map(({symbol}) => quoted(symbol))}])[symbol_index::INTEGER + 1] AS symbol FROM kernel_quote`,
+    unusable,
     counts: {
       staleQuotes: `SELECT ${stale}`,
       transientLocks: `SELECT ${transient}`,

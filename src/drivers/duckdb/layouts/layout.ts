@@ -57,6 +57,8 @@ export interface LayoutContext {
 export interface LayoutOutput {
   readonly kind: CatalogKind
   readonly select: string
+  /** [condition on the raw table, words]: rows that the SELECT does not have because they make no sense. */
+  readonly unusable?: readonly (readonly [string, string])[]
   /** Counts to add to the manifest: name → scalar SQL. */
   readonly counts?: Readonly<Record<string, string>>
   /** Overrides of the instrument that the symbol alone would mean. */
@@ -87,6 +89,18 @@ export const wrongColumns = (fileName: string, header: readonly string[], expect
       'gpi ingest --help lists the fields',
     ],
   })
+
+/** SQL of the raw table without the rows that make no sense. */
+export const usable = (unusable: readonly (readonly [string, string])[], and: readonly string[] = []): string =>
+  `${RAW} WHERE ${[...and, ...unusable.map(([condition]) => `NOT coalesce(${condition}, false)`)].join(' AND ')}`
+
+/** The same rows sorted where the file is not: pictures of a book only follow from each other in order of time. */
+export const inTimeOrder = async (database: Database, from: string, time: string): Promise<string> => {
+  const {late} = await database.one<{late: number}>(
+    `SELECT count_if(t < previous) AS late FROM (SELECT t, lag(t) OVER () AS previous FROM (SELECT ${time} AS t FROM ${from}))`,
+  )
+  return late === 0 ? from : `(SELECT rowid, * FROM ${from} ORDER BY ${time}, rowid)`
+}
 
 /** UTC microseconds of a zone-less TIMESTAMP expression. */
 export const toUtcUs = (timestampSql: string, timeZone: string): string =>

@@ -5,7 +5,7 @@ import {UserError} from '../../../domain/errors.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
 import {quoted} from '../database.ts'
 import {doubleColumns, TableWriter} from '../table-writer.ts'
-import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, RAW} from './layout.ts'
+import {hasColumns, inTimeOrder, type Layout, type LayoutContext, type LayoutOutput, RAW, usable} from './layout.ts'
 import {symbolFromName} from './symbols.ts'
 
 /**
@@ -37,6 +37,12 @@ const ABSENT = 9_999_999_998
 /** Room for what one message causes: the order, a trade, its level changes, a quote. */
 const SEQ_STEP = 256
 
+const UNUSABLE = [
+  ['time_s IS NULL OR NOT isfinite(time_s) OR time_s < 0 OR time_s >= 86400', 'time is missing or of no day'],
+  ['type IS NULL', 'type is missing'],
+  ['price IS NULL OR size IS NULL OR direction IS NULL', 'price, size and direction must be numbers'],
+] as const
+
 const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
   const {database, header, options} = context
   const level = options.level ?? 2
@@ -54,7 +60,7 @@ const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
   const depth = await TableWriter.create(database, 'kernel_depth', [...common, 'price', 'size', 'flags'])
   const orders = await TableWriter.create(database, 'kernel_order', [...common, 'price', 'size', 'order_id', 'flags'])
   const side = (name: string) => Array.from({length: levels}, (_, i) => `"${name}_${i + 1}"`)
-  const expressions = ['time_s', 'type', 'order_id', 'size', 'price', 'direction']
+  const expressions = ['rowid', 'time_s', 'type', 'order_id', 'size', 'price', 'direction']
   expressions.push(...side('bid_price'), ...side('bid_size'), ...side('ask_price'), ...side('ask_size'))
 
   const differ = new LevelDiffer(levels)
@@ -65,18 +71,20 @@ const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
     Float64Array,
   ]
   const top = [Number.NaN, 0, 0, 0]
-  let line = 0
-  for await (const {rows, columns} of doubleColumns(database, expressions, RAW)) {
+  const unusable = [...UNUSABLE, ...(level === 3 ? [['order_id IS NULL', 'order_id is missing'] as const] : [])]
+  const from = await inTimeOrder(database, usable(unusable), 'time_s')
+  for await (const {rows, columns} of doubleColumns(database, expressions, from)) {
     const at = (column: number, row: number): number => (columns[column] as Float64Array)[row] as number
     const load = (first: number, row: number, into: Float64Array, sizes: boolean): void => {
       for (let i = 0; i < levels; i++) into[i] = sizes ? at(first + i, row) : at(first + i, row) / 1e4
     }
-    for (let row = 0; row < rows; row++, line++) {
-      const tsUs = midnightUs + Math.floor(at(0, row) * 1e6 + 1e-4)
-      const type = at(1, row)
-      const size = at(3, row)
-      const price = at(4, row) / 1e4
-      const isAsk = at(5, row) < 0
+    for (let row = 0; row < rows; row++) {
+      const line = at(0, row)
+      const tsUs = midnightUs + Math.floor(at(1, row) * 1e6 + 1e-4)
+      const type = at(2, row)
+      const size = at(4, row)
+      const price = at(5, row) / 1e4
+      const isAsk = at(6, row) < 0
       let seq = line * SEQ_STEP
       if (level === 3 && type in ACTIONS) {
         orders.write(
@@ -85,7 +93,7 @@ const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
           seq,
           Math.max(0, price),
           size,
-          at(2, row),
+          at(3, row),
           ((ACTIONS[type] as number) << 1) | (isAsk ? 1 : 0),
         )
       }
@@ -94,10 +102,10 @@ const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
       if (type === VISIBLE_EXECUTION || type === HIDDEN_EXECUTION)
         trades.write(line, tsUs, seq, price, size, isAsk ? 1 : 2)
       else if (type === CROSS) trades.write(line, tsUs, seq, price, size, 0)
-      load(6, row, bidPrices, false)
-      load(6 + levels, row, bidSizes, true)
-      load(6 + 2 * levels, row, askPrices, false)
-      load(6 + 3 * levels, row, askSizes, true)
+      load(7, row, bidPrices, false)
+      load(7 + levels, row, bidSizes, true)
+      load(7 + 2 * levels, row, askPrices, false)
+      load(7 + 3 * levels, row, askSizes, true)
       blankAbsent(bidPrices, bidSizes)
       blankAbsent(askPrices, askSizes)
       if (level >= 2) {
@@ -126,6 +134,7 @@ const convert = async (context: LayoutContext): Promise<LayoutOutput[]> => {
   return [
     {
       kind: 'quote',
+      unusable,
       select: select('kernel_quote'),
       counts: {unknownMessages: others},
     },
