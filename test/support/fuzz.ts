@@ -13,7 +13,7 @@ const files = globSync('test/**/*.test.{ts,tsx}').filter(
 for (let round = 1; round <= Number(rounds); round++) {
   const seed = randomInt(2 ** 31)
   process.stdout.write(`round ${round} of ${rounds}: GPI_SEED=${seed}, ${files.length} files\n`)
-  const run = spawnSync('npx', ['vitest', 'run', '--reporter', 'default', '--silent', ...files], {
+  const run = spawnSync('npx', ['vitest', 'run', '--reporter', 'default', '--silent=true', ...files], {
     stdio: 'inherit',
     env: {...process.env, GPI_SEED: String(seed)},
   })
