@@ -14,10 +14,15 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
     '<%= config.bin %> ingest cboe spx_quotedata.csv --out - | <%= config.bin %> <%= command.id %> --from - --out - | head -3',
     '<%= config.bin %> <%= command.id %> --from quotes.ndjson --surface --plot smile.svg --out greeks.ndjson',
     '<%= config.bin %> <%= command.id %> --from quotes.ndjson --violations --json',
+    '<%= config.bin %> <%= command.id %> --from quotes.ndjson --out greeks.parquet',
   ]
   static override flags = {
     from: Flags.string({description: 'NDJSON file, - for standard input', default: '-', helpValue: 'FILE|-'}),
-    out: Flags.string({description: 'NDJSON file, - for standard output', default: '-', helpValue: 'FILE|-'}),
+    out: Flags.string({
+      description: 'NDJSON or .parquet file, - for standard output',
+      default: '-',
+      helpValue: 'FILE|-',
+    }),
     style: Flags.option({
       description: 'exercise style; auto goes by the option class',
       options: ['auto', 'european', 'american'] as const,
@@ -51,20 +56,14 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
     await checkPaths({outputs: [flags.out, flags.plot, flags.rejects]})
     await this.loadConfig(flags)
     const {analyseChains} = await import('../core/chain.ts')
+    const {requireQuoteRecords} = await import('../core/open-input.ts')
     const {parseNumber} = await import('../core/parse-number.ts')
     const {parseDurationMs} = await import('../core/system-clock.ts')
     const {UserError} = await import('../domain/errors.ts')
     const windowMs = parseDurationMs(flags.window)
     if (windowMs === undefined)
       throw new UserError('DURATION_INVALID', `--window must be a duration such as 1m or 500ms, was "${flags.window}"`)
-    const table = /\.(csv|parquet)(\.gz)?$/.exec(flags.from)
-    if (table !== null)
-      throw new UserError('CHAIN_NEEDS_RECORDS', `--from reads option-quote records (NDJSON), was ${flags.from}`, {
-        hints: [
-          `gpi ingest ${table[1] === 'parquet' ? 'parquet' : 'cboe'} ${flags.from} --out - | gpi chain`,
-          'gpi ingest --help lists what it reads',
-        ],
-      })
+    requireQuoteRecords(flags.from, 'chain')
     const {records, summary} = analyseChains({
       from: flags.from,
       style: flags.style,
@@ -80,7 +79,7 @@ Units: prices in dollars, volatility and rates in units of 1, vega per 1.00, the
       ...(flags.plot === undefined ? {} : {plot: flags.plot}),
       ...(flags.rejects === undefined ? {} : {rejectsFile: flags.rejects}),
     })
-    if (flags.out !== '-') await (await import('../cli/ndjson.ts')).writeNdjsonFile(flags.out, records)
+    if (flags.out !== '-') await (await import('../cli/record-file.ts')).writeRecordFile(flags.out, records)
     else if (this.jsonEnabled()) for await (const _record of records);
     else await this.stream(records)
     this.note(describe(summary))

@@ -23,7 +23,11 @@ model has embedded before comes from the cache.`
       helpValue: 'A,B',
       dependsOn: ['data'],
     }),
-    out: Flags.string({description: 'NDJSON file, - for standard output', default: '-', helpValue: 'FILE|-'}),
+    out: Flags.string({
+      description: 'NDJSON or .parquet file, - for standard output',
+      default: '-',
+      helpValue: 'FILE|-',
+    }),
     model: Flags.string({description: 'name of an embedder, or path to its file', default: 'embedder'}),
     window: Flags.string({description: 'quotes of a symbol within this time are one chain', default: '1m'}),
     cache: Flags.boolean({description: 'keep and reuse embeddings', default: true, allowNo: true}),
@@ -44,6 +48,7 @@ model has embedded before comes from the cache.`
     if (windowMs === undefined) {
       throw new UserError('DURATION_INVALID', `--window must be a duration such as 1m or 500ms, was "${flags.window}"`)
     }
+    if (flags.from !== undefined) (await import('../core/open-input.ts')).requireQuoteRecords(flags.from, 'embed')
     const file = readModelFile(flags.model, path.join(config.home, 'models'))
     using embedder = openEmbedder(file.bytes, file.path)
     const {openEmbeddingCache} = await import('../core/embedding-cache.ts')
@@ -66,7 +71,7 @@ model has embedded before comes from the cache.`
       skipInvalid: flags['skip-invalid'],
       signal: this.stopSignal,
     })
-    if (flags.out !== '-') await (await import('../cli/ndjson.ts')).writeNdjsonFile(flags.out, records)
+    if (flags.out !== '-') await (await import('../cli/record-file.ts')).writeRecordFile(flags.out, records)
     else if (this.jsonEnabled()) for await (const _record of records);
     else await this.stream(records)
     const cacheTiers = cache?.stats() ?? []
