@@ -120,7 +120,7 @@ const compare = (
 
 const differenceOf = (a: OrderIntent | undefined, b: OrderIntent | undefined): string => {
   if (a === undefined || b === undefined) return a === undefined ? 'it was not made before' : 'it was not made any more'
-  const keys = ['side', 'lots', 'limitTicks', 'type', 'decidedUs', 'instrument'] as const
+  const keys = ['side', 'lots', 'limitTicks', 'type', 'timeInForce', 'decidedUs', 'instrument'] as const
   const key = keys.find(name => a[name] !== b[name]) ?? 'clientOrderId'
   return `${key} ${String(a[key])} became ${String(b[key])}`
 }
