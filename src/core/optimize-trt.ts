@@ -183,7 +183,9 @@ export const optimise = (model: Optimisable, probe: Probe, request: OptimizeRequ
     accepted: reasons.length === 0,
     reasons,
   }
-  return {...result, output: result.accepted ? write(model, request.out, bytes, changed, result) : null}
+  // Why a device was skipped names files of this machine, which are nobody else's business; a card travels.
+  const onCard = {...result, skipped: skipped.map(each => each.device)}
+  return {...result, output: result.accepted ? write(model, request.out, bytes, changed, onCard) : null}
 }
 
 interface Converted {

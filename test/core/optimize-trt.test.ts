@@ -1,3 +1,6 @@
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import path from 'node:path'
 import {expect, test} from 'vitest'
 import {optimise, type Probe} from '../../src/core/optimize-trt.ts'
 import {createRng} from '../../src/domain/rng.ts'
@@ -25,15 +28,17 @@ const probe: Probe = {
 }
 const request = {out: '/nowhere', precision: 'int8', devices: ['cpu'], windows: 40, runs: 30, seed: 1} as const
 
+const modelAt = (file: string) => ({
+  path: file,
+  bytes: writeOnnx(onnx),
+  sha256: 'abc',
+  onnx,
+  description: {name: 'test', precision: 'float32'},
+  metadataOf: () => ({}),
+})
+
 test('what windows of each kind cost is timed apart, kinds that are rare are left out', () => {
-  const model = {
-    path: 'none',
-    bytes: writeOnnx(onnx),
-    sha256: '',
-    onnx,
-    description: {name: 'test', precision: 'float32'},
-    metadataOf: () => ({}),
-  }
+  const model = modelAt('none')
   // Nothing is written: no drift is allowed.
   const {byKinds, fused, output} = optimise(model, probe, {...request, maxDrift: -1})
   expect(output).toBeNull()
@@ -45,5 +50,29 @@ test('what windows of each kind cost is timed apart, kinds that are rare are lef
   for (const {before, after, reduction} of byKinds ?? []) {
     expect(before.p50Ms).toBeGreaterThan(0)
     expect(reduction).toBeCloseTo(1 - after.p50Ms / before.p50Ms, 12)
+  }
+})
+
+test('the card goes along, without what this machine lacks', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'gpi-optimise-'))
+  try {
+    const file = path.join(folder, 'from.onnx')
+    writeFileSync(path.join(folder, 'from.card.json'), JSON.stringify({command: 'gpi train test', verdict: ['bad']}))
+    const out = path.join(folder, 'to.onnx')
+    const devices = ['cuda', 'cpu'] as const
+    // Half floats need not be faster to be taken, so that no timing decides this test.
+    const result = optimise(modelAt(file), probe, {...request, precision: 'float16', devices, out, maxDrift: 1})
+    expect(result.output).toBe(out)
+    const card = JSON.parse(readFileSync(path.join(folder, 'to.card.json'), 'utf8'))
+    expect(card).toMatchObject({
+      command: 'gpi train test',
+      verdict: ['bad'],
+      model: {precision: 'float16'},
+      file: {name: 'to.onnx', bytes: readFileSync(out).length},
+      optimised: {provider: 'cpu', skipped: ['cuda'], from: 'abc'},
+    })
+    expect(result.skipped[0]?.reason).not.toBe('')
+  } finally {
+    rmSync(folder, {recursive: true})
   }
 })
