@@ -1,7 +1,7 @@
 // Indices run below the number of strategies, fixed at construction, so `!` cannot miss here.
 import {US_PER_MINUTE} from '../domain/units.ts'
 import {StrategyFeatures, writeHoldings} from '../features/strategy-features.ts'
-import {policyWeights, stepTowards, type WeightLimits} from '../features/strategy-weights.ts'
+import {stepTowards, type WeightLimits, weightsOfScores} from '../features/strategy-weights.ts'
 import type {AllocationOptions, WeightAllocator, WeightRecord} from './allocation.ts'
 
 /** The port of a trained policy: `StrategyFeatures` in, a score a strategy and one for cash out. Blocks until it has. */
@@ -24,8 +24,8 @@ export interface PolicyAllocationOptions
 
 /**
  * Lets a policy set the weights, within the sum of the base weights, the same way it was trained: features of periods
- * that are over, a least share for every strategy that runs, a bounded step; one that has not traded lately gets no more
- * than its base weight. Until `leastSamples` periods are over the base weights hold. Scores that are no numbers keep the weights as they are.
+ * that are over, a least share for every strategy that trades, a bounded step; one that has not traded lately keeps its
+ * base weight. Until `leastSamples` periods are over the base weights hold. Scores that are no numbers keep the weights as they are.
  */
 export const policyAllocation = (options: PolicyAllocationOptions, policy: WeightPolicy): WeightAllocator => {
   const {base, slots, capitalMicros, periodUs = US_PER_MINUTE, leastSamples = 10, onWeights} = options
@@ -38,6 +38,9 @@ export const policyAllocation = (options: PolicyAllocationOptions, policy: Weigh
   const observation = new Float32Array(features.width)
   /** Of the policy's strategies, summing to at most 1: what it believes it holds. */
   const held = new Float64Array(policy.strategies)
+  /** Of the policy's strategies: what the base weights give each. */
+  const shares = new Float64Array(policy.strategies)
+  if (total > 0) for (let k = 0; k < count; k++) shares[slots[k]!] = base[k]! / total
   const current = Float64Array.from(options.start ?? base)
   for (let k = 0; k < count; k++) held[slots[k]!] = total > 0 ? current[k]! / total : 0
   const history: WeightRecord[] = []
@@ -76,13 +79,7 @@ export const policyAllocation = (options: PolicyAllocationOptions, policy: Weigh
     writeHoldings(observation, held, drawdown)
     const scores = policy.act(observation)
     for (let s = 0; s <= policy.strategies; s++) if (!Number.isFinite(scores[s])) return false
-    const wanted = policyWeights(scores, available, policy.limits)
-    // In training a strategy that never traded was as good as cash. Here it may begin any time, so it gets no more than its
-    // own share, and what the policy wanted to park there stays cash.
-    for (let k = 0; k < count; k++) {
-      const slot = slots[k]!
-      if (!features.hasMoved(slot)) wanted[slot] = Math.min(wanted[slot]!, total > 0 ? base[k]! / total : 0)
-    }
+    const wanted = weightsOfScores(scores, available, shares, slot => features.hasMoved(slot), policy.limits)
     const moved = stepTowards(held, wanted, policy.limits.maxTurnover)
     for (let k = 0; k < count; k++) current[k] = total * held[slots[k]!]!
     return moved >= 1e-4

@@ -278,7 +278,7 @@ const optionsOf = ({batch, maxSteps, size, validateEvery, patience}: PolicyTrain
 const CONVENTIONS = [
   'asked once every market minute that saw the market, after ten of them; the least weight and the largest step of its training apply',
   'each strategy alone on 100,000 dollars, 500 µs latency, US fees, conservative queue, risk limits of the configuration but for the halts of the account',
-  'a strategy that cannot run on a market returns zero there and gets no weight; one that runs and finds nothing returns zero and is as good as cash',
+  'a strategy that cannot run on a market returns zero there and gets no weight; one that runs and finds nothing returns zero and keeps its share',
   'a change of weight trades what the strategy held, at the cost the market was measured to have over the whole recording',
   'train 60 %, validation 15 %, test 25 % of each market in time, an embargo of 30 periods between; features are of periods that are over',
   'the test account plays the markets one after the other; bestFixed is chosen on the training part of each; the oracle is an upper mark, not a strategy',

@@ -33,6 +33,28 @@ export const policyWeights = (
   return out
 }
 
+/**
+ * What a policy's scores come to: a strategy that has not traded lately keeps its own share, because nothing is known of it:
+ * more would park capital where it may begin to be lost any time, less would starve it of the trades that it is judged
+ * by. The scores decide over what those leave, between the strategies that trade and cash. Training, measuring and serving
+ * all ask for it, so that no policy learns what it will not be allowed.
+ */
+export const weightsOfScores = (
+  scores: ArrayLike<number>,
+  available: readonly boolean[],
+  shares: ArrayLike<number>,
+  hasMoved: (strategy: number) => boolean,
+  limits: Pick<WeightLimits, 'minWeight'>,
+): Float64Array => {
+  const active = available.map((runs, s) => runs && hasMoved(s))
+  const isIdle = (s: number): boolean => available[s] === true && active[s] !== true
+  const weights = policyWeights(scores, active, limits)
+  let left = 1
+  for (let s = 0; s < weights.length; s++) if (isIdle(s)) left -= shares[s]!
+  for (let s = 0; s < weights.length; s++) weights[s] = isIdle(s) ? shares[s]! : Math.max(0, left) * weights[s]!
+  return weights
+}
+
 /** Moves `current` in place towards `wanted`, by at most `maxTurnover` in sum; what was moved is returned. */
 export const stepTowards = (current: Float64Array, wanted: ArrayLike<number>, maxTurnover: number): number => {
   let distance = 0

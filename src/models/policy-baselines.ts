@@ -1,9 +1,9 @@
 // Periods and strategies are indexed inside their bounds, hence the `!`.
 import {StrategyFeatures, writeHoldings} from '../features/strategy-features.ts'
-import {policyWeights, type WeightLimits} from '../features/strategy-weights.ts'
+import type {WeightLimits} from '../features/strategy-weights.ts'
 import type {PolicyRunner} from './policy-network.ts'
 import type {PolicyMarket, StrategyStreams, Stretch} from './policy-streams.ts'
-import {type AllocationRun, allocate, equalWeights, type WeightsRule} from './strategy-environment.ts'
+import {type AllocationRun, allocate, equalWeights, type WeightsRule, weightsAsked} from './strategy-environment.ts'
 
 export const BASELINES = ['equalWeight', 'inverseVolatility', 'bestFixed', 'cash', 'oracle'] as const
 export type BaselineName = (typeof BASELINES)[number]
@@ -70,16 +70,17 @@ const oracleRun = ({strategies, returns}: StrategyStreams, {from, to}: Stretch):
 
 /** What a trained policy does over a stretch: its mean action in each period. */
 export const policyRun = (
-  {streams, features, width}: PolicyMarket,
+  market: PolicyMarket,
   stretch: Stretch,
   runner: Pick<PolicyRunner, 'act'>,
   limits: WeightLimits,
 ): AllocationRun => {
+  const {streams, features, width} = market
   const observation = new Float32Array(width)
   const rule: WeightsRule = (at, held, drawdown) => {
     observation.set(features.subarray(at * width, (at + 1) * width))
     writeHoldings(observation, held, drawdown)
-    return policyWeights(runner.act(observation), streams.available, limits)
+    return weightsAsked(market, at, runner.act(observation), limits)
   }
   return allocate(streams, stretch, rule, limits)
 }

@@ -101,6 +101,8 @@ export interface PolicyMarket {
   /** [periods, width]: what is known before each period; columns of holdings are zero. */
   readonly features: Float32Array
   readonly width: number
+  /** [periods, strategies]: 1 where the strategy's returns before the period show that it trades. */
+  readonly moved: Uint8Array
   /** Mean deviation of the running strategies' returns in training: makes rewards of seconds and of days comparable. */
   readonly scale: number
 }
@@ -111,8 +113,10 @@ export const policyMarket = (streams: StrategyStreams, train: Stretch): PolicyMa
   const tracker = new StrategyFeatures(available)
   const {width} = tracker
   const features = new Float32Array(width * endUs.length)
+  const moved = new Uint8Array(count * endUs.length)
   for (let at = 0; at < endUs.length; at++) {
     tracker.write(features, at * width)
+    for (let s = 0; s < count; s++) moved[at * count + s] = tracker.hasMoved(s) ? 1 : 0
     tracker.push(returns, at * count)
   }
   let square = 0
@@ -124,5 +128,5 @@ export const policyMarket = (streams: StrategyStreams, train: Stretch): PolicyMa
       cells++
     }
   }
-  return {streams, features, width, scale: cells === 0 ? 1e-4 : Math.sqrt(square / cells)}
+  return {streams, features, width, moved, scale: cells === 0 ? 1e-4 : Math.sqrt(square / cells)}
 }

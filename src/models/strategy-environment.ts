@@ -1,7 +1,7 @@
 // Periods and strategies are indexed inside their bounds, hence the `!`.
 import type {Rng} from '../domain/rng.ts'
 import {writeHoldings} from '../features/strategy-features.ts'
-import {policyWeights, stepTowards, type WeightLimits} from '../features/strategy-weights.ts'
+import {stepTowards, type WeightLimits, weightsOfScores} from '../features/strategy-weights.ts'
 import type {Environment} from './policy-rollout.ts'
 import type {PolicyMarket, StrategyStreams, Stretch} from './policy-streams.ts'
 
@@ -25,6 +25,15 @@ export const equalWeights = (available: readonly boolean[]): Float64Array => {
   const running = available.filter(Boolean).length
   return Float64Array.from(available, runs => (runs ? 1 / running : 0))
 }
+
+/** Weights that scores ask for before period `at`: those that do not trade keep their equal share. */
+export const weightsAsked = (
+  {streams: {available}, moved}: Pick<PolicyMarket, 'streams' | 'moved'>,
+  at: number,
+  scores: ArrayLike<number>,
+  limits: Pick<WeightLimits, 'minWeight'>,
+): Float64Array =>
+  weightsOfScores(scores, available, equalWeights(available), s => moved[at * available.length + s] === 1, limits)
 
 /**
  * Return of a period in which `weights` were held, after the cost of coming from `before`: what had been in the market of
@@ -89,9 +98,10 @@ export const strategyEnvironment = (
       return observe()
     },
     step(action) {
-      const {streams, scale} = grounds[ground]!.market
+      const {market} = grounds[ground]!
+      const {streams, scale} = market
       const before = weights.slice()
-      stepTowards(weights, policyWeights(action, streams.available, {minWeight}), maxTurnover)
+      stepTowards(weights, weightsAsked(market, at, action, {minWeight}), maxTurnover)
       const growth = 1 + periodReturn(streams, at, before, weights)
       const depth = 1 - wealth / peak
       wealth *= growth

@@ -60,12 +60,19 @@ describe('weights set by a policy', () => {
     expect(sum(cautious.weights())).toBeCloseTo(0.4 * 0.04, 5)
   })
 
-  test('a strategy that has not traded is no place to park capital: it keeps its share and the rest is cash', () => {
-    const allocator = policyAllocation(options, favour(3))
-    // The second one, which the policy wants all of, never trades; the first does.
-    play(allocator, 300, {volatilities: [1e-4, 0]})
-    expect(allocator.weights()[1]).toBeCloseTo(0.4 * 0.5, 6)
-    expect(allocator.weights()[0]).toBeCloseTo(0.4 * 0.02, 5)
+  test('a strategy that has not traded keeps its share, whatever the policy wants of it; the others share what it leaves', () => {
+    const idle = {volatilities: [1e-4, 0]}
+    // The second one never trades: neither is capital parked in it nor is it starved.
+    for (const [wanted, first] of [
+      [3, 0.5 * 0.51],
+      [1, 0.5],
+      [5, 0.5 * 0.02],
+    ] as const) {
+      const allocator = policyAllocation(options, favour(wanted))
+      play(allocator, 300, idle)
+      expect(allocator.weights()[1]).toBeCloseTo(0.4 * 0.5, 6)
+      expect(allocator.weights()[0]).toBeCloseTo(0.4 * first, 5)
+    }
     // Once it trades, the policy has it its way.
     const trading = policyAllocation(options, favour(3))
     play(trading, 300)

@@ -37,8 +37,8 @@ test('what the models page says of the embedder and the policy is on their cards
     '0.999',
     '-2.254',
     '0.155',
-    '-0.200 %',
-    '-1.479 %',
+    '-0.027 %',
+    '-0.047 %',
     '-0.009 %',
   ]) {
     expect(words).toContain(figure)

@@ -3,7 +3,7 @@ import {describe, expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
 import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
 import {StrategyFeatures, strategySchemaKey, writeHoldings} from '../../src/features/strategy-features.ts'
-import {policyWeights, stepTowards} from '../../src/features/strategy-weights.ts'
+import {policyWeights, stepTowards, weightsOfScores} from '../../src/features/strategy-weights.ts'
 import {baselineRuns, bestStrategy} from '../../src/models/policy-baselines.ts'
 import {PolicyRunner} from '../../src/models/policy-network.ts'
 import {policyMarket, splitStreams, walkForwardStreams} from '../../src/models/policy-streams.ts'
@@ -37,6 +37,18 @@ describe('weights from scores', () => {
     const weights = policyWeights([0, Math.log(2), 0], [true, true], {minWeight: 0.1})
     expect(weights[0]).toBeCloseTo(0.1 + 0.8 / 4, 12)
     expect(weights[1]).toBeCloseTo(0.1 + (0.8 * 2) / 4, 12)
+  })
+
+  test('leave a strategy that has not traded its own share, and the scores decide over the rest', () => {
+    const shares = [0.25, 0.25, 0.5]
+    const limits = {minWeight: 0.1}
+    const active = weightsOfScores([0, 9, Math.log(2), 0], [true, true, true], shares, s => s !== 1, limits)
+    // The first and the third share three quarters with cash, 1 : 2 : 1 beyond their least shares.
+    expect(active[0]).toBeCloseTo(0.75 * (0.1 + 0.8 / 4), 12)
+    expect(active[1]).toBe(0.25)
+    expect(active[2]).toBeCloseTo(0.75 * (0.1 + (0.8 * 2) / 4), 12)
+    const none = weightsOfScores([9, 9, 9, 0], [true, true, false], [0.5, 0.5, 0], () => false, limits)
+    expect([...none]).toEqual([0.5, 0.5, 0])
   })
 
   test('move by no more than is allowed, and all the way when that is less', () => {
@@ -118,7 +130,8 @@ describe('the environment', () => {
     world.reset(createRng(1))
     let total = 0
     for (let step = 0; step < 100; step++) total += world.step(Float32Array.of(0, 0, 0, 0)).reward
-    const {returns} = allocate(market.streams, stretch, () => new Float64Array(3).fill(1 / 4))
+    // Before the first period nobody has traded: the shares are kept.
+    const {returns} = allocate(market.streams, stretch, at => new Float64Array(3).fill(at === 0 ? 1 / 3 : 1 / 4))
     expect(total * market.scale).toBeCloseTo(
       returns.reduce((sum, value) => sum + Math.log1p(value), 0),
       9,
