@@ -9,7 +9,8 @@ export default class Ingest extends BaseCommand {
   static override summary = 'normalise market data into a catalog, or into NDJSON on stdout'
   static override description =
     `Sources: csv (any table with known column names, or --map), lean, lobster, shfe, binance, bitstamp, taq, cboe, spx,
-deribit, parquet, alpaca (REST history, needs keys) and synthetic (seeded). PATH is a file, folder or pattern, plain or .gz.
+deribit, parquet, alpaca (REST history, needs keys) and synthetic (seeded). PATH is a file, folder or pattern, plain, .gz or .zip.
+Files are read as their vendors give them, too: LOBSTER's pairs, Binance's archive, CBOE's quote page, LEAN's zips.
 Every file becomes one unit of the catalog, all of it or nothing; a file that is there already is not read twice.
 Fields of --map: time, date, clock, symbol, open, high, low, close, volume, bid, ask, bidSize, askSize, price, size, aggressor,
 buyerIsMaker, strike, expiry, right, contract, openInterest, underlyingPrice, impliedVolatility, timeframe, periodUs.`

@@ -34,8 +34,14 @@ export const readParquet = async (
   types: Readonly<Record<string, string>>,
 ): Promise<void> => {
   await dropTables(database)
+  const singles = await database.rows<{name: string}>(
+    `SELECT column_name AS name FROM (DESCRIBE SELECT * FROM read_parquet(${quoted(source.path)}, hive_partitioning = false)) WHERE column_type = 'FLOAT'`,
+  )
+  const isSingle = new Set(singles.map(({name}) => name))
   const columns = header.map(name => {
     const type = types[name]
+    // A price of 123.45 in single precision is 123.45, not 123.4499969.
+    if (type === 'DOUBLE' && isSingle.has(name)) return `${identifier(name)}::VARCHAR::DOUBLE AS ${identifier(name)}`
     return type === undefined ? identifier(name) : `TRY_CAST(${identifier(name)} AS ${type}) AS ${identifier(name)}`
   })
   await database.run(

@@ -33,7 +33,7 @@ export const binanceSymbol = ({fileName, path, options, isHeaded}: LayoutContext
 }
 
 /** Who met the resting order: the seller where the buyer was the maker. Flags are written 1, True or true. */
-export const AGGRESSOR = `CASE WHEN lower(buyer_is_maker) IN ('true', '1', 't') THEN ${Aggressor.sell} WHEN lower(buyer_is_maker) IN ('false', '0', 'f') THEN ${Aggressor.buy} ELSE 0 END`
+export const AGGRESSOR = `CASE WHEN lower(buyer_is_maker::VARCHAR) IN ('true', '1', 't') THEN ${Aggressor.sell} WHEN lower(buyer_is_maker::VARCHAR) IN ('false', '0', 'f') THEN ${Aggressor.buy} ELSE 0 END`
 
 export const binanceQuotes: Layout = {
   name: 'binance-bbo',

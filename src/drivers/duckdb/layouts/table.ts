@@ -3,6 +3,7 @@ import {US_PER_DAY} from '../../../domain/units.ts'
 import {identifier, quoted} from '../database.ts'
 import {adjustment} from './adjustment.ts'
 import {barTime} from './bar-time.ts'
+import {AGGRESSOR} from './binance.ts'
 import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, wrongColumns} from './layout.ts'
 import {type LocalRows, localToUtcUs} from './local-time.ts'
 import {clockSql, isClockText, isWrittenDate, isWrittenNumber, writtenNumber, writtenTime} from './stamp-text.ts'
@@ -319,9 +320,9 @@ const tableOutputs =
       const side = fields.get('aggressor')
       const aggressor =
         maker !== undefined
-          ? `CASE WHEN lower(${identifier(maker)}) IN ('1', 'true') THEN 2 ELSE 1 END`
+          ? AGGRESSOR.replaceAll('buyer_is_maker', identifier(maker))
           : side !== undefined
-            ? `CASE WHEN lower(${identifier(side)}) IN ('buy', 'b', '1') THEN 1 WHEN lower(${identifier(side)}) IN ('sell', 's', '-1') THEN 2 ELSE 0 END`
+            ? `CASE WHEN lower(${identifier(side)}::VARCHAR) IN ('buy', 'b', '1') THEN 1 WHEN lower(${identifier(side)}::VARCHAR) IN ('sell', 's', '-1') THEN 2 ELSE 0 END`
             : '0'
       const size = has('size') ? column('size') : column('volume', '0::DOUBLE')
       return [
