@@ -70,7 +70,9 @@ const NO_HEADS: Answer<null> = () => null
 
 interface Held {
   readonly direction: 1 | -1
-  readonly vertical: Vertical | undefined
+  readonly vertical: Pick<Vertical, 'long' | 'short'> | undefined
+  /** Held before this process began: nothing is known of its score yet. */
+  readonly isAdopted?: boolean
   readonly untilUs: number
   /** Of the order that opens a spread. */
   readonly orderId?: string
@@ -107,6 +109,8 @@ class OptionSentimentStrategy implements Strategy {
   #book: ChainBook | undefined
   readonly #scores = new Map<string, SentimentScore>()
   readonly #held = new Map<string, Held>()
+  /** Underlyings whose positions of before a restart were looked for. */
+  readonly #adopted = new Set<string>()
   readonly #nextUs = new Map<string, number>()
   readonly #lastForward = new Map<string, number>()
   readonly #readings = new Map<string, number>()
@@ -264,12 +268,15 @@ class OptionSentimentStrategy implements Strategy {
   #decide(context: StrategyContext, underlying: string, spot: number, score: number, features: ChainFeatures): void {
     const {entryScore, exitScore, minDays} = this.#params
     const isGuarded = this.#isNearEarnings(underlying, context.nowUs)
+    this.#adopt(context, underlying)
     this.#dropUnfilled(context, underlying)
     const held = this.#held.get(underlying)
     if (held !== undefined) {
+      // A score that is still learning is 0, and says nothing against a position.
+      const isKnown = held.isAdopted !== true || (this.#readings.get(underlying) ?? 0) > this.#params.warmUpReadings
       const expiring = held.vertical !== undefined && this.#daysTo(context, held.vertical.long) < minDays
-      if (isGuarded || expiring || held.direction * score < exitScore || context.nowUs >= held.untilUs)
-        this.#close(context, underlying, held)
+      const hasTurned = isKnown && held.direction * score < exitScore
+      if (isGuarded || expiring || hasTurned || context.nowUs >= held.untilUs) this.#close(context, underlying, held)
       return
     }
     this.#highest = Math.max(this.#highest, Math.abs(score))
@@ -333,6 +340,31 @@ class OptionSentimentStrategy implements Strategy {
     this.#counts.entries++
   }
 
+  /**
+   * Takes up what a run before this one left, once: a node that is started again has its positions from its journal, and
+   * nobody else would ever close them. When they were opened is not known, so the longest holding time begins anew.
+   */
+  #adopt(context: StrategyContext, underlying: string): void {
+    if (this.#adopted.has(underlying)) return
+    this.#adopted.add(underlying)
+    if (this.#held.has(underlying)) return
+    const untilUs = context.nowUs + this.#params.holdingSeconds * US_PER_SECOND
+    const left = {untilUs, isAdopted: true, isClosing: false, closeSentUs: 0} as const
+    const index = context.instruments.indexOf(underlying)
+    const lots = index === undefined ? 0 : context.positionLots(index)
+    const legs = this.#book!.contracts(underlying).filter(contract => context.positionLots(contract) !== 0)
+    const vertical = verticalAmong(legs, context)
+    if (vertical !== undefined) {
+      const isCall = context.instruments.at(vertical.long).option?.right === 'call'
+      this.#held.set(underlying, {...left, direction: isCall ? 1 : -1, vertical})
+      // Shares beside a spread came of an assignment.
+      if (index !== undefined && lots !== 0) context.target(index, 0)
+    } else if (lots !== 0) this.#held.set(underlying, {...left, direction: lots > 0 ? 1 : -1, vertical: undefined})
+    // A leg without its partner is no position of this strategy's: written ones first, so that none is ever short alone.
+    const single = legs.filter(leg => leg !== vertical?.long && leg !== vertical?.short)
+    for (const leg of single.sort((a, b) => context.positionLots(a) - context.positionLots(b))) context.target(leg, 0)
+  }
+
   /** A spread that nobody sold by the next reading is given up: its price was that of another moment. */
   #dropUnfilled(context: StrategyContext, underlying: string): void {
     const held = this.#held.get(underlying)
@@ -378,7 +410,20 @@ class OptionSentimentStrategy implements Strategy {
   }
 }
 
-const spreadLegs = ({long, short}: Vertical, longSide: Side): OrderLeg[] => [
+/** Two legs of one expiry and right, one held and one written. */
+const verticalAmong = (
+  legs: readonly number[],
+  {instruments, positionLots}: Pick<StrategyContext, 'instruments' | 'positionLots'>,
+): Pick<Vertical, 'long' | 'short'> | undefined => {
+  const kindOf = (leg: number) => `${instruments.at(leg).option?.expiry} ${instruments.at(leg).option?.right}`
+  for (const long of legs.filter(leg => positionLots(leg) > 0)) {
+    const short = legs.find(leg => positionLots(leg) < 0 && kindOf(leg) === kindOf(long))
+    if (short !== undefined) return {long, short}
+  }
+  return undefined
+}
+
+const spreadLegs = ({long, short}: Pick<Vertical, 'long' | 'short'>, longSide: Side): OrderLeg[] => [
   {instrument: long, side: longSide, ratio: 1},
   {instrument: short, side: opposite(longSide), ratio: 1},
 ]

@@ -81,6 +81,8 @@ export interface RehearsalOptions {
   readonly refuse?: number
   /** Risk refuses every order of several legs. */
   readonly refuseMultiLeg?: boolean
+  /** Lots held from before, by instrument: as after a restart. */
+  readonly held?: Readonly<Record<number, number>>
 }
 
 /**
@@ -98,10 +100,12 @@ export const rehearse = (
     feeBps = 0,
     refuse = -1,
     refuseMultiLeg = false,
+    held = {},
   }: RehearsalOptions = {},
 ): Rehearsal => {
   const market = createMarketState(instruments.size)
   const positions = new Float64Array(instruments.size)
+  for (const [instrument, n] of Object.entries(held)) positions[Number(instrument)] = n
   const out = {
     fills: [] as Fill[],
     targets: [] as Rehearsal['targets'],

@@ -104,6 +104,44 @@ describe('option-sentiment', () => {
     // The same entry as without a service; it comes when the answer is waited for no longer.
     expect(signals[0]).toMatchObject({instrument: 0, direction: -1})
   })
+  describe('started again', () => {
+    const quiet = history(at => chain(at, 0.51, 102))
+    const turned = history(at => chain(at, 0.9, 300))
+    const [call, further] = [contract('C', 100), contract('C', 101)].map(c => instruments.indexOf(c) as number) as [
+      number,
+      number,
+    ]
+    test('closes the shares it held when the chain turns against them, and not while it is learning', () => {
+      const {targets, signals} = run(turned, {}, {}, {held: {0: 500}})
+      expect(targets[0]).toMatchObject({instrument: 0, lots: 0})
+      expect(targets[0]?.tsUs).toBeGreaterThan(START + 10 * 300e6)
+      // Held, they are not bought again.
+      expect(signals.filter(({direction}) => direction === 1)).toEqual([])
+    })
+    test('keeps them while nothing speaks against them, for the longest holding time', () => {
+      const learning = quiet.filter(({tsUs}) => tsUs < START + 9 * 300e6)
+      expect(run(learning, {}, {}, {held: {0: 500}}).targets).toEqual([])
+      const {targets} = run(learning, {holdingSeconds: 1200}, {}, {held: {0: 500}})
+      expect(targets[0]).toMatchObject({instrument: 0, lots: 0})
+    })
+    test('sells a spread it held as one order', () => {
+      const learning = quiet.filter(({tsUs}) => tsUs < START + 9 * 300e6)
+      const params = {vehicle: 'spread', holdingSeconds: 1200}
+      const {multiLegs, targets} = run(learning, params, {}, {held: {[call]: 3, [further]: -3}})
+      expect(multiLegs[0]).toMatchObject({
+        units: 3,
+        legs: [
+          {instrument: call, side: 'sell'},
+          {instrument: further, side: 'buy'},
+        ],
+      })
+      expect(targets).toEqual([])
+    })
+    test('closes a leg without its partner at once', () => {
+      const {targets} = run(quiet.slice(0, 5 * 43), {}, {}, {held: {[further]: -2}})
+      expect(targets).toMatchObject([{instrument: further, lots: 0}])
+    })
+  })
   test('nothing is opened while the near expiries price a jump in', () => {
     const {report} = run(
       history(at => chain(at, 0.9, 300)),
