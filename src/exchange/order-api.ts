@@ -1,3 +1,5 @@
+import {queuedFromUs} from '../domain/auction-hours.ts'
+import {isHalfDay} from '../domain/calendar.ts'
 import {assetClass, positionSymbol} from './assets.ts'
 import {type Decimal, fits, formatDecimal, ONE, parseDecimal} from './decimal.ts'
 import type {PaperExchange} from './exchange.ts'
@@ -8,7 +10,7 @@ import {checkAccount} from './order-checks.ts'
 import {ratchet} from './order-desk.ts'
 import {isFinal, type OrderRecord, type OrderRole, orderJson} from './order-record.ts'
 import {type OrderRequest, readOrderRequest} from './order-request.ts'
-import {isTradingDay, newYorkDay, newYorkTime} from './sessions.ts'
+import {newYorkDay} from './sessions.ts'
 import {isUuid} from './uuid.ts'
 import {forbidden, isRefusal, malformed, notFound, type Refusal, unprocessable} from './wire-error.ts'
 
@@ -48,19 +50,13 @@ export const submitOrder = (exchange: PaperExchange, body: unknown): Json | Refu
 const isMultiLeg = (body: unknown): body is Json =>
   typeof body === 'object' && body !== null && 'order_class' in body && body.order_class === 'mleg'
 
-/** opg is refused from 09:28 to 19:00, cls from 15:50 to 19:00, New York. */
+/** opg is refused from 09:28 to 19:00, cls from ten minutes before the close to 19:00, New York. */
 const auctionWindow = (exchange: PaperExchange, {timeInForce}: OrderRequest): Refusal | undefined => {
   if (timeInForce !== 'opg' && timeInForce !== 'cls') return undefined
-  const day = newYorkDay(exchange.nowUs)
-  if (!isTradingDay(day)) return undefined
-  const minute = (exchange.nowUs - newYorkTime(day, 0)) / 60e6
-  const from = timeInForce === 'opg' ? 568 : 950
-  if (minute < from || minute >= 1140) return undefined
-  return forbidden(
-    timeInForce === 'opg'
-      ? 'opg orders must be submitted after 7:00pm and before 9:28am'
-      : 'cls orders must be submitted after 7:00pm and before 3:50pm',
-  )
+  if (queuedFromUs(timeInForce, exchange.nowUs) === 0) return undefined
+  if (timeInForce === 'opg') return forbidden('opg orders must be submitted after 7:00pm and before 9:28am')
+  const cutOff = isHalfDay(newYorkDay(exchange.nowUs)) ? '12:50pm' : '3:50pm'
+  return forbidden(`cls orders must be submitted after 7:00pm and before ${cutOff}`)
 }
 
 const mayWork = (exchange: PaperExchange, order: OrderRecord): boolean =>

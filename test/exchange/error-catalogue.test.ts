@@ -270,6 +270,11 @@ test('an order for the close is refused in the last ten minutes', () => {
   expect(rig.order({...market, time_in_force: 'cls'}).body.message).toBe(
     'cls orders must be submitted after 7:00pm and before 3:50pm',
   )
+  const halfDay = (time: string) => exchangeRig({startUs: at(`2025-07-03T${time}Z`)})
+  expect(halfDay('16:51:00').order({...market, time_in_force: 'cls'}).body.message).toBe(
+    'cls orders must be submitted after 7:00pm and before 12:50pm',
+  )
+  expect(halfDay('16:49:00').order({...market, time_in_force: 'cls'}).status).toBe(200)
 })
 
 describe('what depends on what is held, or has not reached the market', () => {
