@@ -170,7 +170,8 @@ const OPTION: KindTable = {
     // NULL where the source gives no sizes.
     bid_lots: 'S(bid_size)',
     ask_lots: 'S(ask_size)',
-    underlying: 'underlying',
+    // Written as 0 where it is not known.
+    underlying: 'nullif(underlying, 0)',
     volume_lots: 'S(coalesce(volume, 0))',
     open_interest_lots: 'S(coalesce(open_interest, 0))',
     implied_volatility: 'implied_volatility',

@@ -22,6 +22,14 @@ export const symbolSql = ({fileName, options, header}: LayoutContext): string =>
 export const occSql = (root: string, expiry: string, right: string, strike: string): string =>
   `concat(${root}, strftime(${expiry}, '%y%m%d'), upper(left(${right}, 1)), lpad(round(${strike} * 1000)::BIGINT::VARCHAR, 8, '0'))`
 
+/** The OCC symbol that a row gives, or is made of its parts: without one, contracts would be taken for repeats of each other. */
+export const contractSql = (given: string, root: string, expiry: string, right: string, strike: string): string =>
+  `coalesce(nullif(${given}, ''), ${occSql(root, expiry, right, strike)})`
+
+/** `C`, `Call` and `CALL` are call. */
+export const rightSql = (sql: string): string =>
+  `CASE WHEN lower(${sql}::VARCHAR) IN ('c', 'call', 'calls') THEN 'call' WHEN lower(${sql}::VARCHAR) IN ('p', 'put', 'puts') THEN 'put' ELSE ${sql}::VARCHAR END`
+
 const QUOTE_BAR = ['bid_open', 'bid_close', 'bid_size', 'ask_open', 'ask_close', 'ask_size']
 const doubles = (header: readonly string[]): Record<string, string> => ({
   ...Object.fromEntries(

@@ -1,11 +1,13 @@
 import {UserError} from '../../../domain/errors.ts'
 import {createSessions, dayCloseSql} from './bar-time.ts'
 import {hasColumns, type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, toUtcUs} from './layout.ts'
-import {occSql} from './lean.ts'
+import {contractSql, occSql, rightSql} from './lean.ts'
+import {dateType, writtenToDates} from './stamp-text.ts'
 
 const afterSessions =
   (date: string, outputs: (context: LayoutContext) => readonly LayoutOutput[]) =>
   async (context: LayoutContext): Promise<readonly LayoutOutput[]> => {
+    await writtenToDates(context, [date, 'expiration'])
     await createSessions(context.database, date)
     return outputs(context)
   }
@@ -26,20 +28,20 @@ export const cboeChain: Layout = {
   name: 'cboe-chain',
   source: 'cboe',
   matches: hasColumns('symbol', 'trade_date', 'snapshot_time_text', 'contract', 'right', 'expiration', 'strike'),
-  types: ({header}) => ({
-    ...Object.fromEntries(header.map(name => [name, 'DOUBLE'])),
+  types: context => ({
+    ...Object.fromEntries(context.header.map(name => [name, 'DOUBLE'])),
     symbol: 'VARCHAR',
-    trade_date: 'DATE',
+    trade_date: dateType(context, 'trade_date'),
     snapshot_time_text: 'VARCHAR',
     contract: 'VARCHAR',
     right: 'VARCHAR',
-    expiration: 'DATE',
+    expiration: dateType(context, 'expiration'),
   }),
   outputs: afterSessions('trade_date', () => [
     {
       kind: 'option',
-      select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, symbol, ${snapshotSql('snapshot_time_text', 'trade_date')} AS ts_us, contract, "right", strike,
-        expiration AS expiry, bid, ask, underlying_last AS underlying, volume, open_interest, nullif(implied_vol, 0) AS implied_volatility,
+      select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq, symbol, ${snapshotSql('snapshot_time_text', 'trade_date')} AS ts_us,
+        ${contractSql('contract', 'symbol', 'expiration', '"right"', 'strike')} AS contract, ${rightSql('"right"')} AS "right", strike, expiration AS expiry, bid, ask, underlying_last AS underlying, volume, open_interest, nullif(implied_vol, 0) AS implied_volatility,
         delta, gamma FROM ${RAW}`,
     },
   ]),
@@ -60,21 +62,22 @@ export const spxChain: Layout = {
     'bid',
     'ask',
   ),
-  types: ({header}) => ({
-    ...Object.fromEntries(header.map(name => [name, 'DOUBLE'])),
-    quote_date: 'DATE',
+  types: context => ({
+    ...Object.fromEntries(context.header.map(name => [name, 'DOUBLE'])),
+    quote_date: dateType(context, 'quote_date'),
     underlying: 'VARCHAR',
     exchange: 'VARCHAR',
     optionroot: 'VARCHAR',
     type: 'VARCHAR',
-    expiration: 'DATE',
+    expiration: dateType(context, 'expiration'),
   }),
   outputs: afterSessions('quote_date', ({options}) => [
     {
       kind: 'option',
       select: `SELECT ${RAW}.rowid AS line, ${RAW}.rowid AS seq,
-        ${options.symbol === undefined ? "CASE underlying WHEN 'SPXW' THEN 'SPX' ELSE underlying END" : `'${options.symbol}'`} AS symbol,
-        ${dayCloseSql('quote_date')} AS ts_us, optionroot AS contract, type AS "right", strike, expiration AS expiry, bid, ask,
+        ${options.symbol === undefined ? "CASE ltrim(underlying, '^') WHEN 'SPXW' THEN 'SPX' ELSE ltrim(underlying, '^') END" : `'${options.symbol}'`} AS symbol,
+        ${dayCloseSql('quote_date')} AS ts_us, ${contractSql('optionroot', 'underlying', 'expiration', 'type', 'strike')} AS contract,
+        ${rightSql('type')} AS "right", strike, expiration AS expiry, bid, ask,
         underlying_last AS underlying, volume, openinterest AS open_interest, nullif(impliedvol, 0) AS implied_volatility, delta, gamma
         FROM ${RAW}`,
     },
@@ -86,17 +89,17 @@ export const cboeEndOfDay: Layout = {
   name: 'cboe-eod',
   source: 'cboe',
   matches: hasColumns('underlying_symbol', 'quote_date', 'root', 'option_type', 'bid_1545', 'bid_eod'),
-  types: ({header}) => ({
-    ...Object.fromEntries(header.map(name => [name, 'DOUBLE'])),
+  types: context => ({
+    ...Object.fromEntries(context.header.map(name => [name, 'DOUBLE'])),
     underlying_symbol: 'VARCHAR',
-    quote_date: 'DATE',
+    quote_date: dateType(context, 'quote_date'),
     root: 'VARCHAR',
-    expiration: 'DATE',
+    expiration: dateType(context, 'expiration'),
     option_type: 'VARCHAR',
     delivery_code: 'VARCHAR',
   }),
   outputs: afterSessions('quote_date', () => {
-    const right = "CASE option_type WHEN 'C' THEN 'call' WHEN 'P' THEN 'put' END"
+    const right = rightSql('option_type')
     const snapshot = (suffix: string, tsUs: string, nth: number) =>
       `SELECT ${RAW}.rowid AS line, ${RAW}.rowid * 2 + ${nth} AS seq, ltrim(underlying_symbol, '^') AS symbol, ${tsUs} AS ts_us,
         ${occSql('root', 'expiration', 'option_type', 'strike')} AS contract, ${right} AS "right", strike, expiration AS expiry,

@@ -78,6 +78,20 @@ const numberedDate = async (
   return `try_strptime(concat(${part(3)}, '-', ${part(isMonthFirst ? 1 : 2)}, '-', ${part(isMonthFirst ? 2 : 1)}), '%Y-%m-%d')`
 }
 
+/** Turns columns of the raw table that hold written dates into DATE; other columns are as they were typed. */
+export const writtenToDates = async (context: LayoutContext, columns: readonly string[]): Promise<void> => {
+  for (const column of columns) {
+    const sample = context.sample[context.header.indexOf(column)] ?? ''
+    if (!isWrittenDate(sample)) continue
+    const {sql} = await writtenTime(context, column, sample)
+    await context.database.run(`ALTER TABLE ${RAW} ALTER ${identifier(column)} TYPE DATE USING (${sql})::DATE`)
+  }
+}
+
+/** DATE, or VARCHAR where the dates need `writtenToDates`. */
+export const dateType = ({header, sample}: Pick<LayoutContext, 'header' | 'sample'>, column: string): string =>
+  isWrittenDate(sample[header.indexOf(column)] ?? '') ? 'VARCHAR' : 'DATE'
+
 /** Numbers with a currency sign, thousands or a unit: `$1,234.50`, `12.3M`. */
 export const isWrittenNumber = (value: string): boolean =>
   /^[$€£]?-?\d{1,3}(,\d{3})*(\.\d+)?[KMB]?$/.test(value) && !/^-?[\d.]+$/.test(value)

@@ -2,11 +2,21 @@ import {nearest, UserError} from '../../../domain/errors.ts'
 import {US_PER_DAY} from '../../../domain/units.ts'
 import {identifier, quoted} from '../database.ts'
 import {adjustment} from './adjustment.ts'
-import {barTime} from './bar-time.ts'
+import {barTime, createSessions, dayCloseSql} from './bar-time.ts'
 import {AGGRESSOR} from './binance.ts'
 import {type Layout, type LayoutContext, type LayoutOutput, NEW_YORK, RAW, wrongColumns} from './layout.ts'
+import {contractSql, rightSql} from './lean.ts'
 import {type LocalRows, localToUtcUs} from './local-time.ts'
-import {clockSql, isClockText, isWrittenDate, isWrittenNumber, writtenNumber, writtenTime} from './stamp-text.ts'
+import {
+  clockSql,
+  dateType,
+  isClockText,
+  isWrittenDate,
+  isWrittenNumber,
+  writtenNumber,
+  writtenTime,
+  writtenToDates,
+} from './stamp-text.ts'
 import {coinPair, periodFromName, symbolFromName} from './symbols.ts'
 
 /** Fields a plain table may have, and the names people give them (compared in lower case without punctuation). */
@@ -150,7 +160,7 @@ const tableTypes: Layout['types'] = context => {
       const format = timeFormatOf(valueAt(context, column))
       types[column] = format === 'date' ? 'DATE' : TIME_TYPES[format]
     } else if (field === 'clock') types[column] = isClockText(valueAt(context, column)) ? 'VARCHAR' : 'TIME'
-    else if (field === 'expiry') types[column] = 'DATE'
+    else if (field === 'expiry') types[column] = dateType(context, column)
     else if (field === 'periodUs') types[column] = 'BIGINT'
   }
   return types
@@ -271,11 +281,16 @@ const tableOutputs =
     const has = (...names: string[]) => names.every(name => fields.has(name))
     const common = `${RAW}.rowid AS line, ${symbol} AS symbol, ${RAW}.rowid AS seq`
     if (has('strike', 'expiry', 'bid', 'ask')) {
+      await writtenToDates(context, [fields.get('expiry') ?? ''])
+      const right = column('right', 'NULL::VARCHAR')
+      if (time.date !== undefined) await createSessions(context.database, time.date)
+      // A chain of a day is known when its session closes.
+      const tsUs = time.date === undefined ? time.utcUs : dayCloseSql(time.date)
       return [
         {
           kind: 'option',
-          select: `SELECT ${common}, ${time.utcUs} AS ts_us, ${column('contract', 'NULL::VARCHAR')} AS contract,
-          ${column('right', 'NULL::VARCHAR')} AS "right", ${column('strike')} AS strike, ${column('expiry')} AS expiry,
+          select: `SELECT ${common}, ${tsUs} AS ts_us, ${contractSql(column('contract', 'NULL::VARCHAR'), symbol, column('expiry'), right, column('strike'))} AS contract,
+          ${rightSql(right)} AS "right", ${column('strike')} AS strike, ${column('expiry')} AS expiry,
           ${column('bid')} AS bid, ${column('ask')} AS ask, ${column('bidSize')} AS bid_size, ${column('askSize')} AS ask_size,
           ${column('underlyingPrice')} AS underlying, ${column('volume')} AS volume, ${column('openInterest')} AS open_interest,
           ${column('impliedVolatility')} AS implied_volatility FROM ${RAW}`,
