@@ -2,8 +2,9 @@ import {Flags} from '@oclif/core'
 
 /** How capital is shared between strategies; the configuration's where the flag is absent. */
 export const allocationFlag = Flags.option({
-  description: 'how capital is shared between strategies; from the configuration by default',
-  options: ['static', 'inverse-volatility', 'risk-parity', 'policy'] as const,
+  description:
+    'how capital is shared between strategies: auto, the default, is the policy where it knows all of several, else static',
+  options: ['auto', 'static', 'inverse-volatility', 'risk-parity', 'policy'] as const,
 })()
 
 /** Another choice than the policy also takes back `model.useReinforcementLearning`, which stands for it. */

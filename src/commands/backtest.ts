@@ -194,6 +194,8 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
       await checkParameters(setup, flags.param ?? [], lists, flags.sweep as string)
     }
     for (const {strategy, reason} of setup.idle) this.note(`${strategy} does not run: ${reason}`)
+    if (setup.strategies.length > 1)
+      this.note(`capital is shared by ${setup.allocation?.method}: ${setup.allocation?.reason}`)
     if (flags['check-lookahead']) {
       const {checkLookahead} = await import('../core/backtest-lookahead.ts')
       const found = await checkLookahead({...setup, source: opened.source, baselines: false, signal: this.stopSignal})

@@ -68,9 +68,9 @@ export const StrategiesConfig = z.strictObject({
     })
     .describe('share of capital each strategy gets; must sum to 1'),
   allocation: z
-    .enum(['static', 'inverse-volatility', 'risk-parity', 'policy'])
-    .default('static')
-    .describe('how weights move'),
+    .enum(['auto', 'static', 'inverse-volatility', 'risk-parity', 'policy'])
+    .default('auto')
+    .describe('how weights move; auto is the policy where it knows all of several strategies, else static'),
   parameters: z
     .record(z.string(), z.record(z.string(), z.unknown()))
     .default({})

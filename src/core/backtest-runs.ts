@@ -13,7 +13,7 @@ import {createStrategy} from '../strategies/registry.ts'
 import type {Strategy} from '../strategies/strategy.ts'
 import type {BacktestOptions} from './backtest.ts'
 import {nodeEvents} from './node-events.ts'
-import {allocationMethod, allocatorOf, exitRulesOf, weightsNote} from './risk-setup.ts'
+import {allocatorOf, chooseAllocation, exitRulesOf, weightsNote} from './risk-setup.ts'
 import {Simulation, type SimulationOptions} from './simulation.ts'
 import type {TradeEvent} from './trade-events.ts'
 
@@ -51,7 +51,7 @@ export const createRun = (options: BacktestOptions, runId: string): Run => {
   const allocator = allocatorOf(config, names, capitalMicros, {
     base: requested.map(({weight}) => weight),
     // Weights that never move are in the configuration.
-    ...(allocationMethod(config) === 'static'
+    ...(chooseAllocation(config, names).method === 'static'
       ? {}
       : {
           onWeights: record => {

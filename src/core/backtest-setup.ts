@@ -10,7 +10,7 @@ import type {QueueModelName} from '../exchange/venue.ts'
 import {createStrategy, modelsAskedFor} from '../strategies/registry.ts'
 import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
 import {type LatencyRecording, readRecordedLatency} from './recorded-latency.ts'
-import {policyHashOf} from './risk-setup.ts'
+import {chooseAllocation, policyHashOf, withAllocation} from './risk-setup.ts'
 import {isModulePath, loadStrategyModule} from './strategy-module.ts'
 import {paramsByStrategy} from './strategy-params.ts'
 import {openRunServices, type RunServices} from './strategy-services.ts'
@@ -36,7 +36,16 @@ export interface BacktestRequest {
 
 export type BacktestSetup = Pick<
   BacktestOptions,
-  'config' | 'configHash' | 'seed' | 'strategies' | 'capitalMicros' | 'latencyUs' | 'latency' | 'fees' | 'queue'
+  | 'config'
+  | 'configHash'
+  | 'allocation'
+  | 'seed'
+  | 'strategies'
+  | 'capitalMicros'
+  | 'latencyUs'
+  | 'latency'
+  | 'fees'
+  | 'queue'
 > & {
   readonly idle: readonly {readonly strategy: string; readonly reason: string}[]
   /** What strategies of the run may ask; open as long as the run. */
@@ -46,10 +55,16 @@ export type BacktestSetup = Pick<
 /** Resolves strategies, parameters and the hash of everything that shapes the run. */
 export const backtestSetup = async (request: BacktestRequest): Promise<BacktestSetup> => {
   const {resolved, capitalDollars, latencyUs, fees, queue} = request
-  const {config} = resolved
-  const policy = policyHashOf(config)
-  const latency = await latencyOf(config)
+  const {config: asked} = resolved
+  // A policy that is not what its card says is told before anything is opened.
+  policyHashOf(asked, request.names.includes('all') ? STRATEGY_NAMES : request.names)
+  const latency = await latencyOf(asked)
   const {strategies, idle, services} = await strategiesOf(request)
+  const names = strategies.map(({name}) => name)
+  const allocation = chooseAllocation(asked, names)
+  // A run is the same whether what it does was asked for or chosen.
+  const config = withAllocation(asked, allocation)
+  const policy = policyHashOf(config, names)
   const inputs = services.inputs()
   const shape = {
     config: {...shapingConfig(config), seed: undefined},
@@ -69,6 +84,7 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
     config,
     configHash: configHash(shape),
     seed: config.seed,
+    allocation,
     strategies,
     idle,
     capitalMicros: Math.round(capitalDollars * 1_000_000),

@@ -11,7 +11,7 @@ import {sharpeSample} from '../evaluation/sharpe.ts'
 import {type DeflationResult, deflate, memoryTrialLog} from '../evaluation/trial-log.ts'
 import type {BacktestOptions, BacktestStrategy, BacktestSummary, FinishedRun, StrategySummary} from './backtest.ts'
 import {backtestRunId, type Run} from './backtest-runs.ts'
-import {allocationSummary} from './risk-setup.ts'
+import {allocationSummary, chooseAllocation} from './risk-setup.ts'
 
 /** What came of a run, in figures. */
 export const summaryOf = (
@@ -91,7 +91,11 @@ export const summaryOf = (
     morningSettlements: engine.backOffice?.mornings ?? [],
     strategies: options.strategies.map((requested, k) => strategySummary(requested, main, series, k, options)),
     allocation: allocationSummary(
-      options.config,
+      options.allocation ??
+        chooseAllocation(
+          options.config,
+          options.strategies.map(({name}) => name),
+        ),
       options.strategies.map(({name}) => name),
       options.strategies.map(({weight}) => weight),
       main.allocator,

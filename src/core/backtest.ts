@@ -21,7 +21,7 @@ import {backtestRunId, baselineRuns, createRun, seriesOf} from './backtest-runs.
 import {summaryOf} from './backtest-summary.ts'
 import type {LatencyRecording, LatencySummary} from './recorded-latency.ts'
 import {PriceRecorder} from './report-prices.ts'
-import type {AllocationSummary} from './risk-setup.ts'
+import type {AllocationChoice, AllocationSummary} from './risk-setup.ts'
 import type {TradeEvent} from './trade-events.ts'
 
 export interface BacktestStrategy {
@@ -39,6 +39,8 @@ export interface BacktestOptions {
   /** Hash of everything that shapes the run but the data and the seed. */
   readonly configHash: string
   readonly seed: number
+  /** Where `config` has the choice made, how it was made. */
+  readonly allocation?: AllocationChoice
   readonly strategies: readonly BacktestStrategy[]
   readonly capitalMicros: number
   readonly latencyUs: number

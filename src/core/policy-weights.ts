@@ -21,7 +21,7 @@ export const loadPolicy = ({home}: Pick<Config, 'home'>, name = 'policy'): Loade
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== 'MODEL_NOT_FOUND') throw error
     throw new UserError('NO_POLICY', `there is no trained policy "${name}"`, {
-      hints: ['train one: gpi train policy --data DIR', 'or set strategies.allocation to static'],
+      hints: ['train one: gpi train policy --data DIR', 'or share without one: --allocation static'],
       cause: error,
     })
   }

@@ -17,7 +17,7 @@ import type {Feed} from '../feed/feed.ts'
 import {riskLimits} from '../risk/limits.ts'
 import {createStrategy, STRATEGIES} from '../strategies/registry.ts'
 import {journaledBroker, patientBroker} from './observed.ts'
-import {allocatorOf, exitRulesOf} from './risk-setup.ts'
+import {allocatorOf, exitRulesOf, withAllocation} from './risk-setup.ts'
 import {runNode} from './run-node.ts'
 import {ownServices} from './strategy-services.ts'
 import {listedStrategies} from './strategy-setup.ts'
@@ -98,7 +98,7 @@ export const rehearse = async (options: RehearsalOptions): Promise<Rehearsal> =>
       onSent: () => {},
     }),
     strategies,
-    allocator: allocatorOf({...config, strategies: {...config.strategies, allocation: 'static'}}, names, CASH_MICROS),
+    allocator: allocatorOf(withAllocation(config, {method: 'static'}), names, CASH_MICROS),
     limits: riskLimits(config.risk),
     exits: exitRulesOf(config),
     journal: memoryJournal({keep: false}),

@@ -10,9 +10,10 @@ import {attribute, type StrategyAttribution} from '../allocation/attribution.ts'
 import {policyAllocation} from '../allocation/policy-allocation.ts'
 import type {JournalEntry} from '../broker/journal.ts'
 import type {Config} from '../config/schema.ts'
+import {UserError} from '../domain/errors.ts'
 import {US_PER_MINUTE} from '../domain/units.ts'
 import type {ExitRules} from '../risk/position-exit.ts'
-import {loadPolicy, openPolicy, slotsOf} from './policy-weights.ts'
+import {type LoadedPolicy, loadPolicy, openPolicy, slotsOf} from './policy-weights.ts'
 
 /** The exits of positions that trade, stress and back-test share. */
 export const exitRulesOf = ({risk}: Config): ExitRules => ({
@@ -21,15 +22,50 @@ export const exitRulesOf = ({risk}: Config): ExitRules => ({
   maxHoldingUs: risk.maxHoldingMinutes * US_PER_MINUTE,
 })
 
-export type AllocationMethod = Config['strategies']['allocation']
+export type AllocationMethod = Exclude<Config['strategies']['allocation'], 'auto'>
 
-/** `model.useReinforcementLearning` asks for the policy, whatever the allocation says. */
-export const allocationMethod = ({strategies, model}: Config): AllocationMethod =>
-  model.useReinforcementLearning ? 'policy' : strategies.allocation
+/** How capital is shared, and why that way. */
+export interface AllocationChoice {
+  readonly method: AllocationMethod
+  readonly reason: string
+}
+
+/**
+ * What the configuration asks for; `model.useReinforcementLearning` asks for the policy, whatever the allocation says. Where
+ * it leaves the choice (`auto`), the policy shares capital between several strategies that it knows. A policy that is there
+ * and not what its card says is refused, not passed over.
+ */
+export const chooseAllocation = (config: Config, running: readonly string[]): AllocationChoice => {
+  const {strategies, model} = config
+  if (model.useReinforcementLearning) return {method: 'policy', reason: 'model.useReinforcementLearning is on'}
+  if (strategies.allocation !== 'auto') return {method: strategies.allocation, reason: 'asked for'}
+  if (running.length < 2) return {method: 'static', reason: 'there are not several strategies to share between'}
+  const policy = shippedOrOwnPolicy(config)
+  if (policy === undefined) return {method: 'static', reason: 'there is no trained policy'}
+  const unknown = running.filter(name => !policy.description.strategies.includes(name))
+  return unknown.length > 0
+    ? {method: 'static', reason: `the policy does not know ${unknown.join(', ')}`}
+    : {method: 'policy', reason: 'several strategies share capital, and the policy knows them all'}
+}
+
+const shippedOrOwnPolicy = (config: Config): LoadedPolicy | undefined => {
+  try {
+    return loadPolicy(config)
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'NO_POLICY') return undefined
+    throw error
+  }
+}
+
+/** The configuration with its choice made: what a run of these strategies does, and is known by. */
+export const withAllocation = (config: Config, {method}: Pick<AllocationChoice, 'method'>): Config => ({
+  ...config,
+  strategies: {...config.strategies, allocation: method},
+})
 
 /** What must agree for two runs to be the same beside their configuration: the policy they ask. Undefined without one. */
-export const policyHashOf = (config: Config): string | undefined =>
-  allocationMethod(config) === 'policy' ? loadPolicy(config).file.sha256 : undefined
+export const policyHashOf = (config: Config, running: readonly string[]): string | undefined =>
+  chooseAllocation(config, running).method === 'policy' ? loadPolicy(config).file.sha256 : undefined
 
 export interface AllocatorExtras {
   /** Shares of the running strategies, instead of the configuration's. */
@@ -63,7 +99,7 @@ export const allocatorOf = (
     capitalMicros,
     ...(onWeights === undefined ? {} : {onWeights}),
   }
-  const method = allocationMethod(config)
+  const {method} = chooseAllocation(config, running)
   switch (method) {
     case 'static':
       return staticAllocation(options)
@@ -84,6 +120,8 @@ export const allocatorOf = (
 /** How capital was shared, and what that earned or cost. */
 export interface AllocationSummary {
   readonly method: AllocationMethod
+  /** Why that one. */
+  readonly reason: string
   /** Changes of the weights, the start among them. */
   readonly changes: number
   /** At most a hundred of them, evenly spread, the first and the last included. */
@@ -104,7 +142,7 @@ export interface AccountAtEnd {
 const SHOWN = 100
 
 export const allocationSummary = (
-  config: Config,
+  {method, reason}: AllocationChoice,
   names: readonly string[],
   base: ArrayLike<number>,
   allocator: WeightAllocator,
@@ -115,7 +153,8 @@ export const allocationSummary = (
   const stride = Math.max(1, Math.ceil((history.length - 1) / (SHOWN - 1)))
   const shown = history.filter((_, k) => k % stride === 0 || k === history.length - 1)
   return {
-    method: allocationMethod(config),
+    method,
+    reason,
     changes: history.length,
     weights: shown.map(record => ({tsUs: record.tsUs, weights: weightsByName(names, record.weights)})),
     attribution,

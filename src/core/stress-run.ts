@@ -7,7 +7,7 @@ import {jitteredLatency} from '../exchange/latency.ts'
 import {ScenarioMarket} from '../exchange/scenarios/scenario-market.ts'
 import {scenariosNamed} from '../exchange/scenarios/scenarios.ts'
 import {riskLimits} from '../risk/limits.ts'
-import {allocatorOf, exitRulesOf} from './risk-setup.ts'
+import {allocatorOf, exitRulesOf, withAllocation} from './risk-setup.ts'
 import {Simulation} from './simulation.ts'
 import type {StrategyFactory} from './strategy-module.ts'
 import {ownServices} from './strategy-services.ts'
@@ -59,8 +59,9 @@ export const runStressPath = (
     services: ownServices(),
     ...(modules === undefined ? {} : {modules}),
   })
+  // Where the choice is left open it is static here: a path lasts minutes, which a policy would mostly only watch.
   const own = allocatorOf(
-    config,
+    config.strategies.allocation === 'auto' ? withAllocation(config, {method: 'static'}) : config,
     chosen.map(({name}) => name),
     equityMicros,
   )

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type {Broker} from '../broker/broker.ts'
-import type {ResolvedConfig} from '../config/resolve.ts'
+import {configHash, type ResolvedConfig} from '../config/resolve.ts'
+import {STRATEGY_NAMES} from '../config/schema.ts'
 import {applyRow, createMarketState} from '../data/market-state.ts'
 import type {TapeChunk} from '../data/tape.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
@@ -27,12 +28,13 @@ import type {NodeSummary} from './node-options.ts'
 import {journaledBroker, observedFeed, observedJournal, patientBroker} from './observed.ts'
 import {
   type AllocationSummary,
-  allocationMethod,
   allocationSummary,
   allocatorOf,
   baseWeights,
+  chooseAllocation,
   exitRulesOf,
   lastWeights,
+  policyHashOf,
   weightsNote,
 } from './risk-setup.ts'
 import {runFolder, writeWhole} from './run-folder.ts'
@@ -101,12 +103,19 @@ export interface TradeSummary extends NodeSummary {
 
 const DEFAULT_SYMBOLS = ['SPY', 'QQQ', 'AAPL', 'KO', 'PEP', 'BTC/USD', 'ETH/USD', 'ETH/BTC']
 
+/** The configuration's hash with that of the policy in it, where several strategies may ask one. */
+const withPolicyHash = ({resolved, strategies}: TradeOptions): TradeOptions['resolved'] => {
+  const policy = policyHashOf(resolved.config, strategies.length === 0 ? STRATEGY_NAMES : strategies)
+  return policy === undefined ? resolved : {...resolved, hash: configHash({config: resolved.hash, policy})}
+}
+
 /**
  * Trades until the duration, the feed or somebody ends it: the whole node with everything it needs, opened in order and
  * closed in reverse whatever happens. The same code for the local exchange and for Alpaca; only the target differs.
  */
-export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => {
-  const {config, hash: configHash} = options.resolved
+export const runTrade = async (given: TradeOptions): Promise<TradeSummary> => {
+  const options = {...given, resolved: withPolicyHash(given)}
+  const {config, hash} = options.resolved
   // A file that cannot be loaded is told before an exchange is started.
   const modules = await loadStrategyModules(options.strategies)
   await using stack = new AsyncDisposableStack()
@@ -134,12 +143,14 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   stack.defer(events.start())
   await rehearsed
 
+  const shared = chooseAllocation(config, names)
+  if (names.length > 1) options.onNote(`capital is shared by ${shared.method}: ${shared.reason}`)
   const before = run.resumed ? lastWeights(books.journal.entries()) : undefined
   const allocator = allocatorOf(
     config,
     names,
     run.cashMicros,
-    allocationMethod(config) === 'static'
+    shared.method === 'static'
       ? {}
       : {
           ...(before === undefined ? {} : {resume: before}),
@@ -155,7 +166,7 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
     runNode({
       runId: run.runId,
       seed: config.seed,
-      configHash,
+      configHash: hash,
       feed,
       broker: journaledBroker(books.broker, {
         journal: books.journal,
@@ -186,10 +197,10 @@ export const runTrade = async (options: TradeOptions): Promise<TradeSummary> => 
   const result: TradeSummary = {
     ...summary,
     seed: config.seed,
-    configHash,
+    configHash: hash,
     resumed: run.resumed,
     idle,
-    allocation: allocationSummary(config, names, baseWeights(config, names), allocator, {
+    allocation: allocationSummary(shared, names, baseWeights(config, names), allocator, {
       tsUs: (site.feedClock ?? site.wall.clock).nowUs(),
       profitMicros: summary.strategies.map(({profitMicros}) => profitMicros),
       equityMicros: summary.equityMicros,

@@ -1,5 +1,5 @@
 import {configHash} from '../config/resolve.ts'
-import type {Config} from '../config/schema.ts'
+import {type Config, STRATEGY_NAMES} from '../config/schema.ts'
 import type {TapeSource} from '../data/tape-source.ts'
 import {createRng} from '../domain/rng.ts'
 import type {Metrics, RunSeries} from '../evaluation/metrics.ts'
@@ -10,7 +10,7 @@ import {type BacktestSummary, runBacktest} from './backtest.ts'
 import {backtestSetup, shapingConfig} from './backtest-setup.ts'
 import {type OpenedSource, openSource, type SourceRequest} from './backtest-source.ts'
 import {type BlockedTape, blockTape, pricePath} from './price-paths.ts'
-import {policyHashOf} from './risk-setup.ts'
+import {chooseAllocation, policyHashOf, withAllocation} from './risk-setup.ts'
 import {openSharedTape, type SharedTape} from './shared-tape.ts'
 
 /** One back-test as plain data: it may run in any thread or process, and its id says what it is. */
@@ -64,9 +64,12 @@ export interface TrialResult {
 
 /** A pure function of the content of data, configuration and code of the strategies' parameters. */
 export const trialId = (request: TrialRequest): string => {
-  const {source, config, ...rest} = request
+  const {source, config: asked, ...rest} = request
   const {symbols, fromUs, toUs, kinds} = source
-  const policy = policyHashOf(config)
+  // Which of all strategies can run is not known before the tape is open: the most that may share stands for them.
+  const names = rest.names.includes('all') ? STRATEGY_NAMES : rest.names
+  const config = withAllocation(asked, chooseAllocation(asked, names))
+  const policy = policyHashOf(config, names)
   return configHash({
     ...rest,
     config: {...shapingConfig(config), risk: config.risk},

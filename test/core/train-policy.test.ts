@@ -10,7 +10,7 @@ import {backtestSetup} from '../../src/core/backtest-setup.ts'
 import {openSource} from '../../src/core/backtest-source.ts'
 import {evaluatePolicy} from '../../src/core/evaluate-policy.ts'
 import {loadPolicy, openPolicy} from '../../src/core/policy-weights.ts'
-import {lastWeights} from '../../src/core/risk-setup.ts'
+import {chooseAllocation, lastWeights, policyHashOf, withAllocation} from '../../src/core/risk-setup.ts'
 import type {TradeEvent} from '../../src/core/trade-events.ts'
 import {trainPolicyModel} from '../../src/core/train-policy.ts'
 import {type PolicyTrainRequest, runPolicyTraining} from '../../src/core/train-policy-run.ts'
@@ -240,11 +240,41 @@ describe('a back-test whose capital a policy shares', () => {
   }, 60_000)
 
   test('static weights are journalled nowhere and change nothing', async () => {
-    const {summary, notes} = await run({})
-    expect(summary.allocation.method).toBe('static')
+    const {summary, notes} = await run({strategies: {allocation: 'static'}})
+    expect(summary.allocation).toMatchObject({method: 'static', reason: 'asked for'})
     expect(summary.allocation.changes).toBe(1)
     expect(notes).toEqual([])
   }, 60_000)
+
+  test('is what happens by default where several strategies run, and the same run as when it is asked for', async () => {
+    const [chosen, asked, fixed] = [
+      (await run({})).summary,
+      (await run(policy)).summary,
+      (await run({strategies: {allocation: 'static'}})).summary,
+    ]
+    expect(chosen.allocation.method).toBe('policy')
+    expect(chosen.allocation.reason).toContain('the policy knows them all')
+    expect(asked.allocation.reason).toBe('asked for')
+    expect([chosen.configHash, chosen.journalHash]).toEqual([asked.configHash, asked.journalHash])
+    expect(chosen.configHash).not.toBe(fixed.configHash)
+  }, 60_000)
+
+  test('the choice left open is static for one strategy, for strategies that the policy does not know, and without a policy', () => {
+    const config = configOf()
+    expect(chooseAllocation(config, ['market-making']).method).toBe('static')
+    expect(chooseAllocation(config, ['market-making', './mine.ts'])).toEqual({
+      method: 'static',
+      reason: 'the policy does not know ./mine.ts',
+    })
+    expect(chooseAllocation(config, ['market-making', 'pattern-recognition']).method).toBe('policy')
+    expect(policyHashOf(config, ['market-making'])).toBeUndefined()
+    expect(policyHashOf(config, ['market-making', 'pattern-recognition'])).toBe(loadPolicy(config).file.sha256)
+    const fixed = withAllocation(config, {method: 'risk-parity'})
+    expect(chooseAllocation(fixed, ['market-making', './mine.ts'])).toEqual({
+      method: 'risk-parity',
+      reason: 'asked for',
+    })
+  })
 
   test('without a policy, or with one that is not what its card says, it refuses to start', async () => {
     const elsewhere = path.join(folder, 'elsewhere')
@@ -255,6 +285,8 @@ describe('a back-test whose capital a policy shares', () => {
     bytes[bytes.length - 40] = (bytes[bytes.length - 40] as number) ^ 1
     writeFileSync(path.join(elsewhere, 'models', 'policy.onnx'), bytes)
     expect((await refusalOf(run({...policy, home: elsewhere}))).code).toBe('MODEL_CHECKSUM')
+    // Nor is it passed over where the choice is left open.
+    expect((await refusalOf(run({home: elsewhere}))).code).toBe('MODEL_CHECKSUM')
     const alone = resolveConfig([{source: 'test', values: {home: path.join(folder, 'home'), ...policy}}])
     await using opened = await openSource({data: path.join(markets, 'wild'), symbols: [], skipInvalid: false})
     const setup = await backtestSetup({
