@@ -6,8 +6,11 @@ import {multiSchema} from '../../src/features/multi-features.ts'
 import {SIGNAL_OUTPUTS, signalNetwork} from '../../src/models/networks.ts'
 import type {GraphSession} from '../../src/nn/execution.ts'
 import {fuseEncoder} from '../../src/nn/fuse.ts'
+import {interpretOnnx} from '../../src/nn/interpreter-onnx.ts'
 import {buildInference, exportInference, initialWeights} from '../../src/nn/nn.ts'
+import type {OnnxModel} from '../../src/nn/onnx-model.ts'
 import {writeOnnx} from '../../src/nn/onnx-writer.ts'
+import {quantiseInt8} from '../../src/nn/quantise.ts'
 
 const [WINDOW, WIDTH] = [4, multiSchema.names.length]
 const modalities = multiSchema.modalities ?? []
@@ -81,5 +84,37 @@ describe('a transformer over several kinds of information, put together', () => 
     x[WIDTH + (optional[0]?.flag as number)] = 0
     const [before, after] = sessions.map(session => answers(session, x)) as [number[], number[]]
     for (const [i, value] of before.entries()) expect(after[i]).toBeCloseTo(value, 4)
+  })
+
+  const oracle = (onnx: OnnxModel, x: Float32Array): number[] => {
+    const shape = [x.length / (WINDOW * WIDTH), WINDOW, WIDTH]
+    const outputs = interpretOnnx(onnx, {x: {shape, data: Float64Array.from(x)}})
+    return SIGNAL_OUTPUTS.flatMap(name => [...(outputs.get(name)?.data ?? [])])
+  }
+
+  test('says what its nodes mean, in float64', () => {
+    const x = windowsOf(3, [
+      [true, false, true],
+      [false, false, true],
+      [false, false, false],
+    ])
+    const exact = oracle(whole, x)
+    expect(exact).toHaveLength(3 * answers(sessions[1], x.slice(0, WINDOW * WIDTH)).length)
+    for (const [i, value] of answers(sessions[1], x).entries()) expect(value).toBeCloseTo(exact[i] as number, 5)
+  })
+
+  test('and so does its int8 form, window by window', () => {
+    const {model: small, quantised} = quantiseInt8(whole, {minRows: 32})
+    expect(quantised).toBeGreaterThan(8)
+    const session = openOrtSession(writeOnnx(small), {threads: 1})
+    for (let seed = 0; seed < 6; seed++) {
+      const x = windowsOf(seed, [[seed % 2 === 0, seed % 3 === 0, seed % 5 !== 0]])
+      const [exact, plain] = [oracle(small, x), oracle(whole, x)]
+      const rounding = Math.max(...exact.map((value, i) => Math.abs(value - (plain[i] as number))))
+      // A value near the edge of a step may fall to either side: far less than what all steps do together.
+      for (const [i, value] of answers(session, x).entries())
+        expect(Math.abs(value - (exact[i] as number))).toBeLessThan(0.25 * rounding + 1e-5)
+    }
+    session.dispose()
   })
 })
