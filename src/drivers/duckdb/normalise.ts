@@ -111,7 +111,7 @@ const measure = (
   return database.rows<GroupRow>(
     `SELECT ${keys}, defect, count(*) AS rows, min(ts_us) AS from_us, max(ts_us) AS to_us,
        ${needs(kind.prices, '1e4')} AS price4, ${needs(kind.sizes, '1', "NOT contains(symbol, '/') AND ")} AS size0,
-       ${needs(kind.sizes, `1e${MOST_DECIMALS}`, "contains(symbol, '/') AND ")} AS size8,
+       ${mayNeed(kind.sizes, MOST_DECIMALS)} AS size8,
        ${greatestOf(kind.prices)} AS max_price, ${greatestOf(kind.sizes)} AS max_size
        ${noted.map(sql => `, ${sql}`).join('')}
      FROM ${table} GROUP BY ${keys}, defect ORDER BY ${keys}`,
@@ -187,7 +187,10 @@ const groupsOf = async (
       isOrdered,
       isRounded: {
         price: row.price4 && (needed?.isPriceRounded === true || priceDecimals > most.price),
-        size: row.size8 || (row.size0 && needed?.isSizeRounded === true) || sizeDecimals > most.size,
+        size:
+          (row.size8 && row.symbol.includes('/')) ||
+          (row.size0 && needed?.isSizeRounded === true) ||
+          sizeDecimals > most.size,
       },
       most,
       instrument: atScale(base, Math.min(priceDecimals, most.price), Math.min(sizeDecimals, most.size)),
@@ -206,7 +209,7 @@ interface GroupRow {
   readonly to_us: number
   readonly price4: boolean
   readonly size0: boolean
-  /** A coin's size has more than eight decimals. */
+  /** A size may have more than eight decimals. */
   readonly size8: boolean
   readonly max_price: number | null
   readonly max_size: number | null
@@ -233,6 +236,12 @@ const unfit = (columns: readonly string[], scale: string): string =>
         `abs(${x} * ${scale} - round(${x} * ${scale})) > least(0.001, abs(${x} * ${scale}) * 1e-7) + abs(${x} * ${scale}) * 4e-16`,
     )
     .join(' OR ')
+
+/** The same, roughly and at half the cost: what it finds is counted exactly afterwards. */
+const mayNeed = (columns: readonly string[], decimals: number): string =>
+  columns.length === 0
+    ? 'false'
+    : `coalesce(bool_or(${columns.map(x => `abs(${x} * 1e${decimals} - round(${x} * 1e${decimals})) > 0.01`).join(' OR ')}), false)`
 
 const greatestOf = (columns: readonly string[]): string =>
   columns.length === 0 ? 'NULL::DOUBLE' : `max(greatest(${columns}))`
