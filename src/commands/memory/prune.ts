@@ -10,6 +10,8 @@ type Result = PrunePlan & {
   readonly count: number
 }
 
+const MANY = 30_000
+
 export default class MemoryPrune extends MemoryCommand {
   static override summary = 'bring the bank back to its capacity, and say why each pattern goes'
   static override description =
@@ -37,6 +39,11 @@ export default class MemoryPrune extends MemoryCommand {
     const {defaultPruneOptions, planPrune} = await import('../../memory/prune.ts')
     const minDistance = numberFlag('min-distance', flags['min-distance'])
     const floorBps = numberFlag('floor-bps', flags['floor-bps'])
+    // Every pattern is compared with every other of its kind: said before, since nothing can be said meanwhile.
+    if (memory.bank.count > MANY)
+      this.note(
+        `comparing ${memory.bank.count} patterns with each other, which takes minutes; --min-distance 0 leaves it out`,
+      )
     const plan = planPrune(memory.bank.patterns(), {
       ...memory.bank.options,
       ...defaultPruneOptions,
