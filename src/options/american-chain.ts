@@ -105,6 +105,9 @@ const volatilityRange = ({columns, forwards, sliceOf}: ChainGreeks, slice: Slice
 
 const NUMBERS = ['impliedVolatility', 'delta', 'gamma', 'vega', 'theta', 'rho', 'vanna', 'volga', 'charm'] as const
 
+/** Of the strike: how far the premium of early exercise may be off. */
+const PREMIUM_ERROR = 1e-6
+
 const premium = emptyPremium()
 const scratch = new Float64Array(GREEK_COUNT)
 
@@ -120,6 +123,9 @@ const writeRow = (
   const {columns, mid} = analysis
   const strike = analysis.options.strike[row]!
   const price = mid[row]!
+  // The premium is no more than the price: below its own error nothing but the European part can be told.
+  const isWorthless = price < PREMIUM_ERROR * strike && (call ? strike >= spot : strike <= spot)
+  if (isWorthless && status[row] === 'ok') return
   const result = solveAmerican(
     {
       price,

@@ -62,6 +62,18 @@ describe.each(['SPY', 'SPXW'])('a chain of %s', root => {
     )
   })
 
+  test('with prices too small to hold a premium for exercise', () => {
+    const quotes = base(root).map(q => (Math.abs(q.strike - 430) > 10 ? {...q, bid: 1e-9, ask: 1e-9} : q))
+    for (const rate of [0.01, 0.05, 0.2]) {
+      const far = survives(quotes, {rate}).filter(record => record.mid === 1e-9 && record.status === 'ok')
+      expect(far.length).toBeGreaterThan(10)
+      for (const {contract, vega, gamma} of far) {
+        expect(vega, contract).toBeGreaterThanOrEqual(0)
+        expect(gamma, contract).toBeGreaterThanOrEqual(0)
+      }
+    }
+  })
+
   test('of one contract, one strike, one expiry, one right', () => {
     const quotes = base(root)
     survives(quotes.slice(0, 1))
