@@ -132,7 +132,7 @@ describe('premium kernels', () => {
           const option = {spot: 100, ttmYears: years, rate, yieldRate: q}
           const kernel = dividendKernel({
             ...option,
-            ...{call, dividends, low: 0.01, high: 8, lowStrike: 10, highStrike: 500},
+            ...{call, dividends, low: 0.01, high: 8, lowStrike: 10, highStrike: 900},
           })
           const out = emptyPremium()
           kernel.into(out, strike, sigma, true)
