@@ -32,6 +32,9 @@ export interface Instrument {
   }
 }
 
+/** Alpaca takes no smaller crypto buy; it refuses them with "cost basis must be >= minimal amount of order 10". */
+export const LEAST_COIN_ORDER_MICROS = 10_000_000
+
 const POW10 = Array.from({length: 23}, (_, i) => 10 ** i)
 const pow10 = (n: number): number => POW10[n] as number
 

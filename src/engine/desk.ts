@@ -2,7 +2,7 @@ import type {Journal} from '../broker/journal.ts'
 import type {KillLatch} from '../broker/kill-latch.ts'
 import {type MarketState, midTicks} from '../data/market-state.ts'
 import {type Auction, barredUntilUs, hasAuctions, queuedFromUs, type VenueHours} from '../domain/auction-hours.ts'
-import type {InstrumentTable} from '../domain/instrument.ts'
+import {type InstrumentTable, LEAST_COIN_ORDER_MICROS} from '../domain/instrument.ts'
 import type {ExecutionReport, Fill, OrderIntent, OrderLeg, TimeInForce} from '../domain/order.ts'
 import {type Side, tsUs as toTsUs} from '../domain/units.ts'
 import type {RiskGate} from '../risk/gate.ts'
@@ -50,9 +50,6 @@ export interface DeskOptions {
   /** Market time before an order that was refused is tried again; 1 s by default. */
   readonly retryUs?: number
 }
-
-/** Alpaca takes no smaller crypto buy; it refuses them with "cost basis must be >= minimal amount of order 10". */
-const LEAST_COIN_ORDER_MICROS = 10_000_000
 
 /** Slots looked at in one instant: more means that sending and refusing chase each other. */
 const MAX_SETTLE = 100_000

@@ -3,7 +3,7 @@ import {z} from 'zod'
 import {type MarketState, markTicks} from '../data/market-state.ts'
 import {EventKind, OrderAction, type TapeChunk} from '../data/tape.ts'
 import {UserError} from '../domain/errors.ts'
-import type {Instrument} from '../domain/instrument.ts'
+import {type Instrument, LEAST_COIN_ORDER_MICROS} from '../domain/instrument.ts'
 import type {Fill} from '../domain/order.ts'
 import {sign, US_PER_SECOND} from '../domain/units.ts'
 import {glftQuote} from './market-making/glft.ts'
@@ -154,6 +154,7 @@ class Maker {
   readonly #microsPerTickLot: number
   readonly #mayShort: boolean
   readonly #minLots: number
+  readonly #leastBuyMicros: number
   #bid = 0
   #bidLots = 0
   #ask = 0
@@ -175,6 +176,7 @@ class Maker {
     this.#microsPerTickLot = instrument.multiplier * 10 ** (6 - instrument.priceDecimals - instrument.sizeDecimals)
     this.#mayShort = instrument.kind !== 'crypto'
     this.#minLots = instrument.minLots
+    this.#leastBuyMicros = instrument.kind === 'crypto' && isDollar(instrument) ? LEAST_COIN_ORDER_MICROS : 0
     this.markouts = new Markouts(params.markoutSeconds * US_PER_SECOND)
     this.touch = new Touch(instrument.incrementTicks, params.calibrationSeconds * US_PER_SECOND)
   }
@@ -242,19 +244,21 @@ class Maker {
 
     const most = this.#quoteLots(context.capitalMicros, params.inventoryFraction)
     // A single lot may be worth more than a quote should be, as long as the inventory limit holds it.
-    const wanted = Math.min(most, Math.max(this.#minLots, this.#quoteLots(context.capitalMicros, params.quoteFraction)))
+    const least = this.#leastLots()
+    const wanted = Math.min(most, Math.max(least, this.#quoteLots(context.capitalMicros, params.quoteFraction)))
     const held = context.positionLots(this.index)
     // Capital that was taken away may no longer pay for a lot: then nothing is begun, and what it once paid for is worked off.
-    const isClosing = wanted < this.#minLots
+    const isClosing = wanted < least
     if (isClosing && held === 0 && this.#bidLots === 0 && this.#askLots === 0) return
-    const [lots, limit] = isClosing ? [this.#minLots, 0] : [wanted, most]
+    const [lots, limit] = isClosing ? [least, 0] : [wanted, most]
     const fair = touch.fairTicks()
     const step = touch.increment
     this.#setDistances(nowUs, held / lots)
     // Never through the touch: both quotes are post-only.
     const bid = Math.min(Math.floor((fair - (this.#distance + this.#shift)) / step) * step, touch.ask - step)
     const ask = Math.max(Math.ceil((fair + (this.#distance - this.#shift)) / step) * step, touch.bid + step)
-    const bidLots = touch.aggressorBalance < -params.toxicityPause ? 0 : Math.max(0, Math.min(lots, limit - held))
+    const buyable = this.#worthSending(Math.min(lots, limit - held), bid)
+    const bidLots = touch.aggressorBalance < -params.toxicityPause ? 0 : buyable
     const sellable = this.#mayShort ? limit + held : held
     const askLots = touch.aggressorBalance > params.toxicityPause ? 0 : Math.max(0, Math.min(lots, sellable))
     const band = params.hysteresisIncrements * step * this.#allowance.bandFactor(nowUs)
@@ -265,6 +269,16 @@ class Maker {
       this.#sideCost(this.#ask, this.#askLots, nextAsk, askLots)
     if (this.#allowance.spend(cost, nowUs)) this.#send(context, nextBid, bidLots, nextAsk, askLots)
     else this.#pullDangerous(context, fair)
+  }
+
+  /** Least lots of a quote: of a coin, a twentieth more than the venue's least buy, which a bid below the mid must reach too. */
+  #leastLots(): number {
+    const least = (1.05 * this.#leastBuyMicros) / (this.touch.mid * this.#microsPerTickLot)
+    return Math.max(this.#minLots, Math.ceil(least))
+  }
+
+  #worthSending(lots: number, ticks: number): number {
+    return lots > 0 && lots * ticks * this.#microsPerTickLot >= this.#leastBuyMicros ? lots : 0
   }
 
   /** Requests of one side's change; a rest of at least half stays in its place in the queue. */

@@ -286,6 +286,16 @@ describe('market-making', () => {
     expect(run({}, {capitalMicros: 5_000e6}).quotes[0]?.bidLots).toBe(1)
     expect(run({}, {capitalMicros: 1_000e6}).quotes).toEqual([])
   })
+  test('quotes no coin bid below what the venue takes, and none where the limit is below it', () => {
+    const coins = table('BTC/USD')
+    const {priceDecimals, sizeDecimals} = coins.at(0)
+    const quotesAt = (dollars: number) =>
+      rehearse(createStrategy('market-making'), coins, rows, {capitalMicros: dollars * 1e6}).quotes
+    const worth = quotesAt(300).map(q => (q.bid * q.bidLots) / 10 ** (priceDecimals + sizeDecimals))
+    expect(Math.max(...worth)).toBeGreaterThan(0)
+    for (const dollars of worth.filter(value => value > 0)) expect(dollars).toBeGreaterThanOrEqual(10)
+    expect(quotesAt(100)).toEqual([])
+  })
   test('works off what it holds, and rests nothing else, when its capital is taken away', () => {
     const strategy = createStrategy('market-making')
     let cutUs = Number.POSITIVE_INFINITY
