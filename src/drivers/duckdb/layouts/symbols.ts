@@ -11,17 +11,29 @@ const COINS = new Set(
     ' ',
   ),
 )
-const QUOTES = 'USDT|USDC|FDUSD|BUSD|TUSD|USDP|USD|EUR|GBP|JPY|TRY|BRL|AUD|KRW|BTC|ETH|BNB|DAI'
-const PAIR = new RegExp(`^([A-Z0-9]{1,16}?)[-/_]?(${QUOTES})$`)
+const QUOTES = 'USDT USDC FDUSD BUSD USDP USD TUSD EUR GBP JPY TRY BRL AUD KRW BTC ETH BNB DAI'.split(' ')
+const PAIR = new RegExp(`^([A-Z0-9]{1,16})[-/_](${QUOTES.join('|')})$`)
+const WORD = /^[A-Z0-9]{1,20}$/
 
-/** `BTCUSDT` → `BTC/USDT`; undefined where the text is not a coin pair. */
+/**
+ * `BTCUSDT` → `BTC/USDT`; undefined where the text is not a coin pair. Of several readings the one with a known coin counts,
+ * `USDT/USD` rather than `USD/TUSD`, then the first quote of the list.
+ */
 export const coinPair = (text: string, anyBase = false): string | undefined => {
-  const match = PAIR.exec(text.toUpperCase())
-  if (match === null) return undefined
-  const [, base = '', quote = ''] = match
-  // Cheap coins are traded by the thousand: 1000SHIB.
-  return anyBase || COINS.has(base.replace(/^10+/, '')) ? `${base}/${quote}` : undefined
+  const pairs = readingsOf(text.toUpperCase())
+  const [base, quote] = pairs.find(([of]) => isCoin(of)) ?? (anyBase ? (pairs[0] ?? []) : [])
+  return base === undefined ? undefined : `${base}/${quote}`
 }
+
+const readingsOf = (text: string): (readonly [base: string, quote: string])[] => {
+  const [, base, quote] = PAIR.exec(text) ?? []
+  if (base !== undefined && quote !== undefined) return [[base, quote]]
+  if (!WORD.test(text)) return []
+  return QUOTES.filter(name => text.endsWith(name) && text !== name).map(name => [text.slice(0, -name.length), name])
+}
+
+/** Cheap coins are traded by the thousand: 1000SHIB. */
+const isCoin = (name: string): boolean => COINS.has(name.replace(/^10+/, ''))
 
 /** The symbol a file's name most likely means: `us_5m_AAPL_2025.csv.gz` → `AAPL`. Undefined when no word looks like one. */
 export const symbolFromName = (fileName: string): string | undefined => {
@@ -35,7 +47,6 @@ export const symbolFromName = (fileName: string): string | undefined => {
   )
 }
 
-const QUOTE = new RegExp(`^(${QUOTES})$`)
 const isNoise = (word: string): boolean =>
   VENUES.has(word.toLowerCase()) || NOISE.has(word.toLowerCase()) || isPeriod(word)
 
@@ -46,8 +57,8 @@ const pairFromName = (stem: string): string | undefined => {
   for (const [i, word] of words.entries()) {
     if (isNoise(word)) continue
     const next = words[i + 1] ?? ''
-    const isCoin = COINS.has(word.replace(/^10+/, '')) || (isCrypto && /^[A-Z0-9]+$/.test(word))
-    if (isCoin && word !== next && QUOTE.test(next)) return `${word}/${next}`
+    const mayBeCoin = isCoin(word) || (isCrypto && WORD.test(word))
+    if (mayBeCoin && word !== next && QUOTES.includes(next)) return `${word}/${next}`
     const pair = coinPair(word, isCrypto)
     if (pair !== undefined) return pair
   }
