@@ -18,33 +18,37 @@ const PART = ACCUMULATOR + GROUP
 const ADDRESS = PART + 1
 
 /** Compiled once: every path of a stress run opens a bank of its own. */
-const modules = new Map<number, object>()
+const modules = new Map<string, object>()
 
-/** Compiles the kernels for one dimension, a multiple of 16 up to 2,048 (beyond, sums could pass 32 bits). */
-export const compileDotCodes = (memory: WasmMemory, dimension: number): CodeKernel => {
-  if (dimension % 16 !== 0 || dimension <= 0 || dimension > 2_048) {
-    throw new RangeError(`dimension must be a multiple of 16 up to 2048, was ${dimension}`)
+/**
+ * Compiles the kernels for rows `stride` bytes apart of which the first `width` are summed: multiples of 16 up to 2,048
+ * (beyond, sums could pass 32 bits).
+ */
+export const compileDotCodes = (memory: WasmMemory, stride: number, width: number): CodeKernel => {
+  if (width % 16 !== 0 || width <= 0 || width > stride || stride > 2_048) {
+    throw new RangeError(`width must be a multiple of 16 up to a stride of 2048 at most, was ${width} of ${stride}`)
   }
-  const module = modules.get(dimension) ?? new Wasm.Module(assemble([dotCodes(dimension), dotListed(dimension)]))
-  modules.set(dimension, module)
+  const shape = `${width}/${stride}`
+  const module = modules.get(shape) ?? new Wasm.Module(assemble([dotCodes(stride, width), dotListed(width)]))
+  modules.set(shape, module)
   const {exports} = new Wasm.Instance(module, {env: {memory}})
   return {inRow: exports['dotCodes'] as DotCodes, listed: exports['dotListed'] as DotCodes}
 }
 
-const dotCodes = (dimension: number): WasmFunction => ({
+const dotCodes = (stride: number, width: number): WasmFunction => ({
   name: 'dotCodes',
   parameters: 4,
   locals: [[GROUP + 1, V128]],
   body: [GROUP, 1].flatMap(rows =>
-    round(dimension, rows, {
+    round(width, rows, {
       start: [],
-      row: row => ({address: op.get(CODES), offset: row * dimension}),
-      step: rows * dimension,
+      row: row => ({address: op.get(CODES), offset: row * stride}),
+      step: rows * stride,
     }),
   ),
 })
 
-const dotListed = (dimension: number): WasmFunction => ({
+const dotListed = (width: number): WasmFunction => ({
   name: 'dotListed',
   parameters: 4,
   locals: [
@@ -52,7 +56,7 @@ const dotListed = (dimension: number): WasmFunction => ({
     [GROUP, I32],
   ],
   body: [GROUP, 1].flatMap(rows =>
-    round(dimension, rows, {
+    round(width, rows, {
       start: upTo(rows).flatMap(row => [...op.get(CODES), ...op.i32Load(row * 4), ...op.set(ADDRESS + row)]),
       row: row => ({address: op.get(ADDRESS + row), offset: 0}),
       step: rows * 4,
@@ -71,8 +75,8 @@ interface Rows {
 const upTo = (count: number): number[] => Array.from({length: count}, (_, i) => i)
 
 /** While at least `rows` are left: sums that many, stores the results, moves on. */
-const round = (dimension: number, rows: number, {start, row: placeOf, step}: Rows): readonly number[] => {
-  const sum = upTo(dimension / 8).flatMap(part => [
+const round = (width: number, rows: number, {start, row: placeOf, step}: Rows): readonly number[] => {
+  const sum = upTo(width / 8).flatMap(part => [
     ...[...op.get(QUERY), ...op.load128(part * 16), ...op.set(PART)],
     ...upTo(rows).flatMap(row => {
       const {address, offset} = placeOf(row)

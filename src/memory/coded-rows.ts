@@ -1,5 +1,6 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 import {type CodeKernel, compileDotCodes} from './code-kernel.ts'
+import {columnsInUse} from './columns-in-use.ts'
 import {Wasm, type WasmMemory} from './web-assembly.ts'
 
 const PAGE = 65_536
@@ -21,7 +22,9 @@ export class CodedRows {
   readonly #codesAt: number
   readonly #memory: WasmMemory
   readonly #listAt: number
-  readonly #kernel: CodeKernel
+  #kernel: CodeKernel
+  /** Columns that some row uses; the kernel reads no further. */
+  #width = 16
   #codes: Int8Array
   #query: Int16Array
   #sums: Int32Array
@@ -38,7 +41,7 @@ export class CodedRows {
     this.#listAt = this.#outAt + BLOCK * 4
     this.#codesAt = Math.ceil((this.#listAt + BLOCK * 4) / 64) * 64
     this.#memory = new Wasm.Memory({initial: Math.ceil(this.#codesAt / PAGE) + 1, maximum: MAX_PAGES})
-    this.#kernel = compileDotCodes(this.#memory, this.#stride)
+    this.#kernel = compileDotCodes(this.#memory, this.#stride, this.#width)
     this.#codes = new Int8Array(this.#memory.buffer)
     this.#query = new Int16Array(this.#memory.buffer, 0, this.#stride)
     this.#sums = new Int32Array(this.#memory.buffer, this.#outAt, BLOCK)
@@ -51,6 +54,7 @@ export class CodedRows {
 
   set(slot: number, vector: Float32Array): void {
     this.#reserve(slot + 1)
+    this.#widen(columnsInUse(vector))
     const scale = largest(vector) / 127 || 1
     const base = this.#codesAt + slot * this.#stride
     let squared = 0
@@ -126,6 +130,12 @@ export class CodedRows {
       const [sums, scales] = [this.#sums, this.#scales]
       for (let i = 0; i < count; i++) out[start + i] = sums[i]! * (scale * scales[start + i]!)
     }
+  }
+
+  #widen(width: number): void {
+    if (width <= this.#width) return
+    this.#width = width
+    this.#kernel = compileDotCodes(this.#memory, this.#stride, width)
   }
 
   #reserve(rows: number): void {

@@ -10,18 +10,19 @@ const GROUP = 8
 const LANES = 4
 
 /** Compiled once: every path of a stress run opens a bank of its own. */
-const modules = new Map<number, object>()
+const modules = new Map<string, object>()
 
 /**
- * Compiles the dot-product kernel for one dimension (a multiple of 16) over the memory. Every row is summed in the same
- * order whatever its place, with plain multiply and add (no fused or relaxed forms), so results are bit-equal on every
- * machine.
+ * Compiles the dot-product kernel for rows `stride` floats apart of which the first `width` are summed (multiples of 16).
+ * Every row is summed in the same order whatever its place, with plain multiply and add (no fused or relaxed forms), so
+ * results are bit-equal on every machine.
  */
-export const compileDotRows = (memory: WasmMemory, dimension: number): DotRows => {
-  if (dimension % 16 !== 0 || dimension <= 0)
-    throw new RangeError(`dimension must be a multiple of 16, was ${dimension}`)
-  const module = modules.get(dimension) ?? new Wasm.Module(assemble([dotRows(dimension)]))
-  modules.set(dimension, module)
+export const compileDotRows = (memory: WasmMemory, stride: number, width = stride): DotRows => {
+  if (stride % 16 !== 0 || width % 16 !== 0 || width <= 0 || width > stride)
+    throw new RangeError(`stride and width must be multiples of 16, were ${stride} and ${width}`)
+  const shape = `${width}/${stride}`
+  const module = modules.get(shape) ?? new Wasm.Module(assemble([dotRows(stride * 4, width * 4)]))
+  modules.set(shape, module)
   const instance = new Wasm.Instance(module, {env: {memory}})
   return instance.exports['dotRows'] as DotRows
 }
@@ -32,26 +33,24 @@ const COUNT = 2
 const OUT = 3
 const ACCUMULATOR = 4
 
-const dotRows = (dimension: number): WasmFunction => {
-  const stride = dimension * 4
-  return {
-    name: 'dotRows',
-    parameters: 4,
-    locals: [
-      [GROUP, V128],
-      [1, V128],
-      [1, I32],
-    ],
-    body: [...groups(stride, GROUP), ...groups(stride, 1)],
-  }
-}
+/** Both in bytes. */
+const dotRows = (stride: number, width: number): WasmFunction => ({
+  name: 'dotRows',
+  parameters: 4,
+  locals: [
+    [GROUP, V128],
+    [1, V128],
+    [1, I32],
+  ],
+  body: [...groups(stride, width, GROUP), ...groups(stride, width, 1)],
+})
 
 /** While at least `rows` are left: sums that many, stores the results, moves on. */
-const groups = (stride: number, rows: number): readonly number[] => {
+const groups = (stride: number, width: number, rows: number): readonly number[] => {
   const quarter = ACCUMULATOR + GROUP
   const each = Array.from({length: rows}, (_, row) => row)
   const clear = each.flatMap(row => [...op.zero128, ...op.set(ACCUMULATOR + row)])
-  const steps = Array.from({length: stride / 16}, (_, step) => step * 16)
+  const steps = Array.from({length: width / 16}, (_, step) => step * 16)
   const sum = steps.flatMap(offset => [
     ...op.get(QUERY),
     ...op.load128(offset),

@@ -1,5 +1,6 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 import {BLOCK, CodedRows} from './coded-rows.ts'
+import {columnsInUse} from './columns-in-use.ts'
 import {compileDotRows, type DotRows} from './dot-kernel.ts'
 import {withRoom} from './key-column.ts'
 import {Partitions} from './partitions.ts'
@@ -42,7 +43,9 @@ class ExactIndex implements ScoringIndex {
   readonly #rowsAt: number
   readonly #scoreAt: number
   readonly #memory: WasmMemory
-  readonly #dotRows: DotRows
+  #dotRows: DotRows
+  /** Columns that some row uses; a score needs no others. */
+  #width = 16
   readonly #coded: CodedRows
   #floats: Float32Array
   #keys: Int32Array<ArrayBuffer> = new Int32Array(1024)
@@ -58,7 +61,7 @@ class ExactIndex implements ScoringIndex {
     this.#scoreAt = this.#stride * 4
     this.#rowsAt = Math.ceil((this.#scoreAt + 4) / 64) * 64
     this.#memory = new Wasm.Memory({initial: Math.ceil(this.#rowsAt / PAGE) + 1, maximum: MAX_PAGES})
-    this.#dotRows = compileDotRows(this.#memory, this.#stride)
+    this.#dotRows = compileDotRows(this.#memory, this.#stride, this.#width)
     this.#coded = new CodedRows(dimension)
     this.#floats = new Float32Array(this.#memory.buffer)
   }
@@ -259,6 +262,11 @@ class ExactIndex implements ScoringIndex {
       this.#keys[this.#size++] = key
     }
     const slot = this.#slotOf[key]!
+    const width = columnsInUse(vector)
+    if (width > this.#width) {
+      this.#width = width
+      this.#dotRows = compileDotRows(this.#memory, this.#stride, width)
+    }
     this.#floats.set(vector, this.#rowsAt / 4 + slot * this.#stride)
     this.#coded.set(slot, vector)
   }

@@ -89,3 +89,26 @@ test('a row scores the same bits wherever it lies', () => {
   const forward = vectors.map((_, i) => i)
   expect(scores(forward.toReversed())).toEqual(scores(forward))
 })
+
+test('rows that leave their last columns empty score the same bits as in an index that reads all columns', () => {
+  const used = fc.array(fc.integer({min: 0, max: 256}), {minLength: 1, maxLength: 40})
+  fc.assert(
+    fc.property(used, fc.nat(), (widths, seed) => {
+      const rng = createRng(seed)
+      const vectors = widths.map(width => unitSample(rng).fill(0, width))
+      const query = unitSample(rng)
+      using narrow = createExactIndex(256)
+      using wide = createExactIndex(256)
+      // One full row, which is gone again before the search, makes the other index read every column.
+      wide.add(vectors.length, unitSample(rng))
+      for (const index of [narrow, wide]) for (const [key, vector] of vectors.entries()) index.add(key, vector)
+      wide.remove(vectors.length)
+      const [found, expected] = [narrow.search(query, 40), wide.search(query, 40)]
+      expect(found).toEqual(expected)
+      for (const {key, similarity} of found) {
+        const sum = (vectors[key] as Float32Array).reduce((total, value, i) => total + value * (query[i] as number), 0)
+        expect(similarity).toBeCloseTo(sum, 5)
+      }
+    }),
+  )
+})
