@@ -1,5 +1,6 @@
 // Columns are indexed within their lengths, hence the `!`.
-import {BLOCK, CodedRows} from './coded-rows.ts'
+import {BLOCK} from './code-kernel.ts'
+import {CodedRows} from './coded-rows.ts'
 import {withRoom} from './key-column.ts'
 import {Partitions} from './partitions.ts'
 import {TopK} from './top-k.ts'
@@ -69,13 +70,13 @@ export class ColdIndex {
     this.#places.collect(scope, keys)
     const slots = keys.filter(accept).map(key => this.#slotOf[key]!)
     const best = new TopK(Math.min(k, slots.length))
-    const asked = coded.ask(query)
+    coded.ask(query)
     for (let start = 0; start < slots.length; start += BLOCK) {
       const rows = Math.min(BLOCK, slots.length - start)
-      coded.boundListed(asked, slots, start, rows)
-      for (let i = 0; i < rows; i++) {
+      const reached = coded.reachListed(slots, start, rows, best.floor)
+      for (let i = 0; i < reached; i++) {
         if (coded.bounds[i]! < best.floor) continue
-        const key = this.#keys[slots[start + i]!]!
+        const key = this.#keys[slots[start + coded.reached[i]!]!]!
         best.offer(dot(query, this.#vectorOf(key)), key)
       }
     }

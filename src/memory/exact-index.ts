@@ -1,5 +1,6 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
-import {BLOCK, CodedRows} from './coded-rows.ts'
+import {BLOCK} from './code-kernel.ts'
+import {CodedRows} from './coded-rows.ts'
 import {columnsInUse} from './columns-in-use.ts'
 import {compileDotRows, type DotRows} from './dot-kernel.ts'
 import {withRoom} from './key-column.ts'
@@ -12,6 +13,8 @@ const PAGE = 65_536
 const MAX_PAGES = 65_536
 const ABSENT = -1
 const NOWHERE: Place = {partition: 0, tsUs: 0}
+/** Rows of the first look, which no floor shortens. */
+const FIRST_ROWS = 256
 /** Reading rows in their order is so much cheaper than one by one that beyond this share all are read. */
 const MOST_LISTED = 0.6
 
@@ -128,24 +131,24 @@ class ExactIndex implements ScoringIndex {
         : (key: number): boolean => this.#places.has(key, scope) && (accept === undefined || accept(key))
     const best = new TopK(Math.min(k, inScope))
     this.#floats.set(query, 0)
-    const asked = this.#coded.ask(query)
-    for (let start = 0; start < this.#size; start += BLOCK) {
-      const rows = Math.min(BLOCK, this.#size - start)
-      this.#coded.bound(asked, start, rows)
-      this.#scan(best, start, rows, accepted)
+    this.#coded.ask(query)
+    for (let start = 0, rows = FIRST_ROWS; start < this.#size; start += rows, rows = BLOCK) {
+      rows = Math.min(rows, this.#size - start)
+      this.#scan(best, start, this.#coded.reach(start, rows, best.floor), accepted)
     }
     return best.sorted()
   }
 
   /** Only rows whose bound reaches the worst kept neighbour are asked of the filter and scored in full. */
-  #scan(best: TopK, start: number, rows: number, accept: Accept | undefined): void {
-    const {bounds} = this.#coded
+  #scan(best: TopK, start: number, reached: number, accept: Accept | undefined): void {
+    const {bounds, reached: rows} = this.#coded
     let floor = best.floor
-    for (let i = 0; i < rows; i++) {
+    for (let i = 0; i < reached; i++) {
       if (bounds[i]! < floor) continue
-      const key = this.#keys[start + i]!
+      const slot = start + rows[i]!
+      const key = this.#keys[slot]!
       if (accept !== undefined && !accept(key)) continue
-      best.offer(this.#score(start + i), key)
+      best.offer(this.#score(slot), key)
       floor = best.floor
     }
   }
@@ -154,15 +157,14 @@ class ExactIndex implements ScoringIndex {
     this.#checkDimension(query)
     const best = new TopK(Math.min(k, this.#size))
     this.#floats.set(query, 0)
-    const asked = this.#coded.ask(query)
+    this.#coded.ask(query)
     const slots = new Int32Array(BLOCK)
     return {
       offer: (keys, count) => {
         for (let start = 0; start < count; start += BLOCK) {
           const rows = Math.min(BLOCK, count - start)
           for (let i = 0; i < rows; i++) slots[i] = this.#slotOf[keys[start + i]!]!
-          this.#coded.boundListed(asked, slots, 0, rows)
-          this.#scanListed(best, slots, rows)
+          this.#scanListed(best, slots, this.#coded.reachListed(slots, 0, rows, best.floor))
         }
       },
       best: () => best.sorted(),
@@ -185,12 +187,13 @@ class ExactIndex implements ScoringIndex {
     }
   }
 
-  #scanListed(best: TopK, slots: Int32Array, rows: number): void {
-    const {bounds} = this.#coded
+  #scanListed(best: TopK, slots: Int32Array, reached: number): void {
+    const {bounds, reached: rows} = this.#coded
     let floor = best.floor
-    for (let i = 0; i < rows; i++) {
+    for (let i = 0; i < reached; i++) {
       if (bounds[i]! < floor) continue
-      best.offer(this.#score(slots[i]!), this.#keys[slots[i]!]!)
+      const slot = slots[rows[i]!]!
+      best.offer(this.#score(slot), this.#keys[slot]!)
       floor = best.floor
     }
   }

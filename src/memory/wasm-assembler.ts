@@ -31,6 +31,7 @@ const simd = (opcode: number, ...rest: Code): Code => [0xfd, ...unsigned(opcode)
 const memarg = (align: number, offset: number): Code => [align, ...unsigned(offset)]
 
 export const I32 = 0x7f
+export const F32 = 0x7d
 export const V128 = 0x7b
 
 export const op = {
@@ -49,6 +50,10 @@ export const op = {
   shlI32: [0x74],
   shrUI32: [0x76],
   f32Add: [0x92],
+  f32Mul: [0x94],
+  f32Ge: [0x60],
+  f32FromI32: [0xb2],
+  f32Load: (offset: number): Code => [0x2a, ...memarg(2, offset)],
   i32Load: (offset: number): Code => [0x28, ...memarg(2, offset)],
   f32Store: (offset: number): Code => [0x38, ...memarg(2, offset)],
   i32Store: (offset: number): Code => [0x36, ...memarg(2, offset)],
