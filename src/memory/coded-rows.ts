@@ -22,9 +22,9 @@ export class CodedRows {
   readonly #listAt: number
   readonly #rowsAt: number
   readonly #memory: WasmMemory
+  /** By how many columns they read; the present one reads those that the query uses. */
+  readonly #kernels: Record<number, CodeKernel> = {}
   #kernel: CodeKernel
-  /** Columns that some row uses; the kernel reads no further. */
-  #width = 16
   #bytes!: Int8Array
   #floats!: Float32Array
   #query!: Int16Array
@@ -43,7 +43,7 @@ export class CodedRows {
     this.#listAt = this.#outAt + BLOCK * 4 * 2
     this.#rowsAt = Math.ceil((this.#listAt + BLOCK * 4) / 64) * 64
     this.#memory = new Wasm.Memory({initial: Math.ceil(this.#rowsAt / PAGE) + 1, maximum: MAX_PAGES})
-    this.#kernel = compileCodeKernel(this.#memory, this.#stride, this.#width)
+    this.#kernel = this.#kernelOf(this.#stride)
     this.#view()
   }
 
@@ -53,7 +53,6 @@ export class CodedRows {
 
   set(slot: number, vector: Float32Array): void {
     this.#reserve(slot + 1)
-    this.#widen(columnsInUse(vector))
     const scale = largest(vector) / 127 || 1
     const base = this.#at(slot)
     let squared = 0
@@ -78,6 +77,7 @@ export class CodedRows {
 
   /** Takes the query that `reach` compares with, until the next. */
   ask(query: Float32Array): void {
+    this.#kernel = this.#kernelOf(columnsInUse(query))
     const scale = largest(query) / 32_767 || 1
     let [norm, error] = [0, 0]
     for (let i = 0; i < this.#dimension; i++) {
@@ -120,10 +120,9 @@ export class CodedRows {
     return this.#rowsAt + slot * this.#rowBytes
   }
 
-  #widen(width: number): void {
-    if (width <= this.#width) return
-    this.#width = width
-    this.#kernel = compileCodeKernel(this.#memory, this.#stride, width)
+  #kernelOf(width: number): CodeKernel {
+    this.#kernels[width] ??= compileCodeKernel(this.#memory, this.#stride, width)
+    return this.#kernels[width]
   }
 
   #reserve(rows: number): void {

@@ -46,9 +46,9 @@ class ExactIndex implements ScoringIndex {
   readonly #rowsAt: number
   readonly #scoreAt: number
   readonly #memory: WasmMemory
+  /** By how many columns they read; the present one reads those that the query uses. */
+  readonly #kernels: Record<number, DotRows> = {}
   #dotRows: DotRows
-  /** Columns that some row uses; a score needs no others. */
-  #width = 16
   readonly #coded: CodedRows
   #floats: Float32Array
   #keys: Int32Array<ArrayBuffer> = new Int32Array(1024)
@@ -64,7 +64,7 @@ class ExactIndex implements ScoringIndex {
     this.#scoreAt = this.#stride * 4
     this.#rowsAt = Math.ceil((this.#scoreAt + 4) / 64) * 64
     this.#memory = new Wasm.Memory({initial: Math.ceil(this.#rowsAt / PAGE) + 1, maximum: MAX_PAGES})
-    this.#dotRows = compileDotRows(this.#memory, this.#stride, this.#width)
+    this.#dotRows = this.#kernelOf(this.#stride)
     this.#coded = new CodedRows(dimension)
     this.#floats = new Float32Array(this.#memory.buffer)
   }
@@ -130,7 +130,7 @@ class ExactIndex implements ScoringIndex {
         ? accept
         : (key: number): boolean => this.#places.has(key, scope) && (accept === undefined || accept(key))
     const best = new TopK(Math.min(k, inScope))
-    this.#floats.set(query, 0)
+    this.#ask(query)
     this.#coded.ask(query)
     for (let start = 0, rows = FIRST_ROWS; start < this.#size; start += rows, rows = BLOCK) {
       rows = Math.min(rows, this.#size - start)
@@ -156,7 +156,7 @@ class ExactIndex implements ScoringIndex {
   scan(query: Float32Array, k: number): RankedScan {
     this.#checkDimension(query)
     const best = new TopK(Math.min(k, this.#size))
-    this.#floats.set(query, 0)
+    this.#ask(query)
     this.#coded.ask(query)
     const slots = new Int32Array(BLOCK)
     return {
@@ -221,7 +221,7 @@ class ExactIndex implements ScoringIndex {
   rank(query: Float32Array, k: number, keys: Iterable<number>): Neighbour[] {
     this.#checkDimension(query)
     const best = new TopK(k)
-    this.#floats.set(query, 0)
+    this.#ask(query)
     for (const key of keys) if (this.has(key)) best.offer(this.#score(this.#slotOf[key]!), key)
     return best.sorted()
   }
@@ -265,11 +265,6 @@ class ExactIndex implements ScoringIndex {
       this.#keys[this.#size++] = key
     }
     const slot = this.#slotOf[key]!
-    const width = columnsInUse(vector)
-    if (width > this.#width) {
-      this.#width = width
-      this.#dotRows = compileDotRows(this.#memory, this.#stride, width)
-    }
     this.#floats.set(vector, this.#rowsAt / 4 + slot * this.#stride)
     this.#coded.set(slot, vector)
   }
@@ -277,6 +272,17 @@ class ExactIndex implements ScoringIndex {
   #room(count: number): Int32Array {
     this.#listed = withRoom(this.#listed, count)
     return this.#listed
+  }
+
+  /** Puts the query where the kernel reads it. */
+  #ask(query: Float32Array): void {
+    this.#floats.set(query, 0)
+    this.#dotRows = this.#kernelOf(columnsInUse(query))
+  }
+
+  #kernelOf(width: number): DotRows {
+    this.#kernels[width] ??= compileDotRows(this.#memory, this.#stride, width)
+    return this.#kernels[width]
   }
 
   #checkDimension(vector: Float32Array): void {
