@@ -6,7 +6,7 @@ import {UserError} from '../domain/errors.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import {createExactIndex} from '../memory/exact-index.ts'
 import {MemoryBank} from '../memory/memory.ts'
-import {DIMENSION} from '../memory/pattern.ts'
+import {DIMENSION, unitVector} from '../memory/pattern.ts'
 import {RunningCalibration} from '../memory/running-calibration.ts'
 import type {Prediction} from '../models/inference.ts'
 import type {Answer, HeadsService, PatternMemory, StrategyServices} from '../strategies/services.ts'
@@ -47,7 +47,11 @@ export const patternMemoryOf = (
   return {
     onEvent: (chunk, row) => window.onEvent(chunk, row),
     clock: instrument => window.clock(instrument),
-    vector: instrument => window.vector(instrument),
+    vector: instrument => {
+      const vector = window.vector(instrument)
+      // Of unit length at once: who searches, remembers and judges by it would each find its length again.
+      return vector === undefined ? undefined : unitVector(vector, 'a pattern')
+    },
     regime: instrument => window.regime(instrument),
     search: (vector, asOfUs, filters, k) => {
       const calibration = calibrationOf(filters.strategy, asOfUs)
