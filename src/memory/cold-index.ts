@@ -3,6 +3,7 @@ import {BLOCK} from './code-kernel.ts'
 import {CodedRows} from './coded-rows.ts'
 import {withRoom} from './key-column.ts'
 import {Partitions} from './partitions.ts'
+import {similarityOf} from './similarity.ts'
 import {TopK} from './top-k.ts'
 import type {Accept, Neighbour, Place, Scope} from './vector-index.ts'
 
@@ -77,16 +78,9 @@ export class ColdIndex {
       for (let i = 0; i < reached; i++) {
         if (coded.bounds[i]! < best.floor) continue
         const key = this.#keys[slots[start + coded.reached[i]!]!]!
-        best.offer(dot(query, this.#vectorOf(key)), key)
+        best.offer(similarityOf(query, this.#vectorOf(key)), key)
       }
     }
     return best.sorted()
   }
-}
-
-/** Rounded as the hot index rounds its results. */
-const dot = (a: Float32Array, b: Float32Array): number => {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
-  return Math.fround(sum)
 }

@@ -1,6 +1,7 @@
-import {createExactIndex} from './exact-index.ts'
+import {AXES, NearCopies} from './near-copies.ts'
 import {lowerBoundBps, type OutcomeAssumptions, outcomeAsOf} from './outcome.ts'
 import type {StoredPattern} from './pattern.ts'
+import {principalAxes} from './principal-axes.ts'
 
 export interface PruneOptions extends OutcomeAssumptions {
   /** Event time of pruning; outcomes known later do not count. */
@@ -51,10 +52,31 @@ export interface PrunePlan {
  * by recent use and the lower confidence bound of profit, the best `capacity` hot and the next `coldCapacity` cold.
  */
 export const planPrune = (patterns: Iterable<StoredPattern>, options: PruneOptions): PrunePlan => {
+  const steps = planPruneInSteps(patterns, options)
+  for (;;) {
+    const {done, value} = steps.next()
+    if (done === true) return value
+  }
+}
+
+/** How many patterns have been compared with those like them. */
+export interface PruneProgress {
+  readonly compared: number
+  readonly total: number
+}
+
+/** Patterns compared between two rests. */
+const STRETCH = 256
+
+/** `planPrune` with a rest every few milliseconds, for whoever wants to show progress or to be able to stop it. */
+export function* planPruneInSteps(
+  patterns: Iterable<StoredPattern>,
+  options: PruneOptions,
+): Generator<PruneProgress, PrunePlan> {
   const judged = [...patterns].map(pattern => judge(pattern, options))
   const decisions: PruneDecision[] = []
   const fresh = judged.filter(item => !dropExpired(item, options, decisions))
-  const distinct = dropRedundant(fresh, options, decisions)
+  const distinct = yield* dropRedundant(fresh, options, decisions)
   const paying = distinct.filter(item => !dropUnprofitable(item, options, decisions))
   rank(paying, options, decisions)
   const leavesHot = new Set(decisions.filter(({action}) => action !== 'promote').map(({id}) => id))
@@ -111,34 +133,45 @@ const dropUnprofitable = ({pattern, bound, count}: Judged, options: PruneOptions
 
 /**
  * The older of two near copies stays: every outcome of the newer one was known after it, so it may take them all over
- * and no evidence is lost.
+ * and no evidence is lost. From the oldest on, a pattern that no older one stands for takes out all newer ones near it.
  */
-const dropRedundant = (items: readonly Judged[], options: PruneOptions, out: PruneDecision[]): Judged[] => {
+function* dropRedundant(
+  items: readonly Judged[],
+  options: PruneOptions,
+  out: PruneDecision[],
+): Generator<PruneProgress, Judged[]> {
   if (options.minDistance <= 0) return [...items]
+  const alike = groups(items)
+  const [total, largest] = [items.length, Math.max(0, ...alike.map(({length}) => length))]
+  const axes = principalAxes(
+    items.map(({pattern}) => pattern.vector),
+    AXES,
+  )
+  yield {compared: 0, total}
+  const near = new NearCopies(largest, axes, options.minDistance)
   const kept: Judged[] = []
-  using index = createExactIndex(items[0]?.pattern.vector.length ?? 1)
-  for (const group of groups(items)) {
-    const gone = new Set<number>()
+  let compared = 0
+  for (const group of alike) {
     const byAge = group.toSorted((a, b) => a.pattern.tsUs - b.pattern.tsUs || (a.pattern.id < b.pattern.id ? -1 : 1))
-    for (const [key, {pattern}] of byAge.entries()) index.add(key, pattern.vector)
-    for (const [key, {pattern}] of byAge.entries()) {
-      if (gone.has(key)) continue
-      const similar = index.search(pattern.vector, 64, other => other > key && !gone.has(other))
-      for (const {key: copy, similarity} of similar) {
-        if (1 - similarity >= options.minDistance) break
-        gone.add(copy)
-        index.remove(copy)
-        const item = byAge[copy] as Judged
-        const detail = `similarity ${similarity.toFixed(4)} to ${pattern.id}, which takes over its ${item.count} outcomes`
-        const of = {id: item.pattern.id, lowerBoundBps: item.bound, keptId: pattern.id, detail}
-        out.push({action: 'evict', reason: 'redundant', ...of})
+    const gone = new Uint8Array(byAge.length)
+    near.load(byAge.map(({pattern}) => pattern.vector))
+    for (const [row, item] of byAge.entries()) {
+      if (++compared % STRETCH === 0) yield {compared, total}
+      if (gone[row] === 1) continue
+      kept.push(item)
+      for (const {row: copy, similarity} of near.take(row)) {
+        gone[copy] = 1
+        out.push(redundant(byAge[copy] as Judged, item.pattern.id, similarity))
       }
     }
-    kept.push(...byAge.filter((_, key) => !gone.has(key)))
-    for (const key of byAge.keys()) index.remove(key)
   }
   return kept
 }
+
+const redundant = ({pattern, count, bound}: Judged, keptId: string, similarity: number): PruneDecision => ({
+  ...{id: pattern.id, action: 'evict', reason: 'redundant', lowerBoundBps: bound, keptId},
+  detail: `similarity ${similarity.toFixed(4)} to ${keptId}, which takes over its ${count} outcomes`,
+})
 
 const groups = (items: readonly Judged[]): Judged[][] => {
   const found = new Map<string, Judged[]>()

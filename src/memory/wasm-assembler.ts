@@ -43,6 +43,7 @@ export const op = {
   subI32: [0x6b],
   ltS: [0x48],
   geS: [0x4e],
+  neI32: [0x47],
   eqzI32: [0x45],
   ctzI32: [0x68],
   andI32: [0x71],
@@ -58,6 +59,8 @@ export const op = {
   f32Store: (offset: number): Code => [0x38, ...memarg(2, offset)],
   i32Store: (offset: number): Code => [0x36, ...memarg(2, offset)],
   load128: (offset: number): Code => simd(0x00, ...memarg(4, offset)),
+  /** Four bytes as they are loaded into all four lanes. */
+  load32Splat: (offset: number): Code => simd(0x09, ...memarg(2, offset)),
   zero128: simd(0x0c, ...new Array<number>(16).fill(0)),
   const128: (bytes: Code): Code => simd(0x0c, ...bytes),
   store128: (offset: number): Code => simd(0x0b, ...memarg(4, offset)),
@@ -77,15 +80,20 @@ export const op = {
   i16x8Add: simd(0x8e),
   f32x4Add: simd(0xe4),
   f32x4Mul: simd(0xe6),
+  f32x4Ge: simd(0x46),
   f32x4Lane: (lane: number): Code => simd(0x1f, lane),
   i32x4Lane: (lane: number): Code => simd(0x1b, lane),
   i32x4Add: simd(0xae),
+  /** The sign of each of the four lanes as a bit. */
+  i32x4Bitmask: simd(0xa4),
   /** Eight signed bytes widened to 16 bits as they are loaded. */
   load8x8: (offset: number): Code => simd(0x01, ...memarg(3, offset)),
   /** Products of eight pairs of 16-bit integers, neighbours added into four 32-bit lanes. */
   dotI16x8: simd(0xba),
   /** `block { loop { body; br loop } }`; leave with `breakIf`. */
   loop: (body: Code): Code => [0x02, 0x40, 0x03, 0x40, ...body, 0x0c, 0, 0x0b, 0x0b],
+  /** The body only where the i32 on the stack is not zero. */
+  when: (body: Code): Code => [0x04, 0x40, ...body, 0x0b],
   breakIf: [0x0d, 1],
 } as const satisfies Record<string, Code | ((...args: never[]) => Code)>
 
