@@ -15,6 +15,7 @@ const CONNECTIONS = 2
 export class Database implements AsyncDisposable {
   readonly #instance: DuckDBInstance
   readonly connection: DuckDBConnection
+  #isStreaming = false
 
   private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
     this.#instance = instance
@@ -35,7 +36,13 @@ export class Database implements AsyncDisposable {
   }
 
   async run(sql: string): Promise<void> {
+    this.#refuseWhileStreaming()
     await this.connection.run(sql)
+  }
+
+  /** A connection of its own; temporary tables are not seen by it. Close it. */
+  connect(): Promise<DuckDBConnection> {
+    return this.#instance.connect()
   }
 
   /** Runs `task` for each item over several connections at once; results in the items' order. Temporary tables are not seen. */
@@ -46,7 +53,7 @@ export class Database implements AsyncDisposable {
     const results = new Array<R>(items.length)
     const pending = items.entries()
     const workers = Array.from({length: Math.min(CONNECTIONS, items.length)}, async () => {
-      const connection = await this.#instance.connect()
+      const connection = await this.connect()
       try {
         for (const [i, item] of pending) results[i] = await task(connection, item)
       } finally {
@@ -60,6 +67,7 @@ export class Database implements AsyncDisposable {
 
   /** Small results as objects; 64-bit integers arrive as numbers. */
   async rows<T extends object>(sql: string): Promise<T[]> {
+    this.#refuseWhileStreaming()
     const reader = await this.connection.runAndReadAll(sql)
     return reader.getRowObjectsJS().map(row => {
       const entries = Object.entries(row).map(([name, value]) => [
@@ -76,14 +84,26 @@ export class Database implements AsyncDisposable {
     return row
   }
 
-  /** Large results, 2,048 rows at a time, as column vectors. */
+  /** Large results, 2,048 rows at a time, as column vectors. Until its end the connection takes no other statement. */
   async *stream(sql: string): AsyncGenerator<DuckDBDataChunk> {
-    const result = await this.connection.stream(sql)
-    for (;;) {
-      const chunk = await result.fetchChunk()
-      if (chunk === null || chunk.rowCount === 0) return
-      yield chunk
+    this.#refuseWhileStreaming()
+    this.#isStreaming = true
+    try {
+      const result = await this.connection.stream(sql)
+      for (;;) {
+        const chunk = await result.fetchChunk()
+        if (chunk === null || chunk.rowCount === 0) return
+        yield chunk
+      }
+    } finally {
+      this.#isStreaming = false
     }
+  }
+
+  /** Another statement would end the stream early, and it would look as if that were all its rows. */
+  #refuseWhileStreaming(): void {
+    if (this.#isStreaming)
+      throw new Error('a statement was run on a connection that streams: its rows would be cut off')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,7 +15,7 @@ import {type TableShape, tableShape} from './table-shape.ts'
 import {buildUnit} from './unit-build.ts'
 
 /** Changes when normalisation changes what it writes, so that old units are made anew. */
-const NORMALISER_VERSION = 4
+const NORMALISER_VERSION = 5
 
 export interface RejectedRow {
   readonly file: string

@@ -1,13 +1,15 @@
-import {BIGINT, DOUBLE, type DuckDBAppender, DuckDBDataChunk} from '@duckdb/node-api'
+import {BIGINT, DOUBLE, type DuckDBAppender, type DuckDBConnection, DuckDBDataChunk} from '@duckdb/node-api'
 import type {Database} from './database.ts'
 
 const ROWS = 2048
 
 /**
- * Fills a temporary table from typed columns: how code that is not SQL hands rows to DuckDB. All columns are DOUBLE,
- * except times, counters and ids, which are BIGINT; NaN stands for NULL and is turned into one where the table is read.
+ * Fills a table from typed columns: how code that is not SQL hands rows to DuckDB. All columns are DOUBLE, except times,
+ * counters and ids, which are BIGINT; NaN stands for NULL and is turned into one where the table is read. It writes through
+ * a connection of its own: an appender flushes by itself every 204,800 rows, which ends whatever its connection streams.
  */
 export class TableWriter {
+  readonly #connection: DuckDBConnection
   readonly #appender: DuckDBAppender
   readonly #chunk: DuckDBDataChunk
   readonly #columns: readonly Float64Array[]
@@ -15,7 +17,8 @@ export class TableWriter {
   #rows = 0
   #flushed = 0
 
-  private constructor(appender: DuckDBAppender, names: readonly string[]) {
+  private constructor(connection: DuckDBConnection, appender: DuckDBAppender, names: readonly string[]) {
+    this.#connection = connection
     this.#appender = appender
     this.#isBigint = names.map(name => INTEGER.has(name))
     this.#columns = names.map(() => new Float64Array(ROWS))
@@ -27,8 +30,9 @@ export class TableWriter {
 
   static async create(database: Database, table: string, names: readonly string[]): Promise<TableWriter> {
     const columns = names.map(name => `"${name}" ${INTEGER.has(name) ? 'BIGINT' : 'DOUBLE'}`)
-    await database.run(`CREATE OR REPLACE TEMP TABLE ${table}(${columns})`)
-    return new TableWriter(await database.connection.createAppender(table), names)
+    await database.run(`CREATE OR REPLACE TABLE ${table}(${columns})`)
+    const connection = await database.connect()
+    return new TableWriter(connection, await connection.createAppender(table), names)
   }
 
   /** Rows written so far. */
@@ -47,6 +51,7 @@ export class TableWriter {
   close(): void {
     if (this.#rows > 0) this.#flush()
     this.#appender.closeSync()
+    this.#connection.closeSync()
   }
 
   #flush(): void {
