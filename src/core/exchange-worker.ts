@@ -5,6 +5,7 @@ import {createReplayMarket} from '../exchange/replay-market.ts'
 import type {ExchangeAnswer, ExchangeRequest} from './exchange-thread.ts'
 import {refusalOf} from './refusal.ts'
 import {inDollars} from './replay-source.ts'
+import {stepAside} from './step-aside.ts'
 import {systemClock, systemScheduler} from './system-clock.ts'
 
 /** The thread of a node's own exchange: its matching must not keep the node's event loop, nor be kept by it. */
@@ -13,6 +14,8 @@ if (port === null) throw new Error('exchange-worker must run as a worker thread'
 const tell = (answer: ExchangeAnswer): void => port.postMessage(answer)
 
 try {
+  // A venue that is elsewhere would not take the node's cores either.
+  stepAside()
   const {
     seed,
     speed,

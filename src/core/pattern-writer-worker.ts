@@ -2,6 +2,7 @@ import {parentPort, workerData} from 'node:worker_threads'
 import type {PatternWrite} from '../memory/pattern.ts'
 import {openPatternStore} from './memory-store.ts'
 import type {WriterData} from './pattern-writer.ts'
+import {stepAside} from './step-aside.ts'
 
 /** The thread that waits for the pattern bank's disk or server. */
 export interface WriterRequest {
@@ -17,6 +18,7 @@ const port = parentPort
 if (port === null) throw new Error('pattern-writer-worker must run as a worker thread')
 const tell = (answer: WriterAnswer): void => port.postMessage(answer)
 
+stepAside()
 const {config, directory, environment} = workerData as WriterData
 const store = await openPatternStore({config, directory, environment, notices: []})
 port.on('message', ({batch, writes}: WriterRequest) => {
