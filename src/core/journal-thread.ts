@@ -15,19 +15,20 @@ import type {JournalAnswer, JournalRequest} from './journal-worker.ts'
 export interface ThreadJournal extends Journal, AsyncDisposable {
   /** Resolves when every entry appended before is on the disk; rejects when one never will be. */
   readonly sync: () => Promise<void>
-  /** Commits made in the loop itself, and by the thread. */
-  readonly commits: () => {readonly direct: number; readonly threaded: number}
 }
 
-/** Entries that no order waits for are handed to the disk this soon; a crash before that is made good by reconciliation. */
+/** Entries that no order waits for are written this soon, and outlive the process then. */
 const WRITE_EVERY_MS = 25
-/** The log is moved into the database this often, by the thread, and only while nobody waits for it. */
-const CHECKPOINT_EVERY_MS = 5_000
+/** They are synced this soon, out of the way of orders; what the machine's end takes before is made good by reconciliation. */
+const SYNC_EVERY_MS = 250
+/** The log is looked at this often; where it may hold so many pages, the thread begins it anew. It has room for twice as many. */
+const CHECKPOINT_EVERY_MS = 1_000
+const LONG_PAGES = 1_000
 
 /**
  * Two connections to one file, of which one writes at a time. While the disk answers faster than a thread can be asked
- * (`DiskPace`), commits are made where they are needed, in the loop; else the thread makes them, all that have gathered
- * meanwhile in one. Either way a commit is synced before `sync` resolves.
+ * (`DiskPace`), commits that an order waits for are made where they are needed, in the loop; else the thread makes them, all
+ * that have gathered meanwhile in one. Either way they are synced before `sync` resolves. Others are only written at first.
  */
 export const openJournalThread = async (file: string, onFailure: (error: Error) => void): Promise<ThreadJournal> => {
   const name = import.meta.url.endsWith('.ts') ? './journal-worker.ts' : './journal-worker.js'
@@ -52,7 +53,8 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
         case 'ready':
           resolve()
           return
-        case 'durable':
+        case 'written':
+        case 'checkpointed':
           onAnswer(answer)
           return
         case 'closed':
@@ -85,11 +87,11 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
   const direct: JournalWriter = openJournalWriter(file)
   const pace = new DiskPace()
   let unwritten: JournalEntry[] = []
+  let written = count
   let durable = count
-  /** Last entries of the batches that the thread is writing, in order; none when it is idle. */
-  const threaded: number[] = []
-  let uncheckpointed = 0
-  const commits = {direct: 0, threaded: 0}
+  /** What the thread is at, in order: the last entry of each batch and whether it will be durable; none when it is idle. */
+  const threaded: {readonly seq: number; readonly isAwaited: boolean}[] = []
+  let logPages = 0
 
   const settle = (): void => {
     for (let first = waiting[0]; first !== undefined && first.seq <= durable; first = waiting[0]) {
@@ -100,64 +102,67 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
   const take = (): {readonly entries: readonly JournalEntry[]; readonly firstSeq: number} => {
     const entries = unwritten
     unwritten = []
+    written = count
+    // At most: the table's last page, those above it, and one for each entry.
+    logPages += 3 + entries.length
     return {entries, firstSeq: count - entries.length + 1}
   }
   const writeHere = (): void => {
-    const {entries, firstSeq} = take()
     const startedMs = performance.now()
     try {
+      const {entries, firstSeq} = take()
       direct.commit(entries, firstSeq)
+      direct.flush()
     } catch (error) {
       fail(error as Error)
       return
     }
     pace.onCommit(startedMs, performance.now())
-    commits.direct++
-    uncheckpointed += entries.length
     durable = count
     settle()
   }
-  const writeThere = (): void => {
-    threaded.push(count)
-    worker.postMessage({kind: 'write', ...take()} satisfies JournalRequest)
+  const writeThere = (isAwaited: boolean): void => {
+    threaded.push({seq: count, isAwaited})
+    worker.postMessage({kind: 'write', isAwaited, ...take()} satisfies JournalRequest)
   }
-  /** Brings the entries to the disk. What is waited for goes behind a batch at work at once; the rest gathers meanwhile. */
-  const write = (isAwaited: boolean): void => {
-    if (unwritten.length === 0 || failure !== undefined) return
-    if (threaded.length === 0 && pace.isQuick(performance.now())) writeHere()
-    else if (isAwaited || threaded.length === 0) writeThere()
+  /** For entries that nobody waits for: the thread writes them when it has nothing else to do. */
+  const writeAside = (last: number, isAwaited: boolean): void => {
+    if (last < count && threaded.length === 0 && failure === undefined) writeThere(isAwaited)
   }
   onAnswer = answer => {
-    if (answer.kind !== 'durable') return
-    durable = threaded.shift() ?? durable
-    commits.threaded++
-    uncheckpointed++
+    const done = threaded.shift()
+    if (answer.kind === 'checkpointed' && answer.isShort) logPages = 0
+    if (answer.kind !== 'written' || answer.ms === undefined || done === undefined) return
+    durable = Math.max(durable, done.seq)
     pace.onThread(answer.ms)
     settle()
   }
   const sync = (): Promise<void> => {
     if (failure !== undefined) return Promise.reject(failure)
-    write(true)
-    if (failure !== undefined) return Promise.reject(failure)
-    if (durable >= count) return Promise.resolve()
     const seq = count
+    if (durable >= seq) return Promise.resolve()
+    if (threaded.length === 0 && pace.isQuick(performance.now())) writeHere()
+    else if (!threaded.some(batch => batch.isAwaited && batch.seq >= seq)) writeThere(true)
+    if (failure !== undefined) return Promise.reject(failure)
+    if (durable >= seq) return Promise.resolve()
     return new Promise((resolve, reject) => waiting.push({seq, resolve, reject}))
   }
 
-  const timer = setInterval(() => write(false), WRITE_EVERY_MS)
-  timer.unref()
-  const tidy = setInterval(() => {
-    if (uncheckpointed === 0 || threaded.length > 0) return
-    uncheckpointed = 0
-    worker.postMessage({kind: 'checkpoint'} satisfies JournalRequest)
-  }, CHECKPOINT_EVERY_MS)
-  tidy.unref()
+  const timers = [
+    setInterval(() => writeAside(written, false), WRITE_EVERY_MS),
+    setInterval(() => writeAside(durable, true), SYNC_EVERY_MS),
+    setInterval(() => {
+      if (logPages < LONG_PAGES || threaded.length > 0 || failure !== undefined) return
+      threaded.push({seq: written, isAwaited: false})
+      worker.postMessage({kind: 'checkpoint'} satisfies JournalRequest)
+    }, CHECKPOINT_EVERY_MS),
+  ]
+  for (const timer of timers) timer.unref()
   let isOpen = true
   const close = async (): Promise<void> => {
     if (!isOpen) return
     isOpen = false
-    clearInterval(timer)
-    clearInterval(tidy)
+    for (const timer of timers) clearInterval(timer)
     try {
       if (failure === undefined) {
         await sync()
@@ -174,7 +179,6 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
   }
   return {
     sync,
-    commits: () => ({...commits}),
     append(entry) {
       if (failure !== undefined) throw failure
       hash.add(entry)

@@ -6,12 +6,21 @@ import {openJournalWriter} from '../drivers/sqlite/journal-writer.ts'
 
 /** The thread that waits for a slow disk, so that the trading loop does not, and that tidies the log when nobody waits. */
 export type JournalRequest =
-  | {readonly kind: 'write'; readonly firstSeq: number; readonly entries: readonly JournalEntry[]}
+  /** `isAwaited`: on the disk when it is answered; else only written. */
+  | {
+      readonly kind: 'write'
+      readonly firstSeq: number
+      readonly entries: readonly JournalEntry[]
+      readonly isAwaited: boolean
+    }
   | {readonly kind: 'checkpoint'}
   | {readonly kind: 'close'}
 export type JournalAnswer =
   | {readonly kind: 'ready'}
-  | {readonly kind: 'durable'; readonly ms: number}
+  /** `ms`: of what was synced, undefined where nothing was. */
+  | {readonly kind: 'written'; readonly ms: number | undefined}
+  /** `isShort`: the log begins anew. */
+  | {readonly kind: 'checkpointed'; readonly isShort: boolean}
   | {readonly kind: 'closed'}
   | {
       readonly kind: 'failed'
@@ -49,11 +58,12 @@ guard(() => {
         case 'write': {
           const startedMs = performance.now()
           writer.commit(request.entries, request.firstSeq)
-          tell({kind: 'durable', ms: performance.now() - startedMs})
+          if (request.isAwaited) writer.flush()
+          tell({kind: 'written', ms: request.isAwaited ? performance.now() - startedMs : undefined})
           return
         }
         case 'checkpoint':
-          writer.checkpoint()
+          tell({kind: 'checkpointed', isShort: writer.checkpoint()})
           return
         case 'close':
           writer[Symbol.dispose]()
