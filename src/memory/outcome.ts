@@ -76,3 +76,13 @@ export const withObservation = (
   if (at > 0 && (observations[at - 1] as Observation).atUs === added.atUs) return {observations, isNew: false}
   return {observations: [...observations.slice(0, at), added, ...observations.slice(at)], isNew: true}
 }
+
+/** The list with many more, each where it would be if added one after another. */
+export const withObservations = (
+  observations: readonly Observation[],
+  added: readonly Observation[],
+): readonly Observation[] => {
+  // Sorting keeps the order of equal time stamps, so of those the first stays.
+  const all = [...observations, ...added].sort((a, b) => a.atUs - b.atUs)
+  return all.filter(({atUs}, i) => i === 0 || atUs !== (all[i - 1] as Observation).atUs)
+}

@@ -1,5 +1,5 @@
 import {AXES, NearCopies} from './near-copies.ts'
-import {lowerBoundBps, type OutcomeAssumptions, outcomeAsOf} from './outcome.ts'
+import {lowerBoundBps, type OutcomeAssumptions, outcomeAsOf, withObservations} from './outcome.ts'
 import type {StoredPattern} from './pattern.ts'
 import {principalAxes} from './principal-axes.ts'
 
@@ -81,12 +81,11 @@ export function* planPruneInSteps(
   rank(paying, options, decisions)
   const leavesHot = new Set(decisions.filter(({action}) => action !== 'promote').map(({id}) => id))
   const entersHot = new Set(decisions.filter(({action}) => action === 'promote').map(({id}) => id))
-  const hot = judged.filter(({pattern}) => pattern.tier === 'hot')
   return {
     decisions,
-    meanBpsBefore: meanBps(hot),
+    meanBpsBefore: meanBps(judged.filter(({pattern}) => pattern.tier === 'hot')),
     meanBpsAfter: meanBps(
-      judged.filter(({pattern: {id, tier}}) => (tier === 'hot' && !leavesHot.has(id)) || entersHot.has(id)),
+      paying.filter(({pattern: {id, tier}}) => (tier === 'hot' && !leavesHot.has(id)) || entersHot.has(id)),
     ),
   }
 }
@@ -158,14 +157,29 @@ function* dropRedundant(
     for (const [row, item] of byAge.entries()) {
       if (++compared % STRETCH === 0) yield {compared, total}
       if (gone[row] === 1) continue
-      kept.push(item)
-      for (const {row: copy, similarity} of near.take(row)) {
+      const copies = near.take(row)
+      for (const {row: copy, similarity} of copies) {
         gone[copy] = 1
         out.push(redundant(byAge[copy] as Judged, item.pattern.id, similarity))
       }
+      kept.push(
+        copies.length === 0
+          ? item
+          : withOutcomesOf(
+              item,
+              copies.map(({row: copy}) => byAge[copy] as Judged),
+              options,
+            ),
+      )
     }
   }
   return kept
+}
+
+/** Judged by all that it will stand for. */
+const withOutcomesOf = ({pattern}: Judged, copies: readonly Judged[], options: PruneOptions): Judged => {
+  const added = copies.flatMap(({pattern: {observations}}) => observations)
+  return judge({...pattern, observations: withObservations(pattern.observations, added)}, options)
 }
 
 const redundant = ({pattern, count, bound}: Judged, keptId: string, similarity: number): PruneDecision => ({

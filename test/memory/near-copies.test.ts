@@ -91,7 +91,7 @@ describe('near copies', () => {
   })
 
   test('planning in steps rests often, and ends with the same plan', () => {
-    const patterns = sampled({seed: 1, count: 700, clusters: 20, spread: 0.05, width: 40, scopes: 1})
+    const patterns = sampled({seed: 1, count: 700, clusters: 20, spread: 0.03, width: 40, scopes: 1})
     const steps = planPruneInSteps(patterns, options)
     const compared: number[] = []
     let step = steps.next()
