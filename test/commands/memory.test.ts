@@ -234,6 +234,16 @@ describe('gpi memory', () => {
     })
   })
 
+  test('prune keeps as many cold patterns as the configuration says', async () => {
+    await fill()
+    writeFileSync(folder.join('config.json'), JSON.stringify({memory: {capacity: 20, coldCapacity: 3}}))
+    const plan = await MemoryPrune.run(
+      ['--bank', folder.join('bank'), '--config', folder.join('config.json'), '--dry-run', '--json'],
+      {root},
+    )
+    expect(plan).toMatchObject({demoted: 3, evicted: 7, stopped: false})
+  })
+
   test('export into a named pipe writes to it and leaves it a pipe', async () => {
     await fill([record(0), record(1)])
     const pipe = folder.join('pipe')

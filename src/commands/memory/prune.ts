@@ -1,6 +1,7 @@
 import {Flags} from '@oclif/core'
 import {MemoryCommand} from '../../cli/memory-command.ts'
-import type {PrunePlan} from '../../memory/prune.ts'
+import {ProgressLine} from '../../cli/progress-line.ts'
+import type {PrunePlan, PruneProgress, planPruneInSteps} from '../../memory/prune.ts'
 
 type Result = PrunePlan & {
   readonly dryRun: boolean
@@ -8,9 +9,9 @@ type Result = PrunePlan & {
   readonly demoted: number
   readonly promoted: number
   readonly count: number
+  /** Ended by a signal before anything was changed. */
+  readonly stopped: boolean
 }
-
-const MANY = 30_000
 
 export default class MemoryPrune extends MemoryCommand {
   static override summary = 'bring the bank back to its capacity, and say why each pattern goes'
@@ -36,17 +37,12 @@ export default class MemoryPrune extends MemoryCommand {
     const maxAgeUs = flags['max-age'] === undefined ? undefined : await this.durationUs('max-age', flags['max-age'])
     await using memory = await this.openBank(flags)
     const {newestUs, numberFlag} = await import('../../core/memory-records.ts')
-    const {defaultPruneOptions, planPrune} = await import('../../memory/prune.ts')
+    const {defaultPruneOptions, planPruneInSteps} = await import('../../memory/prune.ts')
     const minDistance = numberFlag('min-distance', flags['min-distance'])
     const floorBps = numberFlag('floor-bps', flags['floor-bps'])
-    // Every pattern is compared with every other of its kind: said before, since nothing can be said meanwhile.
-    if (memory.bank.count > MANY)
-      this.note(
-        `comparing ${memory.bank.count} patterns with each other, which takes minutes; --min-distance 0 leaves it out`,
-      )
-    const plan = planPrune(memory.bank.patterns(), {
-      ...memory.bank.options,
+    const steps = planPruneInSteps(memory.bank.patterns(), {
       ...defaultPruneOptions,
+      ...memory.bank.options,
       nowUs: flags['as-of'] === undefined ? newestUs(memory.bank) : this.timeUs('as-of', flags['as-of']),
       ...(flags.capacity === undefined ? {} : {capacity: flags.capacity}),
       ...(flags['cold-capacity'] === undefined ? {} : {coldCapacity: flags['cold-capacity']}),
@@ -54,6 +50,13 @@ export default class MemoryPrune extends MemoryCommand {
       ...(minDistance === undefined ? {} : {minDistance}),
       ...(floorBps === undefined ? {} : {floorBps}),
     })
+    const plan = await this.#planned(steps)
+    if (plan === undefined) {
+      this.note('stopped: nothing was changed')
+      process.exitCode = 130
+      const nothing = {evicted: 0, demoted: 0, promoted: 0, decisions: [], meanBpsBefore: 0, meanBpsAfter: 0}
+      return {dryRun: flags['dry-run'], ...nothing, count: memory.bank.count, stopped: true}
+    }
     const count = (action: string): number => plan.decisions.filter(decision => decision.action === action).length
     if (!flags['dry-run']) {
       memory.bank.prune(plan)
@@ -66,6 +69,15 @@ export default class MemoryPrune extends MemoryCommand {
     this.note(
       `${summary.evicted} ${tense}evicted, ${summary.demoted} ${tense}demoted, ${summary.promoted} ${tense}promoted; mean of the hot ${plan.meanBpsBefore.toFixed(2)} → ${plan.meanBpsAfter.toFixed(2)} bps`,
     )
-    return {dryRun: flags['dry-run'], ...summary, count: memory.bank.count, ...plan}
+    return {dryRun: flags['dry-run'], ...summary, count: memory.bank.count, ...plan, stopped: false}
+  }
+
+  async #planned(steps: ReturnType<typeof planPruneInSteps>): Promise<PrunePlan | undefined> {
+    const {planInTurns} = await import('../../core/memory-prune.ts')
+    const line = this.showsProgress ? new ProgressLine('compare') : undefined
+    const onProgress = ({compared, total}: PruneProgress): void => line?.update(compared, total)
+    const plan = await planInTurns(steps, {signal: this.stopSignal, onProgress})
+    line?.clear()
+    return plan
   }
 }
