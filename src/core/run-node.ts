@@ -19,6 +19,8 @@ import {stoppable} from './until-stopped.ts'
 const TICK_US = US_PER_SECOND
 /** Rows are taken for so long before others on the event loop have their turn. */
 const TURN_MS = 2
+/** The same once an order has been decided on: what leaves with it gathers so long, the rest does not hold it up. */
+const ORDER_TURN_MS = 0.3
 
 /**
  * The live pump: the same engine as the back-test, fed by an asynchronous feed and broker. It restores its journal,
@@ -135,14 +137,19 @@ class TradingNode {
 
   /** A long chunk is taken in turns: reports, timers and what is to be sent do not wait for the end of it. */
   async #take(chunk: TapeChunk): Promise<void> {
+    const {desk} = this.#engine
     let turnMs = performance.now() + TURN_MS
+    let {sent} = desk
     for (let row = 0; row < chunk.count && !this.#stop.signal.aborted; row++) {
-      if (row % 8 === 7 && performance.now() > turnMs) {
+      if ((desk.sent > sent || row % 8 === 7) && performance.now() > turnMs) {
         await new Promise(resolve => setImmediate(resolve))
         turnMs = performance.now() + TURN_MS
+        sent = desk.sent
       }
+      const before = desk.sent
       applyRow(this.#engine.market, chunk, row)
       this.#engine.onRow(chunk, row)
+      if (desk.sent > before && before === sent) turnMs = Math.min(turnMs, performance.now() + ORDER_TURN_MS)
     }
     this.#checkState()
   }

@@ -141,6 +141,33 @@ describe('runNode', () => {
     expect(rowsAtTurn[0]).toBeLessThan(16)
   })
 
+  test('an order does not wait for the rest of its chunk', async () => {
+    const rowsAtTurn: number[] = []
+    let row = 0
+    const feed: Feed = {
+      name: 'burst',
+      instruments,
+      chunks: async function* () {
+        yield chunkOf(
+          Array.from({length: 6}, (_, n) => ({at: tsUs(START + n), quote: [990_000, 1_010_000, COIN, COIN] as const})),
+        )
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }
+    const slow = scripted('s', (_, context) => {
+      row++
+      if (row === 2) {
+        context.target(0, COIN)
+        setImmediate(() => rowsAtTurn.push(row))
+      }
+      const untilMs = performance.now() + 0.3
+      while (performance.now() < untilMs);
+    })
+    await run({options: {feed, strategies: [slow]}})
+    expect(rowsAtTurn).toHaveLength(1)
+    expect(rowsAtTurn[0]).toBeLessThan(6)
+  })
+
   test('keeps nothing of the chunks it has taken, however long it runs', async () => {
     const live: number[] = []
     await run({
