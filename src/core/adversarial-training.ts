@@ -187,15 +187,16 @@ export const stressReport = (
   prepared: Prepared,
   data: AdversarialData,
   model: StressedModel & Pick<Measured, 'test'>,
-  trainClean: ((prepared: Prepared) => Trained) | undefined,
+  trainClean: ((prepared: Prepared) => Trained | undefined) | undefined,
 ): StressReport => {
   const {maxEvaluated, window} = request
   const own = {...model, stressed: measureStressed(model, prepared, data, maxEvaluated)}
   const {stressed} = own
   if (trainClean === undefined || data.mix.ratio === 0) return {stressed, isStopped: false}
   const {adversarial: _none, ...plain} = prepared
-  const {network, weights, stoppedBy} = trainClean(plain)
-  if (stoppedBy === 'signal') return {stressed, isStopped: true}
+  const trained = trainClean(plain)
+  if (trained === undefined || trained.stoppedBy === 'signal') return {stressed, isStopped: true}
+  const {network, weights} = trained
   const {dataset, split} = prepared
   const bytes = writeOnnx(exportInference(network, weights))
   const decision = ruleOf(bytes, dataset, spread(split.valid, maxEvaluated), window)

@@ -1,7 +1,7 @@
-import {existsSync, readFileSync} from 'node:fs'
+import {existsSync, readFileSync, rmSync} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import {UserError} from '../domain/errors.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {fitPlatt, fitTemperature} from '../models/calibration.ts'
 import type {ModelCard} from '../models/card.ts'
@@ -45,6 +45,11 @@ export interface Made {
 
 export const checkpointPath = ({out, model}: TrainRequest): string => path.join(out, `${model}.checkpoint`)
 
+const memberOf = (request: TrainRequest, architecture: Architecture): TrainRequest => ({
+  ...request,
+  model: `${request.model}-${architecture}`,
+})
+
 /** One network, trained, with its probabilities calibrated on the validation part. */
 export const trainSingle = (
   request: TrainRequest,
@@ -73,9 +78,14 @@ export const trainSingle = (
 /** Each member alone, then the mixture that fits the validation part best, shown beside its best member. */
 export const trainEnsemble = (request: TrainRequest, prepared: Prepared, hooks: TrainHooks): Made => {
   const {dataset, split} = prepared
-  const members = ENSEMBLE_MEMBERS.map(architecture =>
-    trainSingle({...request, model: `${request.model}-${architecture}`}, architecture, 1e-3, prepared, hooks),
-  )
+  const members = ENSEMBLE_MEMBERS.map((architecture, i) => {
+    const member = memberOf(request, architecture)
+    // Members before this one may have filled the time until the run was cut off.
+    const resume = request.resume && (i === 0 || existsSync(checkpointPath(member)))
+    // What an earlier run left must not be taken for this one's when it is resumed.
+    if (!request.resume) rmSync(checkpointPath(member), {force: true})
+    return {member: {...member, resume}, architecture}
+  }).map(({member, architecture}) => trainSingle(member, architecture, 1e-3, prepared, hooks))
   const rows = spread(split.valid, request.maxEvaluated)
   const truth = labelsOf(dataset, rows)
   const probabilitiesOf = ({network, weights}: Made, at: Int32Array): Float32Array => {
@@ -158,6 +168,10 @@ const trainMain = (
     return took
   }
   const isDrained = drive(trainer, 'train', request.maxSteps, hooks, save)
+  if (trainer.stepCount === 0) {
+    trainer.dispose()
+    refuseUntrained(request.model)
+  }
   const took = save()
   const stoppedBy = !isDrained
     ? ('signal' as const)
@@ -165,6 +179,13 @@ const trainMain = (
       ? ('steps' as const)
       : ('patience' as const)
   return {trainer, stoppedBy, spent: took}
+}
+
+const refuseUntrained = (model: string): never => {
+  throw new UserError('STOPPED', `stopped before the first step of ${model}: no model was written`, {
+    hints: ['the same command goes on: with --resume where another member of an ensemble was trained before'],
+    exitCode: ExitCode.failure,
+  })
 }
 
 const readCheckpoint = (file: string, runHash: string) => {

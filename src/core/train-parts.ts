@@ -132,6 +132,12 @@ export const prepare = async (request: TrainRequest, rows: RowKind, isStopped?: 
       },
     )
   }
+  return preparedFor(data, split)
+}
+
+/** What is fitted before training, on the training part of this split alone. */
+export const preparedFor = (data: TrainingData, split: Split): Prepared => {
+  const {dataset} = data
   const presence = presenceOf(dataset, split.train)
   const modalities = dataset.schema.modalities?.filter(({name}) => (presence[name] ?? 0) >= MIN_PRESENCE)
   return {data, dataset, split, scaler: scalerOf(dataset, split.train), presence, modalities}

@@ -11,6 +11,7 @@ import {
   drive,
   networkOf,
   type Prepared,
+  preparedFor,
   spread,
   type TrainHooks,
   type TrainRequest,
@@ -19,7 +20,7 @@ import {
   trainLinear,
 } from './train-parts.ts'
 
-/** Trained afresh on what lies before each of the folds' test parts. */
+/** Trained afresh, scaler included, on what lies before each of the folds' test parts; after a stop, the folds done. */
 export const crossValidate = (
   request: TrainRequest,
   architecture: Architecture,
@@ -32,20 +33,28 @@ export const crossValidate = (
     window: request.window,
     embargoUs: request.embargoUs ?? data.embargoUs,
   })
-  return splits.map(split => {
-    const options = trainerOptions(request, learningRate, prepared)
-    const network = networkOf(request, architecture, prepared)
+  const folds: NonNullable<ModelCard['walkForward']>[number][] = []
+  for (const split of splits) {
+    const fold = {...prepared, ...preparedFor(data, split)}
+    const options = trainerOptions(request, learningRate, fold)
+    const network = networkOf(request, architecture, fold)
     const trainer = new SignalTrainer(dataset, split, network, options, openOrtSession)
-    drive(trainer, 'walk-forward', request.maxSteps, hooks)
-    const rows = spread(split.test, request.maxEvaluated)
-    const test = testOf(writeOnnx(exportInference(network, trainer.weights())), dataset, split, request)
+    const isDrained = drive(trainer, 'walk-forward', request.maxSteps, hooks)
+    const bytes = writeOnnx(exportInference(network, trainer.weights()))
     trainer.dispose()
+    if (!isDrained) break
+    const rows = spread(split.test, request.maxEvaluated)
     const from = rows.reduce((least, row) => Math.min(least, dataset.rows.field(row, 'tsUs')), Number.POSITIVE_INFINITY)
-    return {testFrom: new Date(from / 1000).toISOString(), test, majority: majorityBaseline(dataset, split.train, rows)}
-  })
+    folds.push({
+      testFrom: new Date(from / 1000).toISOString(),
+      test: testOf(bytes, dataset, split, request),
+      majority: majorityBaseline(dataset, split.train, rows),
+    })
+  }
+  return folds
 }
 
-/** The same training from other first weights, model and linear baseline alike: how much of a difference is luck. */
+/** The same training from other first weights, model and linear baseline alike, as many as were done before a stop: how much of a difference is luck. */
 export const overSeeds = (
   request: TrainRequest,
   architecture: Architecture,
@@ -54,14 +63,18 @@ export const overSeeds = (
   hooks: TrainHooks,
 ): NonNullable<ModelCard['seeds']> => {
   const {dataset, split} = prepared
-  return Array.from({length: request.seeds ?? 0}, (_, i) => {
+  const repeats: NonNullable<ModelCard['seeds']>[number][] = []
+  for (let i = 0; i < (request.seeds ?? 0); i++) {
     const seeded = {...request, seed: request.seed + i + 1}
     const options = trainerOptions(seeded, learningRate, prepared)
     const network = networkOf(request, architecture, prepared)
     const trainer = new SignalTrainer(dataset, split, network, options, openOrtSession)
-    drive(trainer, 'seeds', request.maxSteps, hooks)
-    const test = testOf(writeOnnx(exportInference(network, trainer.weights())), dataset, split, request)
+    const isDrained = drive(trainer, 'seeds', request.maxSteps, hooks)
+    const bytes = writeOnnx(exportInference(network, trainer.weights()))
     trainer.dispose()
-    return {seed: seeded.seed, test, linear: trainLinear(seeded, prepared, hooks)}
-  })
+    const linear = isDrained ? trainLinear(seeded, prepared, hooks) : undefined
+    if (linear === undefined || hooks.isStopped()) break
+    repeats.push({seed: seeded.seed, test: testOf(bytes, dataset, split, request), linear})
+  }
+  return repeats
 }

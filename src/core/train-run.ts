@@ -1,6 +1,7 @@
 import {existsSync} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import {UserError} from '../domain/errors.ts'
 import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {
@@ -41,6 +42,7 @@ import {
   trainLinear,
 } from './train-parts.ts'
 import {crossValidate, overSeeds} from './train-repeats.ts'
+import {refuseWhenStopped} from './training-market.ts'
 
 export interface TrainResult {
   readonly model: string
@@ -78,6 +80,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     request.adversarial === undefined ? undefined : await prepareAdversarial(request, rows, market, hooks.isStopped)
   const prepared = stress === undefined ? market : {...market, adversarial: stress.mix}
   const linear = trainLinear(request, prepared, hooks)
+  refuseWhenStopped(hooks.isStopped)
   const {architecture} = known
   const make = (asked: TrainRequest, from: Prepared, told: TrainHooks): Made =>
     architecture === 'ensemble'
@@ -95,6 +98,8 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
       ? overSeeds(request, architecture, known.learningRate, prepared, hooks)
       : undefined
 
+  const isCut = (done: readonly unknown[] | undefined, asked = 0): boolean => done !== undefined && done.length < asked
+  if (isCut(folds, request.folds) || isCut(seeds, request.seeds)) stoppedBy = 'signal'
   const {dataset, split, scaler, data, presence, modalities} = prepared
   const [validRows, testRows] = [spread(split.valid, request.maxEvaluated), spread(split.test, request.maxEvaluated)]
   const plain = writeOnnx(exportInference(made.network, made.weights))
@@ -127,11 +132,17 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     test: measureOutputs(dataset, testRows, onTest).metrics,
   }
   const markets = marketsOf(dataset, testRows, rows => measure(bytes, dataset, rows, request.window, decision))
-  const trainClean = (from: Prepared): Made => {
+  /** Undefined where a stop came before its first step: what is already trained is written all the same. */
+  const trainClean = (from: Prepared): Made | undefined => {
     const twin = {...request, model: `${request.model}-clean`}
     const resume = request.resume && existsSync(checkpointPath(twin))
     const told = {...hooks, onProgress: (progress: TrainProgress) => hooks.onProgress({...progress, phase: 'clean'})}
-    return make({...twin, resume}, from, told)
+    try {
+      return make({...twin, resume}, from, told)
+    } catch (error) {
+      if (error instanceof UserError && error.code === 'STOPPED') return undefined
+      throw error
+    }
   }
   const report =
     stress === undefined || stoppedBy === 'signal'
@@ -165,7 +176,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     ...(heads === undefined ? [] : headVerdict(heads)),
     ...(learned === undefined ? [] : modalityVerdict(learned)),
     ...(markets === undefined ? [] : marketVerdict(markets)),
-    ...(seeds === undefined ? [] : [seedVerdict(seeds)]),
+    ...(seeds === undefined || seeds.length === 0 ? [] : [seedVerdict(seeds)]),
     ...(ensemble === undefined ? [] : [ensemble.verdict]),
     ...(report === undefined ? [] : stressVerdict(report.stressed)),
     ...(report?.comparison?.verdict ?? []),

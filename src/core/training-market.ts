@@ -72,7 +72,7 @@ export const heedStop = (
         },
       }))
 
-/** Nothing is worth keeping before the first step. */
+/** Nothing is worth keeping before the first step, and least of all in the place of a model that is. */
 export const refuseWhenStopped = (isStopped: (() => boolean) | undefined): void => {
   if (isStopped?.() !== true) return
   throw new UserError('STOPPED', 'stopped before the first step: nothing was written', {

@@ -7,6 +7,7 @@ import {loadModel} from '../../src/core/model-files.ts'
 import {optimizeModel} from '../../src/core/optimize-trt.ts'
 import {train} from '../../src/core/train.ts'
 import type {TrainRequest} from '../../src/core/train-parts.ts'
+import {runTraining} from '../../src/core/train-run.ts'
 import {leaningBars} from '../models/support.ts'
 import {writeBars} from '../support/bar-files.ts'
 
@@ -163,6 +164,39 @@ test('a stop while the data is read is heeded, and nothing is written', async ()
   await expect(stopped).rejects.toMatchObject({code: 'STOPPED', exitCode: 1})
   expect(existsSync(out)).toBe(false)
 })
+
+test.each(['linear', 'train'] as const)(
+  'a stop before the first step (%s) leaves the model that was there',
+  async at => {
+    const kept = path.join(folder, `kept-${at}`)
+    const {modelPath, cardPath, checkpointPath} = await train(request({out: kept, maxSteps: 20}))
+    const files = () => [modelPath, cardPath, checkpointPath].map(file => readFileSync(file))
+    const before = files()
+    const abort = new AbortController()
+    const stopped = runTraining(request({out: kept, seed: 2, baselineSteps: 40, maxSteps: 40}), {
+      isStopped: () => abort.signal.aborted,
+      onProgress: ({phase, step}) => phase === 'linear' && step >= (at === 'linear' ? 20 : 40) && abort.abort(),
+    })
+    await expect(stopped).rejects.toMatchObject({code: 'STOPPED', exitCode: 1})
+    expect(files()).toEqual(before)
+  },
+  60_000,
+)
+
+test('an ensemble that was cut off in its first member is resumed, and stopped there writes no untrained member', async () => {
+  const small = {model: 'ensemble', maxSteps: 20, validateEvery: 10, baselineSteps: 1} as const
+  const whole = await train(request({...small, out: path.join(folder, 'ensemble')}))
+  const out = path.join(folder, 'cut')
+  const abort = new AbortController()
+  const cut = train(request({...small, out}), {
+    signal: abort.signal,
+    onProgress: ({phase, step}) => phase === 'train' && step === 10 && abort.abort(),
+  })
+  await expect(cut).rejects.toMatchObject({code: 'STOPPED', exitCode: 1})
+  expect(readdirSync(out)).toEqual(['ensemble-mlp.checkpoint'])
+  const resumed = await train(request({...small, out, resume: true}))
+  expect(readFileSync(resumed.modelPath)).toEqual(readFileSync(whole.modelPath))
+}, 60_000)
 
 describe('what is wrong is said in a sentence', () => {
   test.each([
