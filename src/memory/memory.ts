@@ -4,13 +4,14 @@ import {ColdIndex} from './cold-index.ts'
 import {type Evidence, type EvidenceOptions, evidenceOf, type Match} from './evidence.ts'
 import {confidence, type OutcomeAssumptions, outcomeAsOf, withObservation} from './outcome.ts'
 import {DIMENSION, type Observation, type PatternWrite, type StoredPattern, type Tier, unitVector} from './pattern.ts'
-import {defaultPruneOptions, type PrunePlan, planPrune} from './prune.ts'
+import {defaultPruneOptions, isExpired, judge, type PrunePlan} from './prune.ts'
+import {TierRoom} from './tier-room.ts'
 import type {Neighbour, Scope, VectorIndex} from './vector-index.ts'
 
 export interface MemoryOptions extends EvidenceOptions, OutcomeAssumptions {
   /**
-   * Patterns kept hot. The bank makes room when it is beyond by 2 % of all it holds, hot and cold, and by a tenth at most:
-   * that looks at all the hot ones, so its cost stays in proportion to what was added since.
+   * Patterns kept hot. What is beyond leaves over the additions and uses that follow, a little at each, so none of them waits
+   * for a whole comparison: until then the bank may hold some more.
    */
   readonly capacity: number
   /** Patterns kept cold besides. */
@@ -97,6 +98,7 @@ export class MemoryBank implements Disposable {
   readonly #byKey: (Entry | undefined)[] = []
   readonly #freeKeys: number[] = []
   readonly #restored: Map<string, number>
+  readonly #rooms: Readonly<Record<Tier, TierRoom>> = {hot: new TierRoom(), cold: new TierRoom()}
   #writes: PatternWrite[] = []
   /** Uses since the last `takeWrites`, one write a pattern however often it was used. */
   #uses = new Map<string, {atUs: number; count: number}>()
@@ -350,17 +352,19 @@ export class MemoryBank implements Disposable {
    */
   #makeRoom(nowUs: number): void {
     const {capacity, coldCapacity} = this.options
-    const options = {...defaultPruneOptions, ...this.options, minDistance: 0, nowUs}
-    const slack = (limit: number): number => Math.min(0.1 * limit, 0.02 * this.#documents.size) + 1
-    if (this.#index.size > capacity + slack(capacity)) {
-      this.prune(planPrune(this.#ofTier('hot'), {...options, coldCapacity: Number.POSITIVE_INFINITY}))
+    if (this.#index.size <= capacity && this.#cold.size <= coldCapacity) return
+    const options = {...defaultPruneOptions, ...this.options, nowUs}
+    const leaving = (tier: Tier, excess: number, limit: number): readonly StoredPattern[] =>
+      this.#rooms[tier].leaving({
+        ...{documents: () => this.patterns(), isOfTier: pattern => pattern.tier === tier, excess, options},
+        slack: Math.ceil(Math.min(0.1 * limit, 0.02 * this.#documents.size)),
+        current: id => this.get(id),
+      })
+    for (const pattern of leaving('hot', this.#index.size - capacity, capacity)) {
+      if (isExpired(judge(pattern, options), options)) this.remove(pattern.id)
+      else this.setTier(pattern.id, 'cold')
     }
-    if (this.#cold.size > coldCapacity * 1.02 + 1)
-      this.prune(planPrune(this.#ofTier('cold'), {...options, capacity: 0}))
-  }
-
-  *#ofTier(tier: Tier): Generator<StoredPattern> {
-    for (const {stored} of this.#documents.values()) if (stored.tier === tier) yield stored
+    for (const {id} of leaving('cold', this.#cold.size - coldCapacity, coldCapacity)) this.remove(id)
   }
 
   #match({key, similarity}: Neighbour, asOfUs: number): Match {

@@ -90,7 +90,7 @@ export function* planPruneInSteps(
   }
 }
 
-interface Judged {
+export interface Judged {
   readonly pattern: StoredPattern
   readonly count: number
   readonly mean: number
@@ -99,7 +99,7 @@ interface Judged {
   readonly isInUse: boolean
 }
 
-const judge = (pattern: StoredPattern, options: PruneOptions): Judged => {
+export const judge = (pattern: StoredPattern, options: PruneOptions): Judged => {
   const outcome = outcomeAsOf(pattern.observations, options.nowUs, options.halfLifeUs)
   return {
     pattern,
@@ -115,11 +115,22 @@ const judge = (pattern: StoredPattern, options: PruneOptions): Judged => {
 const days = (us: number): string => `${(us / 86_400_000_000).toFixed(1)} days`
 const bps = (value: number): string => `${value.toFixed(1)} bps`
 
-const dropExpired = ({pattern, bound, lastSignUs}: Judged, options: PruneOptions, out: PruneDecision[]): boolean => {
-  const age = options.nowUs - lastSignUs
-  if (age <= options.maxAgeUs) return false
+/** Quiet for longer than the limit. */
+export const isExpired = ({lastSignUs}: Judged, {nowUs, maxAgeUs}: PruneOptions): boolean =>
+  nowUs - lastSignUs > maxAgeUs
+
+/** Negative where `a` is kept before `b`. */
+export const compareWorth = (a: Judged, b: Judged): number =>
+  Number(b.isInUse) - Number(a.isInUse) ||
+  b.bound - a.bound ||
+  b.lastSignUs - a.lastSignUs ||
+  (a.pattern.id < b.pattern.id ? -1 : 1)
+
+const dropExpired = (item: Judged, options: PruneOptions, out: PruneDecision[]): boolean => {
+  if (!isExpired(item, options)) return false
+  const age = options.nowUs - item.lastSignUs
   const detail = `last decided, used or observed ${days(age)} ago, the limit is ${days(options.maxAgeUs)}`
-  out.push({id: pattern.id, action: 'evict', reason: 'expired', lowerBoundBps: bound, detail})
+  out.push({id: item.pattern.id, action: 'evict', reason: 'expired', lowerBoundBps: item.bound, detail})
   return true
 }
 
@@ -200,13 +211,7 @@ const groups = (items: readonly Judged[]): Judged[][] => {
 }
 
 const rank = (items: readonly Judged[], options: PruneOptions, out: PruneDecision[]): void => {
-  const ranked = items.toSorted(
-    (a, b) =>
-      Number(b.isInUse) - Number(a.isInUse) ||
-      b.bound - a.bound ||
-      b.lastSignUs - a.lastSignUs ||
-      (a.pattern.id < b.pattern.id ? -1 : 1),
-  )
+  const ranked = items.toSorted(compareWorth)
   const {capacity, coldCapacity} = options
   for (const [place, {pattern, bound}] of ranked.entries()) {
     const tier = place < capacity ? 'hot' : place < capacity + coldCapacity ? 'cold' : 'gone'
