@@ -4,6 +4,7 @@ import {type Baselines, verdictOf} from '../models/card.ts'
 import {type DecisionRule, LIKELIEST} from '../models/decision.ts'
 import type {ClusteredDirection, ProbabilisticMetrics} from '../models/metrics.ts'
 import type {ModelSize} from '../models/networks.ts'
+import {seenShare} from '../models/seen-rows.ts'
 import type {LoadedModel} from './model-files.ts'
 import {measure, type Prepared, prepare, rowKindOf, spread, type TrainRequest, trainLinear} from './train-parts.ts'
 
@@ -44,16 +45,14 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
   const rows = rowKindOf(description)
   const train = trainRequestOf(loaded, request)
   const prepared = await prepare(train, rows)
-  const relation = relationOf(loaded, prepared)
+  const {relation, share} = relationOf(loaded, prepared)
+  const part =
+    share === 0 ? 'part of this data' : `about ${(100 * share).toFixed(share < 0.01 ? 2 : 0)} % of these windows`
   if (relation === 'overlapping' && !request.allowSeen) {
-    throw new UserError(
-      'DATA_SEEN',
-      `${description.name} was trained on part of this data: its figures here would flatter it`,
-      {
-        hints: ['give data it has not seen, or --allow-seen to measure all the same'],
-        exitCode: ExitCode.invalidData,
-      },
-    )
+    throw new UserError('DATA_SEEN', `${description.name} was trained on ${part}: its figures here would flatter it`, {
+      hints: [`give data it has not seen${newOf(loaded)}, or --allow-seen to measure all the same`],
+      exitCode: ExitCode.invalidData,
+    })
   }
   const {dataset, split} = prepared
   const testRows = spread(split.test, request.maxEvaluated)
@@ -72,8 +71,7 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
       description.decision !== undefined,
     ),
   }
-  const seen =
-    relation === 'overlapping' ? ['part of this data was seen in training: these figures flatter the model'] : []
+  const seen = relation === 'overlapping' ? [`${part} was seen in training: these figures flatter the model`] : []
   return {
     model: description.name,
     modelHash: loaded.sha256,
@@ -112,9 +110,22 @@ const trainRequestOf = ({description}: LoadedModel, request: EvaluateRequest): T
   baselineSteps: request.baselineSteps,
 })
 
-const relationOf = ({card}: LoadedModel, {dataset}: Prepared): EvaluateResult['relation'] => {
-  if (card === undefined) return 'unseen'
-  if (card.data.dataHash === dataset.dataHash) return 'own-test'
-  const known = new Set(card.data.sources.map(source => source.sha256))
-  return dataset.sources.some(source => known.has(source.sha256)) ? 'overlapping' : 'unseen'
+/** By the files, and by the rows themselves, which may lie in other files: a longer one, a part, a copy. */
+const relationOf = (
+  {card}: LoadedModel,
+  {dataset, split}: Prepared,
+): {readonly relation: EvaluateResult['relation']; readonly share: number} => {
+  if (card === undefined) return {relation: 'unseen', share: 0}
+  if (card.data.dataHash === dataset.dataHash) return {relation: 'own-test', share: 0}
+  const {sources, seenRows} = card.data
+  const share = seenRows === undefined ? 0 : seenShare(seenRows, dataset.rows, split.test)
+  const known = new Set(sources.map(source => source.sha256))
+  const isKnown = share > 0 || dataset.sources.some(source => known.has(source.sha256))
+  return {relation: isKnown ? 'overlapping' : 'unseen', share}
+}
+
+/** Where what it was not trained on begins, if all its instruments agree. */
+const newOf = ({card}: LoadedModel): string => {
+  const from = new Set(card?.data.split.boundaries.map(({test}) => test))
+  return from.size === 1 ? `, such as from ${[...from]} on` : ''
 }

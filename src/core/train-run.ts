@@ -20,6 +20,7 @@ import type {Prediction} from '../models/inference.ts'
 import type {ProbabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, metadataOf, sha256} from '../models/model-file.ts'
 import type {RowList} from '../models/row-runs.ts'
+import {sketchRows} from '../models/seen-rows.ts'
 import {STRATEGY_CHOICES} from '../models/strategy-labels.ts'
 import {stressVerdict} from '../models/stressed-metrics.ts'
 import {labelsOf, measureOutputs} from '../models/trainer.ts'
@@ -214,6 +215,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
           test: iso(testUs),
         })),
       },
+      seenRows: sketchRows(dataset.rows, [split.train, split.valid]),
       classShares: {train: sharesOf(dataset, split.train), test: sharesOf(dataset, split.test)},
     },
     training,

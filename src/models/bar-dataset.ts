@@ -9,6 +9,7 @@ import {LabelledRows} from './labelled-rows.ts'
 import {type TripleBarrierOptions, tripleBarrier} from './labels.ts'
 import {sha256} from './model-file.ts'
 import {RowStore, type RowStoreOptions} from './row-store.ts'
+import {NO_PRINT, rowPrint} from './seen-rows.ts'
 import {strategyLabel} from './strategy-labels.ts'
 
 /** What happens to one instrument, in time order. Books and chains come before the bar that closes after them. */
@@ -120,10 +121,14 @@ const rowMaker = (
       close[at] = bar.close
       deviation[at] = features.deviation
       // The technical features come first in both schemas.
-      labelled.push(row.subarray(0, width), bar.tsUs, clock.day(bar.tsUs))
+      labelled.push(row.subarray(0, width), bar.tsUs, clock.day(bar.tsUs), printOf(bar))
     },
   }
 }
+
+/** A bar that stood still looks like any other's of that time. */
+const printOf = ({tsUs, open, high, low, close, volume}: BarInput): number =>
+  high > low ? rowPrint(tsUs, open, high, low, close, volume) : NO_PRINT
 
 const cut = (values: ReturnType<typeof columns>, count: number) => ({
   open: values.open.subarray(0, count),

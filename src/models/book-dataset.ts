@@ -10,6 +10,7 @@ import {LabelledRows} from './labelled-rows.ts'
 import {costAwareDirection, type DirectionOptions} from './labels.ts'
 import {sha256} from './model-file.ts'
 import {RowStore, type RowStoreOptions} from './row-store.ts'
+import {rowPrint} from './seen-rows.ts'
 import {strategyLabel} from './strategy-labels.ts'
 
 /** A quarter of an hour: books have few days, and their labels look seconds ahead. */
@@ -142,7 +143,10 @@ const readBooks = async (
       const at = labelled.count
       labelled.columns.mid[at] = (book.bidPrices[0]! + book.askPrices[0]!) / 2
       labelled.columns.spread[at] = book.askPrices[0]! - book.bidPrices[0]!
-      labelled.push(row, book.tsUs, Math.floor(book.tsUs / BLOCK_US))
+      const print = rowPrint(
+        ...([book.tsUs, book.bidPrices[0]!, book.askPrices[0]!, book.bidSizes[0]!, book.askSizes[0]!, 0] as const),
+      )
+      labelled.push(row, book.tsUs, Math.floor(book.tsUs / BLOCK_US), print)
     }
   }
 }

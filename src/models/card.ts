@@ -32,6 +32,8 @@ export interface ModelCard {
         readonly test: string
       }[]
     }
+    /** Sketch of the rows that it was trained and chosen on (`sketchRows`); absent in cards of before it. */
+    readonly seenRows?: string
     readonly classShares: {readonly train: readonly number[]; readonly test: readonly number[]}
   }
   readonly training: {

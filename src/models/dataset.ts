@@ -14,7 +14,8 @@ export const CLASSES = 3
  * `symbol` (index); `block`, the stretch of time to split on and to cluster errors by (the local day of bars, the quarter
  * hour of books); `label`; `holding`, share of the horizon until the exit; `move`, signed move until then in the unit of
  * the labels; `labelEnd`, the last row the label has seen; `cost` of a round trip in the unit of `move`; `strategy`, the
- * index in `STRATEGY_CHOICES` of what would have paid best, -1 where no label is known.
+ * index in `STRATEGY_CHOICES` of what would have paid best, -1 where no label is known; `print` of the market data it was
+ * made from (`rowPrint`).
  */
 export interface Dataset {
   readonly schema: FeatureSchema

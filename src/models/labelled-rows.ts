@@ -1,7 +1,7 @@
 // Columns are indexed inside their bounds, hence the `!`.
 import {Label} from './dataset.ts'
 import type {LabelColumns} from './labels.ts'
-import type {RowStore} from './row-store.ts'
+import {ROW_FIELDS, type RowStore} from './row-store.ts'
 
 export interface LabelledRowsOptions<Values extends Readonly<Record<string, Float64Array>>> {
   readonly store: RowStore
@@ -31,7 +31,8 @@ export class LabelledRows<Values extends Readonly<Record<string, Float64Array>>>
   readonly #features: Float32Array
   readonly #tsUs: Float64Array
   readonly #block: Float64Array
-  readonly #fields = new Float64Array(10)
+  readonly #print: Float64Array
+  readonly #fields = new Float64Array(ROW_FIELDS.length)
   /** Of the row being added; fill row `count` of each before `push`. */
   readonly columns: Values
   #count = 0
@@ -45,6 +46,7 @@ export class LabelledRows<Values extends Readonly<Record<string, Float64Array>>>
     this.#features = new Float32Array(this.#capacity * this.#width)
     this.#tsUs = new Float64Array(this.#capacity)
     this.#block = new Float64Array(this.#capacity)
+    this.#print = new Float64Array(this.#capacity)
     this.columns = options.columns(this.#capacity)
   }
 
@@ -58,10 +60,11 @@ export class LabelledRows<Values extends Readonly<Record<string, Float64Array>>>
     this.#symbol = symbol
   }
 
-  push(features: Float32Array, tsUs: number, block: number): void {
+  push(features: Float32Array, tsUs: number, block: number, print: number): void {
     this.#features.set(features, this.#count * this.#width)
     this.#tsUs[this.#count] = tsUs
     this.#block[this.#count] = block
+    this.#print[this.#count] = print
     this.#count++
     if (this.#count < this.#capacity) return
     const done = this.#count - this.#options.horizon
@@ -69,6 +72,7 @@ export class LabelledRows<Values extends Readonly<Record<string, Float64Array>>>
     this.#features.copyWithin(0, done * this.#width)
     this.#tsUs.copyWithin(0, done)
     this.#block.copyWithin(0, done)
+    this.#print.copyWithin(0, done)
     for (const column of Object.values(this.columns)) column.copyWithin(0, done)
     this.#count -= done
   }
@@ -97,6 +101,7 @@ export class LabelledRows<Values extends Readonly<Record<string, Float64Array>>>
       fields[7] = isKnown ? base + labelEnd[row]! : base + row
       fields[8] = price
       fields[9] = isKnown ? strategy(this.#features, row * this.#width, move[row]!, price) : -1
+      fields[10] = this.#print[row]!
       store.push(this.#features, row * this.#width, fields)
     }
   }

@@ -12,6 +12,7 @@ export const ROW_FIELDS = [
   'labelEnd',
   'cost',
   'strategy',
+  'print',
 ] as const
 export type RowField = (typeof ROW_FIELDS)[number]
 const FIELD_COUNT = ROW_FIELDS.length

@@ -127,6 +127,29 @@ test('data it has partly seen is refused, and flagged where allowed', async () =
   expect((await evaluate(loaded, {...ask, symbols: ['BBB'], allowSeen: false})).relation).toBe('unseen')
 }, 60_000)
 
+test('rows it was trained on are known again in another file, and later ones of a longer file are not refused', async () => {
+  const bars = leaningBars('AAA', 24, 7)
+  const part = (name: string, from: number, to: number, symbol = 'AAA'): string => {
+    const data = path.join(folder, name)
+    mkdirSync(data)
+    const cut = (values: Float64Array): Float64Array => values.subarray(from * 78, to * 78)
+    writeBars(data, {
+      ...{symbol, tsUs: cut(bars.tsUs), volume: cut(bars.volume)},
+      ...{open: cut(bars.open), high: cut(bars.high), low: cut(bars.low), close: cut(bars.close)},
+    })
+    return data
+  }
+  const {modelPath} = await train(request({data: part('first', 0, 12), maxSteps: 20}))
+  const loaded = loadModel(modelPath)
+  const ask = {seed: 1, maxEvaluated: 500, baselineSteps: 20, allowSeen: false}
+  // The same rows under another name, in a file of other length: its last fifth are days that were trained on.
+  const seen = evaluate(loaded, {...ask, data: part('copied', 0, 9, 'ZZZ')})
+  await expect(seen).rejects.toMatchObject({code: 'DATA_SEEN', message: expect.stringMatching(/about 100 % of these/)})
+  // A file that grew is measured on its last fifth, which is new.
+  expect((await evaluate(loaded, {...ask, data: part('grown', 0, 24)})).relation).toBe('unseen')
+  expect((await evaluate(loaded, {...ask, data: part('later', 12, 24)})).relation).toBe('unseen')
+}, 60_000)
+
 test('a stopped run goes on by --resume to the very bytes of an unbroken one', async () => {
   const whole = await train(request({out: path.join(folder, 'whole')}))
   const abort = new AbortController()
