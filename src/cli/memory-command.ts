@@ -43,7 +43,7 @@ export abstract class MemoryCommand extends BaseCommand {
     const config = await this.memoryConfig(flags)
     const {openMemory} = await import('../core/memory.ts')
     const memory = await openMemory({
-      ...{config, directory: flags.bank, environment: process.env},
+      ...{config, directory: flags.bank, environment: process.env, signal: this.stopSignal},
       ...{elapsedUs: () => performance.now() * 1_000, ...options},
     })
     warn(memory.notices)

@@ -6,14 +6,14 @@ export interface PlanInTurnsOptions {
   readonly onProgress: (progress: PruneProgress) => void
 }
 
-/** Takes the plan's steps and lets everything else have its turn between them. Undefined when it was stopped. */
+/** Takes the plan's steps and lets everything else have its turn between them. Throws the signal's reason when it was stopped. */
 export const planInTurns = async (
   steps: Generator<PruneProgress, PrunePlan>,
   {signal, onProgress}: PlanInTurnsOptions,
-): Promise<PrunePlan | undefined> => {
+): Promise<PrunePlan> => {
   for (;;) {
     await setImmediate()
-    if (signal.aborted) return undefined
+    signal.throwIfAborted()
     const {done, value} = steps.next()
     if (done === true) return value
     onProgress(value)

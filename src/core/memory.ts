@@ -16,6 +16,8 @@ export interface OpenMemoryOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
   /** Microseconds of a running stopwatch, for `tookUs`. */
   readonly elapsedUs?: () => number
+  /** Ends the opening: its reason is thrown. */
+  readonly signal?: AbortSignal | undefined
   /** Start the index afresh from the documents. */
   readonly rebuild?: boolean
 }
@@ -71,15 +73,16 @@ interface Opened {
 }
 
 const load = async (
-  {config, elapsedUs, rebuild = false}: OpenMemoryOptions,
+  {config, elapsedUs, signal, rebuild = false}: OpenMemoryOptions,
   {store, directory, notices}: Opened,
 ): Promise<OpenMemory> => {
   const calibration = await readCalibration(store)
-  const driver = await vectorIndexDriver(config.memory.index, await store.count())
+  // Only hot patterns are in the index.
+  const driver = await vectorIndexDriver(config.memory.index, Math.min(await store.count(), config.memory.capacity))
   const restored = rebuild ? undefined : await restoreIndex(store, driver, directory, notices)
   const index = restored?.index ?? driver.open(DIMENSION)
   const shared = await openSharedBank(store, {
-    index,
+    ...{index, signal},
     ...(restored === undefined ? {} : {restoredKeys: restored.keys}),
     ...(elapsedUs === undefined ? {} : {elapsedUs}),
     options: {

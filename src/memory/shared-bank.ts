@@ -12,10 +12,16 @@ export interface SharedBank extends AsyncDisposable {
   readonly revision: () => number
 }
 
+export interface SharedBankDeps extends MemoryBankDeps {
+  /** Ends the loading: its reason is thrown. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Loads the store's documents into a bank and keeps the two together. Disposing flushes and closes both. */
-export const openSharedBank = async (store: PatternStore, deps: MemoryBankDeps): Promise<SharedBank> => {
+export const openSharedBank = async (store: PatternStore, {signal, ...deps}: SharedBankDeps): Promise<SharedBank> => {
   const bank = new MemoryBank(deps)
   let known = -1
+  let isLoading = true
   // Flushes queue behind each other, so writes reach the store in the order they were made.
   let tail: Promise<void> = Promise.resolve()
 
@@ -41,6 +47,7 @@ export const openSharedBank = async (store: PatternStore, deps: MemoryBankDeps):
     let changes = 0
     let reached = known
     for await (const {revision, changed, removed} of store.changesSince(Math.max(known, 0))) {
+      if (isLoading) signal?.throwIfAborted()
       for (const id of removed) bank.apply({op: 'remove', id})
       for (const pattern of changed) bank.apply({op: 'add', pattern})
       changes += removed.length + changed.length
@@ -50,6 +57,7 @@ export const openSharedBank = async (store: PatternStore, deps: MemoryBankDeps):
     return changes
   }
   await refresh()
+  isLoading = false
   bank.dropUnclaimed()
   return {
     ...{bank, store, flush, refresh, revision: () => known},

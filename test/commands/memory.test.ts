@@ -241,7 +241,7 @@ describe('gpi memory', () => {
       ['--bank', folder.join('bank'), '--config', folder.join('config.json'), '--dry-run', '--json'],
       {root},
     )
-    expect(plan).toMatchObject({demoted: 3, evicted: 7, stopped: false})
+    expect(plan).toMatchObject({demoted: 3, evicted: 7})
   })
 
   test('export into a named pipe writes to it and leaves it a pipe', async () => {

@@ -19,15 +19,17 @@ describe('planInTurns', () => {
     expect(told.every(({total}) => total === 600)).toBe(true)
   })
 
-  test('hears between two steps that it shall stop, and has no plan then', async () => {
+  test('hears between two steps that it shall stop', async () => {
     const stop = new AbortController()
     let told = 0
     const onProgress = (): void => {
       told++
       // As a signal does: from outside, while the plan is being made.
-      setImmediate(() => stop.abort())
+      setImmediate(() => stop.abort('SIGINT'))
     }
-    expect(await planInTurns(planPruneInSteps(patterns, options), {signal: stop.signal, onProgress})).toBeUndefined()
+    await expect(planInTurns(planPruneInSteps(patterns, options), {signal: stop.signal, onProgress})).rejects.toBe(
+      'SIGINT',
+    )
     expect(told).toBeLessThan(3)
   })
 })

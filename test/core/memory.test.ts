@@ -62,6 +62,14 @@ describe('a bank on disk', () => {
     expect(await searched(directory)).toEqual(first)
   })
 
+  test('opening a large one ends when it is told to stop', async () => {
+    const directory = await aBank(1_500)
+    const stop = new AbortController()
+    // As Ctrl-C does, while the documents are being read.
+    setImmediate(() => stop.abort('SIGINT'))
+    await expect(openMemory({config, directory, signal: stop.signal})).rejects.toBe('SIGINT')
+  })
+
   test('a saved index that is older than the documents is brought up to date', async () => {
     const directory = await aBank()
     {

@@ -9,8 +9,6 @@ type Result = PrunePlan & {
   readonly demoted: number
   readonly promoted: number
   readonly count: number
-  /** Ended by a signal before anything was changed. */
-  readonly stopped: boolean
 }
 
 export default class MemoryPrune extends MemoryCommand {
@@ -51,12 +49,6 @@ export default class MemoryPrune extends MemoryCommand {
       ...(floorBps === undefined ? {} : {floorBps}),
     })
     const plan = await this.#planned(steps)
-    if (plan === undefined) {
-      this.note('stopped: nothing was changed')
-      process.exitCode = 130
-      const nothing = {evicted: 0, demoted: 0, promoted: 0, decisions: [], meanBpsBefore: 0, meanBpsAfter: 0}
-      return {dryRun: flags['dry-run'], ...nothing, count: memory.bank.count, stopped: true}
-    }
     const count = (action: string): number => plan.decisions.filter(decision => decision.action === action).length
     if (!flags['dry-run']) {
       memory.bank.prune(plan)
@@ -69,15 +61,17 @@ export default class MemoryPrune extends MemoryCommand {
     this.note(
       `${summary.evicted} ${tense}evicted, ${summary.demoted} ${tense}demoted, ${summary.promoted} ${tense}promoted; mean of the hot ${plan.meanBpsBefore.toFixed(2)} → ${plan.meanBpsAfter.toFixed(2)} bps`,
     )
-    return {dryRun: flags['dry-run'], ...summary, count: memory.bank.count, ...plan, stopped: false}
+    return {dryRun: flags['dry-run'], ...summary, count: memory.bank.count, ...plan}
   }
 
-  async #planned(steps: ReturnType<typeof planPruneInSteps>): Promise<PrunePlan | undefined> {
+  async #planned(steps: ReturnType<typeof planPruneInSteps>): Promise<PrunePlan> {
     const {planInTurns} = await import('../../core/memory-prune.ts')
     const line = this.showsProgress ? new ProgressLine('compare') : undefined
     const onProgress = ({compared, total}: PruneProgress): void => line?.update(compared, total)
-    const plan = await planInTurns(steps, {signal: this.stopSignal, onProgress})
-    line?.clear()
-    return plan
+    try {
+      return await planInTurns(steps, {signal: this.stopSignal, onProgress})
+    } finally {
+      line?.clear()
+    }
   }
 }

@@ -1,5 +1,6 @@
 import {statSync} from 'node:fs'
 import {DatabaseSync} from 'node:sqlite'
+import {setImmediate} from 'node:timers/promises'
 import {ExitCode, UserError} from '../../domain/errors.ts'
 import type {Observation, PatternWrite, StoredPattern} from '../../memory/pattern.ts'
 import {observationChecksum, patternChecksum, vectorBytes} from '../../memory/pattern-checksum.ts'
@@ -93,6 +94,8 @@ class SqlitePatternStore implements PatternStore {
       first = false
       if (rows.length < BATCH) return
       last = Number(rows.at(-1)?.['seq'])
+      // Reading a large store takes seconds: signals and timers have their turn meanwhile.
+      await setImmediate()
     }
   }
 
