@@ -14,7 +14,7 @@ import type {SweepSpec} from '../core/sweep-spec.ts'
 import type {TrialRequest} from '../core/trial.ts'
 import type {WalkForwardSummary} from '../core/walk-forward.ts'
 import {DEFAULT_TAPE_KINDS} from '../data/catalog.ts'
-import {UserError} from '../domain/errors.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
 import type {TrialLog} from '../evaluation/trial-log.ts'
 
 interface SearchResult {
@@ -209,10 +209,11 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         : flags.compare === undefined
           ? undefined
           : memoryJournal({keep: false, onEntry: entry => void compared.push({entry})})
-    const [{fileTrialLog}, {TapeCollector}, {ReportWriter}] = await Promise.all([
+    const [{fileTrialLog}, {TapeCollector}, {ReportWriter}, {trialFamily}] = await Promise.all([
       import('../drivers/files/trial-log.ts'),
       import('../core/shared-tape.ts'),
       import('../core/report-writer.ts'),
+      import('../core/strategy-module.ts'),
     ])
     const trials = fileTrialLog(resolved.config.home)
     const collector = searches ? new TapeCollector() : undefined
@@ -269,6 +270,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         ),
         config: resolved.config,
         names: flags.strategy,
+        family: trialFamily(setup.strategies),
         params: flags.param ?? [],
         capitalDollars: flags.capital,
         latencyUs: flags['latency-us'],
@@ -276,10 +278,13 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
         queue: flags.queue,
         ...(flags.bank === undefined ? {} : {bank: flags.bank}),
       }
-      const found = await this.#search(
+      const found: SearchResult = await this.#search(
         {base, spec, sampledUs: writer.sampledUs, trials, tape, totalReturn: summary.metrics.totalReturn},
         flags,
       )
+      // The rest stands, but a script must not take a search that lost trials for a whole one.
+      if ([found.sweep, found.walkForward, found.monteCarlo].some(part => (part?.failed.length ?? 0) > 0))
+        process.exitCode = ExitCode.failure
       return Object.assign(result, found, writer.write(found))
     } finally {
       journal?.[Symbol.dispose]()

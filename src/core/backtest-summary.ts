@@ -12,6 +12,7 @@ import {type DeflationResult, deflate, memoryTrialLog} from '../evaluation/trial
 import type {BacktestOptions, BacktestStrategy, BacktestSummary, FinishedRun, StrategySummary} from './backtest.ts'
 import {backtestRunId, type Run} from './backtest-runs.ts'
 import {allocationSummary, chooseAllocation} from './risk-setup.ts'
+import {trialFamily} from './strategy-module.ts'
 
 /** What came of a run, in figures. */
 export const summaryOf = (
@@ -180,7 +181,7 @@ const deflationOf = (
 ): DeflationResult | null => {
   const sample = sharpeSample(periodReturns(series.tsUs, series.equityMicros, series.calendar).returns)
   if (sample === undefined) return null
-  const family = strategies.map(({name}) => name).join('+')
+  const family = trialFamily(strategies)
   const last = series.tsUs[series.tsUs.length - 1] ?? 0
   const sharpe = detail.sharpe === null ? undefined : detail.sharpe / Math.sqrt(detail.periodsPerYear)
   trials.record({

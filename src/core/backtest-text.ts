@@ -2,10 +2,20 @@ import type {BacktestSummary} from './backtest.ts'
 import type {Comparison} from './backtest-compare.ts'
 import type {MonteCarloSummary} from './monte-carlo.ts'
 import type {SweepSummary} from './sweep.ts'
+import type {ShownFailure} from './trial.ts'
 import type {WalkForwardSummary} from './walk-forward.ts'
 
 const percent = (value: number): string => `${(value * 100).toFixed(2)} %`
 const ratio = (value: number | null): string => (value === null ? 'undefined' : value.toFixed(2))
+/** Of each trial that failed, a line; of many, the first ones. */
+const failures = (failed: readonly ShownFailure[], noun: string): readonly string[] =>
+  failed.length === 0
+    ? []
+    : [
+        `${failed.length} ${noun}${failed.length === 1 ? '' : 's'} failed:`,
+        ...failed.slice(0, 5).map(({params, message}) => `  ${params.join(' ')}: ${message}`),
+        ...(failed.length > 5 ? [`  and ${failed.length - 5} more, named by --json`] : []),
+      ]
 const dollars = (micros: number): string => `$${(micros / 1e6).toFixed(2)}`
 
 /** A back-test in words for a terminal. */
@@ -34,6 +44,7 @@ export const walkForwardText = ({
   meanTrainSharpe,
   meanTestSharpe,
   outOfSample,
+  failed,
 }: WalkForwardSummary): string =>
   [
     `walk-forward: ${windows.length} test windows, ${profitableWindows} profitable, ${percent(totalReturn)} in all; mean Sharpe ${ratio(meanTestSharpe)} in test, ${ratio(meanTrainSharpe)} in training`,
@@ -47,6 +58,7 @@ export const walkForwardText = ({
           `out of sample: Sharpe ${ratio(outOfSample.metrics.sharpe)} on ${outOfSample.metrics.periods} periods of ${outOfSample.metrics.period}, max drawdown ${percent(outOfSample.metrics.maxDrawdown)}, ${outOfSample.metrics.trades} trades`,
           ...outOfSample.baselines.map(({name, metrics}) => `  ${name}: ${percent(metrics.totalReturn)}`),
         ]),
+    ...failures(failed, 'trial'),
   ].join('\n')
 
 export const sweepText = ({
@@ -58,6 +70,7 @@ export const sweepText = ({
   overfitting,
   plateau,
   complete,
+  failed,
 }: SweepSummary): string =>
   [
     `sweep: ${trials.length} trials${candidates > trials.length ? `, the best of ${candidates}` : ''}${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
@@ -68,12 +81,16 @@ export const sweepText = ({
         ({params, metrics}) =>
           `  ${params.join(' ')}: ${percent(metrics.totalReturn)}, Sharpe ${ratio(metrics.sharpe)}`,
       ),
+    ...failures(failed, 'trial'),
   ].join('\n')
 
-export const monteCarloText = ({paths, totalReturn, maxDrawdown, lossProbability}: MonteCarloSummary): string =>
-  totalReturn === null || maxDrawdown === null
-    ? 'price paths: none was finished'
-    : `price paths: ${paths}; return ${percent(totalReturn.p5)} … ${percent(totalReturn.p50)} … ${percent(totalReturn.p95)} (5, 50, 95 %), max drawdown ${percent(maxDrawdown.p50)} (95 %: ${percent(maxDrawdown.p95)}), ${percent(lossProbability ?? 0)} of them lose`
+export const monteCarloText = ({paths, totalReturn, maxDrawdown, lossProbability, failed}: MonteCarloSummary): string =>
+  [
+    totalReturn === null || maxDrawdown === null
+      ? 'price paths: none was finished'
+      : `price paths: ${paths}; return ${percent(totalReturn.p5)} … ${percent(totalReturn.p50)} … ${percent(totalReturn.p95)} (5, 50, 95 %), max drawdown ${percent(maxDrawdown.p50)} (95 %: ${percent(maxDrawdown.p95)}), ${percent(lossProbability ?? 0)} of them lose`,
+    ...failures(failed, 'path'),
+  ].join('\n')
 
 export const comparisonText = (
   {

@@ -3,9 +3,11 @@ import {appendFileSync, readdirSync, readFileSync, rmSync, statSync} from 'node:
 import path from 'node:path'
 import {UserError} from '../domain/errors.ts'
 import {sharpeSample} from '../evaluation/sharpe.ts'
-import type {TrialLog} from '../evaluation/trial-log.ts'
+import type {Trial, TrialLog} from '../evaluation/trial-log.ts'
+import {errorOfRefusal} from './refusal.ts'
 import {ensureFolder} from './run-folder.ts'
-import {type TrialRequest, type TrialResult, trialId} from './trial.ts'
+import {strategyLabel} from './strategy-module.ts'
+import {isFailed, isFinished, type TrialOutcome, type TrialRequest, type TrialResult, trialId} from './trial.ts'
 import type {TrialPool} from './trial-pool.ts'
 
 export interface KeptTrialsOptions {
@@ -21,11 +23,14 @@ export interface KeptTrialsOptions {
   readonly onKept?: (kept: number, total: number) => void
 }
 
-/** Results in the order of the requests, undefined where a stop came first. Those in the file are not run again. */
+/**
+ * Outcomes in the order of the requests, undefined where a stop came first. Those in the file are not run again; failed ones
+ * are not in it, but they were tried and count as such.
+ */
 export const runKeptTrials = async (
   requests: readonly TrialRequest[],
   {pool, file, trials, signal, onDone, onKept}: KeptTrialsOptions,
-): Promise<readonly (TrialResult | undefined)[]> => {
+): Promise<readonly (TrialOutcome | undefined)[]> => {
   const {finished, isTorn} = file === undefined ? NOTHING_KEPT() : readFinished(file)
   // A trial after a line that a crash cut short begins a line of its own.
   let separator = isTorn ? '\n' : ''
@@ -33,30 +38,44 @@ export const runKeptTrials = async (
   const kept = requests.length - missing.length
   onKept?.(kept, requests.length)
   onDone?.(kept)
+  const failed = new Map<string, TrialOutcome>()
   await pool.run(missing, {
     ...(signal === undefined ? {} : {signal}),
-    onDone: (result, number) => {
-      finished.set(result.id, result)
+    onDone: (outcome, number) => {
+      const {family, isTest, path: pricePath} = missing[number] as TrialRequest
+      if (isFinished(outcome)) finished.set(outcome.id, outcome)
+      else failed.set(outcome.id, outcome)
       // A test window's series is long, and it is run again in less time than it would be read.
-      const isTest = missing[number]?.isTest === true
-      if (file !== undefined && !isTest) {
-        appendFileSync(file, `${separator}${JSON.stringify(result)}\n`)
+      if (file !== undefined && isTest !== true && isFinished(outcome)) {
+        appendFileSync(file, `${separator}${JSON.stringify(outcome)}\n`)
         separator = ''
       }
-      if (!isTest && missing[number]?.path === undefined)
-        trials?.record({
-          id: result.id,
-          family: (missing[number] as TrialRequest).names.join('+'),
-          sharpe: sharpeSample(result.returns)?.sharpe,
-          observations: result.returns.length,
-          period: result.period,
-          tsUs: Date.parse(result.to) * 1000,
-        })
+      if (isTest !== true && pricePath === undefined) trials?.record(counted(outcome, family))
       onDone?.(1)
     },
   })
-  return requests.map(request => finished.get(trialId(request)))
+  return requests.map(request => finished.get(trialId(request)) ?? failed.get(trialId(request)))
 }
+
+/** Throws what the first trial failed with when none ended otherwise: then there is nothing to show. */
+export const requireOneFinished = (outcomes: readonly (TrialOutcome | undefined)[]): void => {
+  const [first] = outcomes
+  if (!isFailed(first) || !outcomes.every(isFailed)) return
+  const others = `none of ${outcomes.length} trials ended otherwise`
+  throw errorOfRefusal({...first, kind: 'refused', hints: [...first.hints, ...(outcomes.length === 1 ? [] : [others])]})
+}
+
+const counted = (outcome: TrialOutcome, family: string): Trial =>
+  isFailed(outcome)
+    ? {id: outcome.id, family, sharpe: undefined, observations: 0, tsUs: 0}
+    : {
+        id: outcome.id,
+        family,
+        sharpe: sharpeSample(outcome.returns)?.sharpe,
+        observations: outcome.returns.length,
+        period: outcome.period,
+        tsUs: Date.parse(outcome.to) * 1000,
+      }
 
 interface Kept {
   readonly finished: Map<string, TrialResult>
@@ -96,7 +115,7 @@ export const keptTrialsFile = (home: string, base: TrialRequest): string => {
   ensureFolder(folder)
   const {content, names, params} = base
   const hash = createHash('sha256')
-    .update(JSON.stringify([content, names, params]))
+    .update(JSON.stringify([content, names.map(strategyLabel), params]))
     .digest('hex')
     .slice(0, 16)
   const file = path.join(folder, `${hash}.ndjson`)

@@ -1,6 +1,6 @@
 import {sortedQuantile} from '../evaluation/bootstrap.ts'
-import {runKeptTrials} from './kept-trials.ts'
-import type {TrialRequest} from './trial.ts'
+import {requireOneFinished, runKeptTrials} from './kept-trials.ts'
+import {isFailed, isFinished, type ShownFailure, shownFailure, type TrialRequest} from './trial.ts'
 import type {TrialPool} from './trial-pool.ts'
 
 export interface MonteCarloRequest {
@@ -21,6 +21,8 @@ export interface Quantiles {
 export interface MonteCarloSummary {
   /** Paths that were finished. */
   readonly paths: number
+  /** Paths that ended in an error. */
+  readonly failed: readonly ShownFailure[]
   readonly totalReturn: Quantiles | null
   readonly maxDrawdown: Quantiles | null
   /** Over the paths that have one. */
@@ -47,12 +49,14 @@ export const runMonteCarlo = async (
       },
     },
   )
-  const results = found.filter(result => result !== undefined)
+  requireOneFinished(found)
+  const results = found.filter(isFinished)
   const returns = results.map(({metrics}) => metrics.totalReturn)
   const share = (isSo: (value: number) => boolean) =>
     returns.length === 0 ? null : returns.filter(isSo).length / returns.length
   return {
     paths: results.length,
+    failed: found.filter(isFailed).map(shownFailure),
     totalReturn: quantiles(returns),
     maxDrawdown: quantiles(results.map(({metrics}) => metrics.maxDrawdown)),
     sharpe: quantiles(results.flatMap(({metrics}) => metrics.sharpe ?? [])),

@@ -1,6 +1,7 @@
 import {stat} from 'node:fs/promises'
 import {registerHooks} from 'node:module'
 import path from 'node:path'
+import process from 'node:process'
 import {pathToFileURL} from 'node:url'
 import {nearest, UserError} from '../domain/errors.ts'
 import type {Strategy} from '../strategies/strategy.ts'
@@ -12,6 +13,14 @@ export type StrategyFactory = (params: Params) => Strategy
 
 /** A name that is a path to a module, rather than a built-in strategy. */
 export const isModulePath = (name: string): boolean => /[\\/]|\.[cm]?[jt]s$/.test(name)
+
+/** The same for `./mine.ts`, `mine.ts` and the absolute path: what runs and trials of a strategy are known by. */
+export const strategyLabel = (name: string): string =>
+  isModulePath(name) ? path.relative(process.cwd(), path.resolve(name)) : name
+
+/** What the trials of these strategies are counted under: they compete with each other. */
+export const trialFamily = (strategies: readonly {readonly name: string}[]): string =>
+  strategies.map(({name}) => strategyLabel(name)).join('+')
 
 /** The user's files among the names of strategies, loaded. Throws UserError for the first that cannot be. */
 export const loadStrategyModules = async (names: readonly string[]): Promise<ReadonlyMap<string, StrategyFactory>> =>

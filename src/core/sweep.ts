@@ -1,9 +1,18 @@
 import {overfittingProbability} from '../evaluation/overfitting.ts'
 import {sharpeSample} from '../evaluation/sharpe.ts'
 import {deflate, memoryTrialLog, type TrialLog} from '../evaluation/trial-log.ts'
-import {runKeptTrials} from './kept-trials.ts'
+import {requireOneFinished, runKeptTrials} from './kept-trials.ts'
 import {expandSweep, SLICE_COUNT, type SweepSpec} from './sweep-spec.ts'
-import type {TrialRequest, TrialResult} from './trial.ts'
+import {
+  type FailedTrial,
+  isFailed,
+  isFinished,
+  type ShownFailure,
+  shownFailure,
+  type TrialOutcome,
+  type TrialRequest,
+  type TrialResult,
+} from './trial.ts'
 import type {TrialPool} from './trial-pool.ts'
 
 export interface SweepOptions {
@@ -32,6 +41,8 @@ export interface SweepSummary {
   readonly candidates: number
   /** Those replayed to the end. Best Sharpe ratio first, those without one last. */
   readonly trials: readonly ShownTrial[]
+  /** Those that ended in an error, which were tried all the same. */
+  readonly failed: readonly ShownFailure[]
   readonly best: ShownTrial | null
   /** Probability that the best's Sharpe ratio is above what the best of so many shows by chance. */
   readonly deflatedSharpe: number | null
@@ -71,23 +82,29 @@ export const runSweep = async (options: SweepOptions): Promise<SweepSummary> => 
   let alive = candidates
   let results: TrialResult[] = []
   let surveyed: TrialResult[] = []
+  const failed: FailedTrial[] = []
+  let [tried, ended] = [0, 0]
   for (const [rung, share] of rungs.entries()) {
-    results = await runRung(options, alive, share)
-    if (rung === 0) surveyed = results
+    const outcomes = await runRung(options, alive, share)
+    if (rung === 0) requireOneFinished(outcomes)
+    results = outcomes.filter(isFinished)
+    failed.push(...outcomes.filter(isFailed))
+    ended = outcomes.filter(outcome => outcome !== undefined).length
+    if (rung === 0) [surveyed, tried] = [results, ended]
     if (signal?.aborted === true) break
     if (rung < rungs.length - 1)
       alive = ranked(results)
         .slice(0, Math.max(1, Math.ceil(alive.length * SURVIVORS)))
         .map(({params}) => params.slice(options.base.params.length))
   }
-  return summarise(options, {results, surveyed}, results.length === alive.length && signal?.aborted !== true)
+  return summarise(options, {results, surveyed, failed, tried}, ended === alive.length && signal?.aborted !== true)
 }
 
 const runRung = async (
   {base, edges, onProgress, ...kept}: SweepOptions,
   params: readonly (readonly string[])[],
   share: number,
-): Promise<TrialResult[]> => {
+): Promise<readonly (TrialOutcome | undefined)[]> => {
   const toUs = edges[Math.round(SLICE_COUNT * share)] as number
   const requests = params.map(list => ({
     ...base,
@@ -95,14 +112,13 @@ const runRung = async (
     source: share === 1 ? base.source : {...base.source, toUs},
   }))
   let done = 0
-  const results = await runKeptTrials(requests, {
+  return runKeptTrials(requests, {
     ...kept,
     onDone: count => {
       done += count
       onProgress?.(done, requests.length)
     },
   })
-  return results.filter(result => result !== undefined)
 }
 
 /** Best first: Sharpe ratio, then return, then the order they were in. */
@@ -119,6 +135,10 @@ interface Replayed {
   readonly results: readonly TrialResult[]
   /** Every candidate on the same stretch: of the first rung, which is the last where there is one. */
   readonly surveyed: readonly TrialResult[]
+  /** Of any rung. */
+  readonly failed: readonly FailedTrial[]
+  /** Candidates that came to an end on the first rung, whichever. */
+  readonly tried: number
 }
 
 /**
@@ -127,20 +147,21 @@ interface Replayed {
  */
 const summarise = (
   {base, spec, trials}: SweepOptions,
-  {results, surveyed}: Replayed,
+  {results, surveyed, failed, tried}: Replayed,
   complete: boolean,
 ): SweepSummary => {
   const order = ranked(results)
   const best = order[0]
   const bestSample = best === undefined ? undefined : sharpeSample(best.returns)
-  const family = base.names.join('+')
+  const {family} = base
   const log = trials ?? logOf(surveyed, family)
   const deflation = bestSample === undefined ? null : deflate(bestSample, log, family, best?.period)
   return {
     kind: 'sweep',
     method: spec.method,
-    candidates: surveyed.length,
+    candidates: tried,
     trials: order.map(shown),
+    failed: failed.map(shownFailure),
     best: best === undefined ? null : shown(best),
     deflatedSharpe: deflation?.deflatedSharpe ?? null,
     deflatedTrials: deflation?.trials ?? log.trials(family).length,

@@ -1,20 +1,19 @@
 import {availableParallelism} from 'node:os'
 import {performance} from 'node:perf_hooks'
 import {Worker} from 'node:worker_threads'
-import {errorOfRefusal} from './refusal.ts'
 import type {SharedTape} from './shared-tape.ts'
-import type {TrialRequest, TrialResult} from './trial.ts'
+import type {TrialOutcome, TrialRequest} from './trial.ts'
 import type {TrialAnswer, TrialJob} from './trial-worker.ts'
 
 export interface TrialPool extends AsyncDisposable {
   /**
-   * Results in the order of the requests; those that a stop cut off are undefined. Each finished trial is told at once,
-   * in the order of finishing.
+   * Outcomes in the order of the requests; those that a stop cut off are undefined. Each is told at once, in the order of
+   * ending.
    */
   readonly run: (
     requests: readonly TrialRequest[],
-    options?: {readonly signal?: AbortSignal; readonly onDone?: (result: TrialResult, number: number) => void},
-  ) => Promise<readonly (TrialResult | undefined)[]>
+    options?: {readonly signal?: AbortSignal; readonly onDone?: (outcome: TrialOutcome, number: number) => void},
+  ) => Promise<readonly (TrialOutcome | undefined)[]>
 }
 
 /** Longer ones are handed out one at a time: what waits behind a long trial could have run in another thread. */
@@ -31,7 +30,7 @@ export const openTrialPool = (threads = availableParallelism(), tape?: SharedTap
     run: (requests, {signal, onDone} = {}) => {
       while (workers.length < Math.min(threads, requests.length))
         workers.push(new Worker(new URL(file, import.meta.url), {workerData: {tape}}))
-      const results = new Array<TrialResult | undefined>(requests.length).fill(undefined)
+      const outcomes = new Array<TrialOutcome | undefined>(requests.length).fill(undefined)
       return new Promise((resolve, fail) => {
         // What the others are at would answer into the next run: after a failure or a stop all threads are new.
         const end = (): void => {
@@ -47,12 +46,12 @@ export const openTrialPool = (threads = availableParallelism(), tape?: SharedTap
         }
         const stop = (): void => {
           end()
-          resolve(results)
+          resolve(outcomes)
         }
         signal?.addEventListener('abort', stop, {once: true})
         const finish = (): void => {
           signal?.removeEventListener('abort', stop)
-          resolve(results)
+          resolve(outcomes)
         }
         const startMs = performance.now()
         // A copy: a stop while these start empties the list.
@@ -81,16 +80,12 @@ export const openTrialPool = (threads = availableParallelism(), tape?: SharedTap
         if (requests.length === 0 || signal?.aborted === true) finish()
         for (const worker of team) {
           worker.on('error', reject)
-          worker.on('message', (answer: TrialAnswer) => {
+          worker.on('message', ({number, outcome}: TrialAnswer) => {
             given.set(worker, (given.get(worker) ?? 0) - 1)
             done++
-            if (answer.kind === 'refused') {
-              reject(errorOfRefusal(answer))
-              return
-            }
-            results[answer.number] = answer.result
+            outcomes[number] = outcome
             try {
-              onDone?.(answer.result, answer.number)
+              onDone?.(outcome, number)
             } catch (error) {
               // A full disk, for one: thrown from here it would end the process.
               reject(error as Error)

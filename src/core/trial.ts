@@ -10,8 +10,10 @@ import {type BacktestSummary, runBacktest} from './backtest.ts'
 import {backtestSetup, shapingConfig} from './backtest-setup.ts'
 import {type OpenedSource, openSource, type SourceRequest} from './backtest-source.ts'
 import {type BlockedTape, blockTape, pricePath} from './price-paths.ts'
+import type {Refusal} from './refusal.ts'
 import {chooseAllocation, policyHashOf, withAllocation} from './risk-setup.ts'
 import {openSharedTape, type SharedTape} from './shared-tape.ts'
+import {strategyLabel} from './strategy-module.ts'
 
 /** One back-test as plain data: it may run in any thread or process, and its id says what it is. */
 export interface TrialRequest {
@@ -22,6 +24,8 @@ export interface TrialRequest {
   readonly content: string
   readonly config: Config
   readonly names: readonly string[]
+  /** What its trials are counted under (`trialFamily`). */
+  readonly family: string
   /** `key=value`, as on the command line. */
   readonly params: readonly string[]
   readonly capitalDollars: number
@@ -62,9 +66,24 @@ export interface TrialResult {
   readonly series?: TrialSeries
 }
 
+/** A trial that ended in an error: it was tried, and says why it has no figures. */
+export interface FailedTrial extends Omit<Refusal, 'kind'> {
+  readonly kind: 'failed'
+  readonly id: string
+  readonly params: readonly string[]
+}
+export type TrialOutcome = TrialResult | FailedTrial
+
+export const isFinished = (outcome: TrialOutcome | undefined): outcome is TrialResult => outcome?.kind === 'trial'
+export const isFailed = (outcome: TrialOutcome | undefined): outcome is FailedTrial => outcome?.kind === 'failed'
+
+/** What is shown of it. */
+export type ShownFailure = Pick<FailedTrial, 'params' | 'code' | 'message'>
+export const shownFailure = ({params, code, message}: FailedTrial): ShownFailure => ({params, code, message})
+
 /** A pure function of the content of data, configuration and code of the strategies' parameters. */
 export const trialId = (request: TrialRequest): string => {
-  const {source, config: asked, ...rest} = request
+  const {source, config: asked, family: _, ...rest} = request
   const {symbols, fromUs, toUs, kinds} = source
   // Which of all strategies can run is not known before the tape is open: the most that may share stands for them.
   const names = rest.names.includes('all') ? STRATEGY_NAMES : rest.names
@@ -72,6 +91,7 @@ export const trialId = (request: TrialRequest): string => {
   const policy = policyHashOf(config, names)
   return configHash({
     ...rest,
+    names: rest.names.map(strategyLabel),
     config: {...shapingConfig(config), risk: config.risk},
     window: {symbols, fromUs, toUs, kinds},
     ...(policy === undefined ? {} : {policy}),

@@ -7,10 +7,20 @@ import {type ScorecardLine, scorecard} from '../evaluation/scorecard.ts'
 import {sharpeSample} from '../evaluation/sharpe.ts'
 import {type Range, type WalkForwardSplit, walkForwardSplits} from '../evaluation/splits.ts'
 import {type DeflationResult, deflate, type TrialLog} from '../evaluation/trial-log.ts'
-import {runKeptTrials} from './kept-trials.ts'
+import {requireOneFinished, runKeptTrials} from './kept-trials.ts'
 import {ranked, type ShownTrial} from './sweep.ts'
 import {expandSweep, SLICE_COUNT, type SweepSpec} from './sweep-spec.ts'
-import type {TrialRequest, TrialResult, TrialSeries} from './trial.ts'
+import {
+  type FailedTrial,
+  isFailed,
+  isFinished,
+  type ShownFailure,
+  shownFailure,
+  type TrialOutcome,
+  type TrialRequest,
+  type TrialResult,
+  type TrialSeries,
+} from './trial.ts'
 import type {TrialPool} from './trial-pool.ts'
 
 export interface WalkForwardRequest {
@@ -62,6 +72,8 @@ export interface OutOfSample {
 }
 export interface WalkForwardSummary {
   readonly windows: readonly WalkForwardWindow[]
+  /** Trials of any window that ended in an error; a test window that did ends the run of windows. */
+  readonly failed: readonly ShownFailure[]
   /** Compounded over the test windows, each started afresh with the same capital. */
   readonly totalReturn: number
   readonly profitableWindows: number
@@ -89,14 +101,18 @@ export const runWalkForward = async (request: WalkForwardRequest): Promise<WalkF
   const finalists = Math.min(FINALISTS, candidates.length)
   const total = splits.length * (1 + (isChoosing ? candidates.length + finalists : 0))
   let done = 0
-  const run = (requests: readonly TrialRequest[]) =>
-    runKeptTrials(requests, {
+  const failed: FailedTrial[] = []
+  const run = async (requests: readonly TrialRequest[]) => {
+    const outcomes = await runKeptTrials(requests, {
       ...request,
       onDone: count => {
         done += count
         onProgress?.(done, total)
       },
     })
+    failed.push(...outcomes.filter(isFailed))
+    return outcomes
+  }
   const timeOf = (slice: number): number => edges[slice] as number
   // Validation and test start watching where training started, so that a strategy is warm when its window begins.
   const on = (split: WalkForwardSplit, part: 'train' | 'validate' | 'test', params: Params): TrialRequest => ({
@@ -114,13 +130,14 @@ export const runWalkForward = async (request: WalkForwardRequest): Promise<WalkF
     return choice === undefined ? [] : [{split, choice}]
   })
   const results = await run(ready.map(({split, choice}) => on(split, 'test', choice.params)))
+  if (!isFinished(results[0])) requireOneFinished(failed)
   const windows: WalkForwardWindow[] = []
   const tested: TrialSeries[] = []
   const span = ({from, to}: Range): Window => ({from: iso(timeOf(from)), to: iso(timeOf(to))})
   for (const [k, {split, choice}] of ready.entries()) {
     const result = results[k]
     // Windows after a gap are not a run.
-    if (result?.series === undefined) break
+    if (!isFinished(result) || result.series === undefined) break
     const {returns: _, kind: __, series, ...shown} = result
     tested.push(series)
     windows.push({
@@ -133,6 +150,7 @@ export const runWalkForward = async (request: WalkForwardRequest): Promise<WalkF
   }
   return {
     windows,
+    failed: failed.map(shownFailure),
     totalReturn: windows.reduce((product, {result}) => product * (1 + result.metrics.totalReturn), 1) - 1,
     profitableWindows: windows.filter(({result}) => result.metrics.totalReturn > 0).length,
     worstDrawdown: windows.reduce((worst, {result}) => Math.max(worst, result.metrics.maxDrawdown), 0),
@@ -152,7 +170,7 @@ interface Choosing {
   readonly base: TrialRequest
   readonly splits: readonly WalkForwardSplit[]
   readonly candidates: readonly Params[]
-  readonly run: (requests: readonly TrialRequest[]) => Promise<readonly (TrialResult | undefined)[]>
+  readonly run: (requests: readonly TrialRequest[]) => Promise<readonly (TrialOutcome | undefined)[]>
   readonly on: (split: WalkForwardSplit, part: 'train' | 'validate', params: Params) => TrialRequest
 }
 
@@ -162,7 +180,7 @@ const choose = async ({base, splits, candidates, run, on}: Choosing): Promise<(C
   const trained = await run(splits.flatMap(split => candidates.map(params => on(split, 'train', params))))
   const finalists = splits.map((_, k) => {
     const results = trained.slice(k * candidates.length, (k + 1) * candidates.length)
-    return results.includes(undefined) ? [] : ranked(results.filter(found => found !== undefined)).slice(0, FINALISTS)
+    return results.includes(undefined) ? [] : ranked(results.filter(isFinished)).slice(0, FINALISTS)
   })
   const validated = await run(
     splits.flatMap((split, k) => (finalists[k] ?? []).map(finalist => on(split, 'validate', own(finalist)))),
@@ -171,7 +189,7 @@ const choose = async ({base, splits, candidates, run, on}: Choosing): Promise<(C
   return finalists.map(list => {
     const results = validated.slice(at, at + list.length)
     at += list.length
-    const best = results.includes(undefined) ? undefined : ranked(results.filter(found => found !== undefined))[0]
+    const best = results.includes(undefined) ? undefined : ranked(results.filter(isFinished))[0]
     if (best === undefined) return undefined
     const inTraining = list.find(finalist => own(finalist).join() === own(best).join())
     return {

@@ -18,7 +18,7 @@ import process from 'node:process'
 import {fileURLToPath} from 'node:url'
 import {Config} from '../../src/config/schema.ts'
 import {type SharedTape, TapeCollector} from '../../src/core/shared-tape.ts'
-import {runTrial, type TrialRequest} from '../../src/core/trial.ts'
+import {isFinished, runTrial, type TrialRequest} from '../../src/core/trial.ts'
 import {openTrialPool, type TrialPool} from '../../src/core/trial-pool.ts'
 import {openCatalog} from '../../src/drivers/duckdb/catalog.ts'
 import {cpuMsOf, median} from '../support/bench-kit.ts'
@@ -46,6 +46,7 @@ const requestsOf = (folder: string, trials: number): readonly TrialRequest[] =>
     content: 'sweep-scaling',
     config: Config.parse({}),
     names: ['market-making'],
+    family: 'market-making',
     params: [`riskAversion=${(0.05 * (k + 1)).toFixed(2)}`],
     capitalDollars: 100_000,
     latencyUs: 500,
@@ -70,7 +71,14 @@ const timed = async (pool: TrialPool, requests: readonly TrialRequest[]): Promis
   const startMs = performance.now()
   const results = await pool.run(requests)
   const wallMs = performance.now() - startMs
-  return {wallMs, cpuMs: cpuMsOf(process.cpuUsage(cpu)), hashes: results.map(result => result?.journalHash).join()}
+  return {
+    wallMs,
+    cpuMs: cpuMsOf(process.cpuUsage(cpu)),
+    hashes: results
+      .filter(isFinished)
+      .map(({journalHash}) => journalHash)
+      .join(),
+  }
 }
 
 // --- the ceiling: a process that runs its half of the trials alone --------------------------------------------

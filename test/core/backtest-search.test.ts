@@ -4,6 +4,7 @@ import path from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {Config} from '../../src/config/schema.ts'
 import {checkParameters} from '../../src/core/backtest-setup.ts'
+import {sweepText} from '../../src/core/backtest-text.ts'
 import {runSweep} from '../../src/core/sweep.ts'
 import {expandSweep, readSweepSpec, SweepSpec, samplesOf, timeEdges} from '../../src/core/sweep-spec.ts'
 import {runTrial, type TrialRequest} from '../../src/core/trial.ts'
@@ -40,6 +41,7 @@ beforeAll(() => {
     content: 'test',
     config: Config.parse({risk: {maxHoldingMinutes: 10_000}}),
     names: ['random-entry'],
+    family: 'random-entry',
     params: ['longOnly=true'],
     capitalDollars: 100_000,
     latencyUs: 0,
@@ -108,6 +110,58 @@ describe('expandSweep', () => {
       hints: expect.arrayContaining(['grid.json asks for holdSecond=5']),
     })
     await checkParameters({config: base.config, strategies}, [], [['holdSeconds=5']], 'grid.json')
+  })
+})
+
+/** Fails where `odd` is odd: at the first row, or only after half of the tape. */
+const failing = (): TrialRequest => {
+  const file = path.join(folder, 'failing.ts')
+  writeFileSync(
+    file,
+    `export const params = {odd: 0, late: false}
+export default ({odd, late}) => ({
+  name: 'failing',
+  onEvent(context) {
+    if (odd % 2 === 1 && (!late || context.nowUs > ${START + (ROWS / 2) * 1_000_000})) throw new RangeError('odd ' + odd)
+  },
+})
+`,
+  )
+  return {...base, names: [file], family: 'failing.ts', params: []}
+}
+
+describe('a trial that fails', () => {
+  const spec = SweepSpec.parse({params: {odd: [0, 1, 2, 3]}})
+  test('is named and counted, and the others stand', async () => {
+    const trials = memoryTrialLog()
+    const found = await runSweep({base: failing(), spec, seed: 1, edges, pool, trials})
+    expect(found).toMatchObject({complete: true, candidates: 4, deflatedTrials: 4})
+    expect(found.trials.map(({params}) => params).sort()).toEqual([['odd=0'], ['odd=2']])
+    expect(found.failed.map(({params, code}) => [params, code])).toEqual([
+      [['odd=1'], 'RangeError'],
+      [['odd=3'], 'RangeError'],
+    ])
+    expect(found.failed[0]?.message).toMatch(/^odd 1 \(at .*failing\.ts:\d+/)
+    expect(sweepText(found)).toContain('2 trials failed:\n  odd=1: odd 1 (at ')
+  })
+  test('is run again by the next search, for its strategy may have been mended', async () => {
+    const file = path.join(folder, 'failed.ndjson')
+    await runSweep({base: failing(), spec, seed: 1, edges, pool, file})
+    const told: number[] = []
+    await runSweep({base: failing(), spec, seed: 1, edges, pool, file, onKept: kept => told.push(kept)})
+    expect(told).toEqual([2])
+  })
+  test('ends the search when no other is left, with its own error', async () => {
+    const odd = SweepSpec.parse({params: {odd: [1, 3]}})
+    await expect(runSweep({base: failing(), spec: odd, seed: 1, edges, pool})).rejects.toMatchObject({
+      code: 'RangeError',
+      hints: ['none of 2 trials ended otherwise'],
+    })
+  })
+  test('drops out of a walk-forward’s choice', async () => {
+    const found = await runWalkForward({base: failing(), spec, seed: 1, edges, pool})
+    expect(found.windows.map(({params}) => params[0])).not.toContain('odd=1')
+    expect([found.windows.length, found.failed.length]).toEqual([5, 10])
   })
 })
 

@@ -6,7 +6,7 @@ import process from 'node:process'
 import {promisify} from 'node:util'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {Config} from '../../src/config/schema.ts'
-import {loadStrategyModule, loadStrategyModules} from '../../src/core/strategy-module.ts'
+import {loadStrategyModule, loadStrategyModules, trialFamily} from '../../src/core/strategy-module.ts'
 import {chooseStrategies} from '../../src/core/strategy-setup.ts'
 import {runStressPath} from '../../src/core/stress-run.ts'
 import {EventKind} from '../../src/data/tape.ts'
@@ -42,6 +42,12 @@ describe('a strategy file of one’s own', () => {
     const file = written('absent.ts', `import 'no-such-package'\nexport default () => ({name: 'x', onEvent() {}})`)
     await expect(loadStrategyModule(file)).rejects.toThrow(/absent\.ts cannot be loaded: .*no-such-package/)
   })
+})
+
+test('trials of a strategy are counted together however its file is spelled', () => {
+  const families = ['./mine.ts', 'mine.ts', 'x/../mine.ts', path.resolve('mine.ts')].map(name => trialFamily([{name}]))
+  expect(new Set(families)).toEqual(new Set(['mine.ts']))
+  expect(trialFamily([{name: 'market-making'}, {name: './a/mine.ts'}])).toBe('market-making+a/mine.ts')
 })
 
 describe('a strategy file where the configuration’s own would run', () => {

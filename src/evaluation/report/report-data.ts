@@ -113,6 +113,7 @@ const WalkForward = z.looseObject({
 const Sweep = z.looseObject({
   candidates: z.number().optional(),
   deflatedTrials: z.number().optional(),
+  failed: z.array(z.looseObject({params: z.array(z.string()), message: z.string()})).default([]),
   trials: z.array(
     z.looseObject({
       params: z.array(z.string()),
