@@ -19,7 +19,10 @@ interface Trial {
 export const fileTrialLog = (home: string) => {
   const file = path.join(home, 'trials.ndjson')
   const known = new Map<string, Trial>()
-  for (const line of linesOf(file)) {
+  const lines = linesOf(file)
+  // A trial after a line that a crash cut short begins a line of its own.
+  let separator = (lines.at(-1) ?? '') === '' ? '' : '\n'
+  for (const line of lines) {
     const trial = parse(line)
     if (trial !== undefined) known.set(keyOf(trial), trial)
   }
@@ -29,7 +32,8 @@ export const fileTrialLog = (home: string) => {
       const key = keyOf(trial)
       if (known.has(key)) return
       mkdirSync(home, {recursive: true})
-      appendFileSync(file, `${JSON.stringify({...trial, sharpe: trial.sharpe ?? null})}\n`)
+      appendFileSync(file, `${separator}${JSON.stringify({...trial, sharpe: trial.sharpe ?? null})}\n`)
+      separator = ''
       known.set(key, trial)
     },
     trials: (family?: string): readonly Trial[] =>
@@ -51,8 +55,10 @@ const linesOf = (file: string): string[] => {
 const parse = (line: string): Trial | undefined => {
   if (line === '') return undefined
   try {
-    const {sharpe, ...trial} = JSON.parse(line) as Omit<Trial, 'sharpe'> & {sharpe: number | null}
-    return {...trial, sharpe: sharpe ?? undefined}
+    const {sharpe, family, ...trial} = JSON.parse(line) as Omit<Trial, 'sharpe'> & {sharpe: number | null}
+    // Once a file was named as it was written: `./mine.ts` and `mine.ts` are one strategy.
+    const names = family.split('+').map(name => path.normalize(name))
+    return {...trial, family: names.join('+'), sharpe: sharpe ?? undefined}
   } catch {
     return undefined
   }
