@@ -39,6 +39,7 @@ import {
 } from './risk-setup.ts'
 import {runFolder, writeWhole} from './run-folder.ts'
 import {runNode} from './run-node.ts'
+import {keepMemory, settleHeap} from './settled-heap.ts'
 import {loadStrategyModules} from './strategy-module.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
@@ -114,6 +115,7 @@ const withPolicyHash = ({resolved, strategies}: TradeOptions): TradeOptions['res
  * closed in reverse whatever happens. The same code for the local exchange and for Alpaca; only the target differs.
  */
 export const runTrade = async (given: TradeOptions): Promise<TradeSummary> => {
+  keepMemory()
   const options = {...given, resolved: withPolicyHash(given)}
   const {config, hash} = options.resolved
   // A file that cannot be loaded is told before an exchange is started.
@@ -161,6 +163,7 @@ export const runTrade = async (given: TradeOptions): Promise<TradeSummary> => {
         },
   )
 
+  settleHeap()
   const summary = await leavingInTime(
     stop.signal,
     runNode({
