@@ -1,12 +1,22 @@
 import {ExitCode, UserError} from '../domain/errors.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
-import {type Baselines, verdictOf} from '../models/card.ts'
+import {type BaselineMargins, type Baselines, verdictOf} from '../models/card.ts'
 import {type DecisionRule, LIKELIEST} from '../models/decision.ts'
-import type {ClusteredDirection, ProbabilisticMetrics} from '../models/metrics.ts'
+import {type ClusteredDirection, decide, type ProbabilisticMetrics} from '../models/metrics.ts'
 import type {ModelSize} from '../models/networks.ts'
 import {seenShare} from '../models/seen-rows.ts'
+import {measureOutputs} from '../models/trainer.ts'
 import type {LoadedModel} from './model-files.ts'
-import {measure, type Prepared, prepare, rowKindOf, spread, type TrainRequest, trainLinear} from './train-parts.ts'
+import {
+  marginsOverBaselines,
+  type Prepared,
+  predict,
+  prepare,
+  rowKindOf,
+  spread,
+  type TrainRequest,
+  trainLinear,
+} from './train-parts.ts'
 
 export interface EvaluateRequest {
   readonly data: string
@@ -33,6 +43,7 @@ export interface EvaluateResult {
   readonly direction: ClusteredDirection
   readonly regression: {readonly holding: number; readonly move: number}
   readonly baselines: Baselines
+  readonly margins: BaselineMargins
   readonly verdict: readonly string[]
 }
 
@@ -56,21 +67,17 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
   }
   const {dataset, split} = prepared
   const testRows = spread(split.test, request.maxEvaluated)
-  const {
-    metrics: test,
-    direction,
-    regression,
-  } = measure(bytes, dataset, testRows, description.window, description.decision)
+  const outputs = predict(bytes, dataset, testRows, description.window)
+  const {metrics: test, direction, regression} = measureOutputs(dataset, testRows, outputs, description.decision)
+  const quiet = {onProgress: () => {}, isStopped: () => false}
+  const linear = trainLinear(train, prepared, quiet, description.decision !== undefined)
   const baselines = {
     majority: majorityBaseline(dataset, split.train, testRows),
     persistence: persistenceBaseline(dataset, testRows),
-    linear: trainLinear(
-      train,
-      prepared,
-      {onProgress: () => {}, isStopped: () => false},
-      description.decision !== undefined,
-    ),
+    linear: linear.metrics,
   }
+  const decided = decide(outputs.probabilities, description.decision)
+  const margins = marginsOverBaselines(dataset, split, testRows, decided, linear.decided)
   const seen = relation === 'overlapping' ? [`${part} was seen in training: these figures flatter the model`] : []
   return {
     model: description.name,
@@ -83,7 +90,8 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
     direction,
     regression,
     baselines,
-    verdict: [...seen, ...verdictOf(test, baselines, direction)],
+    margins,
+    verdict: [...seen, ...verdictOf(test, baselines, margins, direction)],
   }
 }
 

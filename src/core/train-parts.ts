@@ -6,10 +6,13 @@ import {bookSchema} from '../features/book-features.ts'
 import {type Modality, type Scaler, ScalerFit, schemaKey} from '../features/features.ts'
 import {multiSchema} from '../features/multi-features.ts'
 import type {AdversarialMix} from '../models/adversarial.ts'
+import {majorityDecisions, persistenceDecisions} from '../models/baselines.ts'
+import type {BaselineMargins} from '../models/card.ts'
 import {type Dataset, widthOf, windowEnds} from '../models/dataset.ts'
 import {type DecisionRule, fitDecision} from '../models/decision.ts'
 import type {Prediction} from '../models/inference.ts'
-import type {ProbabilisticMetrics} from '../models/metrics.ts'
+import {type Margins, marginsOf} from '../models/margins.ts'
+import {decide, type ProbabilisticMetrics, probabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, requireFeatures} from '../models/model-file.ts'
 import {type Architecture, type ModelSize, signalNetwork} from '../models/networks.ts'
 import {type RowList, spread} from '../models/row-runs.ts'
@@ -210,15 +213,10 @@ const linearOptions = (request: TrainRequest, prepared: Prepared, maxSteps: numb
 }
 
 /**
- * Logistic regression on the same windows; its metrics on the (thinned) test part. It gets a decision rule as the model
+ * Logistic regression on the same windows, on the (thinned) test part. It gets a decision rule as the model
  * does: beside a model that has none, which decides by the likeliest class, it has none either.
  */
-export const trainLinear = (
-  request: TrainRequest,
-  prepared: Prepared,
-  hooks: TrainHooks,
-  hasRule = true,
-): ProbabilisticMetrics => {
+export const trainLinear = (request: TrainRequest, prepared: Prepared, hooks: TrainHooks, hasRule = true): Tested => {
   const linearSteps = Math.max(request.maxSteps, request.baselineSteps)
   const network = networkOf(request, 'linear', prepared)
   const trainer = new SignalTrainer(
@@ -276,16 +274,45 @@ export const drive = (
   return true
 }
 
-/** Metrics of a served model on the test part, by the decision rule that its own validation part gives. */
+/** A model's decisions on the (thinned) test part, and their metrics. */
+export interface Tested {
+  readonly metrics: ProbabilisticMetrics
+  readonly decided: Int8Array
+}
+
+/** A served model on the test part, by the decision rule that its own validation part gives. */
 export const testOf = (
   bytes: Uint8Array,
   dataset: Dataset,
   split: Split,
   {window, maxEvaluated}: Pick<TrainRequest, 'window' | 'maxEvaluated'>,
   hasRule = true,
-): ProbabilisticMetrics => {
+): Tested => {
   const rule = hasRule ? ruleOf(bytes, dataset, spread(split.valid, maxEvaluated), window) : undefined
-  return measure(bytes, dataset, spread(split.test, maxEvaluated), window, rule).metrics
+  const rows = spread(split.test, maxEvaluated)
+  const {probabilities} = predict(bytes, dataset, rows, window)
+  return {
+    metrics: probabilisticMetrics(labelsOf(dataset, rows), probabilities, rule),
+    decided: decide(probabilities, rule),
+  }
+}
+
+/** How far decisions on the test part are ahead of those of each baseline. */
+export const marginsOverBaselines = (
+  dataset: Dataset,
+  split: Split,
+  rows: Int32Array,
+  decided: Int8Array,
+  linear: Int8Array,
+): BaselineMargins => {
+  const truth = labelsOf(dataset, rows)
+  const blocks = Float64Array.from(rows, row => dataset.rows.field(row, 'block'))
+  const over = (baseline: Int8Array): Margins => marginsOf(truth, decided, baseline, blocks)
+  return {
+    majority: over(majorityDecisions(dataset, split.train, rows)),
+    persistence: over(persistenceDecisions(dataset, rows)),
+    linear: over(linear),
+  }
 }
 
 /** The decision rule of a served model, fitted on validation rows: how model and learned baselines alike get theirs. */

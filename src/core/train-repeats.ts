@@ -47,7 +47,7 @@ export const crossValidate = (
     const from = rows.reduce((least, row) => Math.min(least, dataset.rows.field(row, 'tsUs')), Number.POSITIVE_INFINITY)
     folds.push({
       testFrom: new Date(from / 1000).toISOString(),
-      test: testOf(bytes, dataset, split, request),
+      test: testOf(bytes, dataset, split, request).metrics,
       majority: majorityBaseline(dataset, split.train, rows),
     })
   }
@@ -74,7 +74,7 @@ export const overSeeds = (
     trainer.dispose()
     const linear = isDrained ? trainLinear(seeded, prepared, hooks) : undefined
     if (linear === undefined || hooks.isStopped()) break
-    repeats.push({seed: seeded.seed, test: testOf(bytes, dataset, split, request), linear})
+    repeats.push({seed: seeded.seed, test: testOf(bytes, dataset, split, request).metrics, linear: linear.metrics})
   }
   return repeats
 }

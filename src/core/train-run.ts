@@ -5,6 +5,7 @@ import {UserError} from '../domain/errors.ts'
 import {schemaKey} from '../features/features.ts'
 import {majorityBaseline, persistenceBaseline} from '../models/baselines.ts'
 import {
+  type BaselineMargins,
   decisionVerdict,
   headVerdict,
   type ModelCard,
@@ -17,7 +18,7 @@ import {knownModel} from '../models/catalogue.ts'
 import {type Dataset, widthOf} from '../models/dataset.ts'
 import {type DecisionRule, fitDecision} from '../models/decision.ts'
 import type {Prediction} from '../models/inference.ts'
-import type {ProbabilisticMetrics} from '../models/metrics.ts'
+import {decide, type ProbabilisticMetrics} from '../models/metrics.ts'
 import {type ModelDescription, metadataOf, sha256} from '../models/model-file.ts'
 import type {RowList} from '../models/row-runs.ts'
 import {sketchRows} from '../models/seen-rows.ts'
@@ -31,6 +32,7 @@ import {writeWhole} from './model-files.ts'
 import {commandOf} from './train-command.ts'
 import {checkpointPath, type Made, trainEnsemble, trainSingle} from './train-fit.ts'
 import {
+  marginsOverBaselines,
   measure,
   type Prepared,
   predict,
@@ -59,6 +61,7 @@ export interface TrainResult {
   readonly decision: DecisionRule
   readonly direction: ModelCard['direction']
   readonly baselines: ModelCard['baselines']
+  readonly margins: BaselineMargins
   readonly adversarial?: NonNullable<ModelCard['adversarial']>
   readonly stressed?: NonNullable<ModelCard['stressed']>
   readonly comparison?: NonNullable<ModelCard['comparison']>
@@ -167,12 +170,14 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
   const baselines = {
     majority: majorityBaseline(dataset, split.train, testRows),
     persistence: persistenceBaseline(dataset, testRows),
-    linear,
+    linear: linear.metrics,
   }
+  const decided = decide(onTest.probabilities, decision)
+  const margins = marginsOverBaselines(dataset, split, testRows, decided, linear.decided)
   const ensemble = made.compare?.(bytes, testRows)
   const learned = modalities === undefined ? undefined : {learned: modalities.map(({name}) => name), shares: presence}
   const verdict = [
-    ...verdictOf(test, baselines, direction),
+    ...verdictOf(test, baselines, margins, direction),
     decisionVerdict(decision, test, likeliest.test),
     ...(heads === undefined ? [] : headVerdict(heads)),
     ...(learned === undefined ? [] : modalityVerdict(learned)),
@@ -228,6 +233,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     ...(learned === undefined ? {} : {modalities: learned}),
     markets,
     baselines,
+    margins,
     ...(folds === undefined ? {} : {walkForward: folds}),
     ...(seeds === undefined ? {} : {seeds}),
     ...(ensemble === undefined ? {} : {ensemble}),
@@ -259,6 +265,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
     decision,
     direction,
     baselines,
+    margins,
     ...underStress,
     verdict,
     modelPath,

@@ -1,5 +1,6 @@
 import type {DecisionRule} from './decision.ts'
 import type {HeadMetrics} from './head-metrics.ts'
+import {type Margins, marginText, relationOf} from './margins.ts'
 import type {ClusteredDirection, Metrics, ProbabilisticMetrics} from './metrics.ts'
 import type {ModelDescription} from './model-file.ts'
 import type {AdversarialComparison, StressedMetrics} from './stressed-metrics.ts'
@@ -11,6 +12,9 @@ export interface Baselines {
   /** Logistic regression on the same windows, trained by the same code. */
   readonly linear: ProbabilisticMetrics
 }
+
+/** By how much the model is ahead of each, and whether that is more than noise. */
+export type BaselineMargins = Readonly<Record<keyof Baselines, Margins>>
 
 /** What a model is, how it was made and what it is worth; published beside its file. */
 export interface ModelCard {
@@ -68,6 +72,8 @@ export interface ModelCard {
       >
     | undefined
   readonly baselines: Baselines
+  /** Absent in cards of before it. */
+  readonly margins?: BaselineMargins
   readonly walkForward?: readonly {
     readonly testFrom: string
     readonly test: ProbabilisticMetrics
@@ -111,12 +117,14 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 export const verdictOf = (
   test: ProbabilisticMetrics,
   baselines: Baselines,
+  margins: BaselineMargins,
   direction: ClusteredDirection,
 ): string[] => {
   const sentences = (['majority', 'persistence', 'linear'] as const).map(name => {
-    const relation = test.macroF1 > baselines[name].macroF1 ? 'beats' : 'does NOT beat'
-    const f1 = `macro-F1 ${test.macroF1.toFixed(4)} against ${baselines[name].macroF1.toFixed(4)}`
-    return `${relation} the ${name} baseline: ${f1}, MCC ${test.mcc.toFixed(4)} against ${baselines[name].mcc.toFixed(4)}`
+    const {macroF1, mcc} = margins[name]
+    const f1 = `macro-F1 ${test.macroF1.toFixed(4)} against ${baselines[name].macroF1.toFixed(4)}, ${marginText(macroF1)}`
+    const correlation = `MCC ${test.mcc.toFixed(4)} against ${baselines[name].mcc.toFixed(4)}, ${marginText(mcc)}`
+    return `${relationOf(margins[name])} the ${name} baseline: ${f1}; ${correlation}`
   })
   const {accuracy, standardError, blocks} = direction
   const figure = `up against down, where the price did move: ${percent(accuracy)} right, standard error ${percent(standardError)} clustered over ${blocks} blocks of time`
@@ -186,7 +194,8 @@ export const marketVerdict = (markets: NonNullable<ModelCard['markets']>): strin
   const few = entries.filter(([, {test}]) => test.count < MIN_MARKET_WINDOWS).map(([name]) => name)
   return [
     ...enough.map(([name, {test, direction, persistence}]) => {
-      const relation = test.macroF1 > persistence.macroF1 ? 'beats' : 'does NOT beat'
+      const relation =
+        test.macroF1 > persistence.macroF1 && test.mcc > persistence.mcc ? 'is ahead of' : 'does NOT beat'
       return `on ${name} alone it ${relation} persistence: macro-F1 ${test.macroF1.toFixed(4)} against ${persistence.macroF1.toFixed(4)}, MCC ${test.mcc.toFixed(4)} against ${persistence.mcc.toFixed(4)}, up against down ${percent(direction.accuracy)} right`
     }),
     ...(few.length === 0 || entries.length === 1 ? [] : [`too few windows to judge: ${few.join(', ')}`]),

@@ -28,10 +28,15 @@ const ratio = (a: number, b: number): number => (b === 0 ? 0 : a / b)
 export const classMetrics = (truth: ArrayLike<number>, decided: ArrayLike<number>): Metrics => {
   const confusion = new Float64Array(CLASSES * CLASSES)
   for (let i = 0; i < truth.length; i++) confusion[truth[i]! * CLASSES + decided[i]!]!++
+  return confusionMetrics(confusion)
+}
+
+/** The same from counts [true class, decided class]. */
+export const confusionMetrics = (confusion: Float64Array): Metrics => {
   const actual = [0, 1, 2].map(c => confusion[c * 3]! + confusion[c * 3 + 1]! + confusion[c * 3 + 2]!)
   const claimed = [0, 1, 2].map(c => confusion[c]! + confusion[3 + c]! + confusion[6 + c]!)
   const right = [0, 1, 2].map(c => confusion[c * 4]!)
-  const count = truth.length
+  const count = actual.reduce((sum, value) => sum + value, 0)
   const hits = right.reduce((sum, value) => sum + value, 0)
   const cross = actual.reduce((sum, value, c) => sum + value * claimed[c]!, 0)
   const spreadOf = (sizes: readonly number[]): number =>

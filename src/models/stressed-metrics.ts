@@ -80,7 +80,7 @@ export const stressVerdict = ({scenarios}: StressedMetrics): string[] => {
   if (scenarios === undefined) return []
   const {test, baselines, direction} = scenarios
   const relation = (name: 'majority' | 'persistence'): string =>
-    `${test.macroF1 > baselines[name].macroF1 ? 'beats' : 'does NOT beat'} ${name} (${baselines[name].macroF1.toFixed(4)})`
+    `${test.macroF1 > baselines[name].macroF1 && test.mcc > baselines[name].mcc ? 'is ahead of' : 'does NOT beat'} ${name} (${baselines[name].macroF1.toFixed(4)})`
   return [
     `on held-out scenario paths, macro-F1 ${test.macroF1.toFixed(4)}, it ${relation('majority')} and ${relation('persistence')}; up against down ${(100 * direction.accuracy).toFixed(1)} % right, standard error ${(100 * direction.standardError).toFixed(1)} % over ${direction.blocks} paths: a scenario's trend is scripted, so this says nothing of a market's direction`,
   ]
