@@ -10,6 +10,8 @@ export const AXES = WIDTH - 1
 /** Rows of a leaf at most. */
 const LEAF = 256
 const LEAF_CHUNKS = LEAF / LANES
+/** Rows loaded between two rests. */
+const STRETCH = 4_096
 /** Beyond every squared distance lost to float32: of coordinates, of sums, and of lengths that are not quite one. */
 const SLACK = 1e-5
 /** A start that no sum makes up for: nothing is in this place. */
@@ -61,11 +63,14 @@ export class NearCopies {
     this.#found = new Int32Array(this.#memory.buffer)
   }
 
-  /** Takes these rows in place of all before. */
-  load(vectors: readonly Float32Array[]): void {
+  /** Takes these rows in place of all before; rests now and then. */
+  *load(vectors: readonly Float32Array[]): Generator<void, void> {
     this.#vectors = vectors
     this.#coordinates = new Float32Array(vectors.length * WIDTH)
-    for (const [row, vector] of vectors.entries()) this.#project(vector, row * WIDTH)
+    for (const [row, vector] of vectors.entries()) {
+      this.#project(vector, row * WIDTH)
+      if (row % STRETCH === STRETCH - 1) yield
+    }
     this.#placeOf = new Int32Array(vectors.length)
     this.#rowAt = new Int32Array(chunksFor(vectors.length) * LANES)
     this.#leafOf = new Int32Array(vectors.length)

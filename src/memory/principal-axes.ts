@@ -1,8 +1,8 @@
 // Numeric kernel: indices are in bounds by construction, hence the `!`.
 import {createRng} from '../domain/rng.ts'
 
-const SAMPLES = 1_024
-const ROUNDS = 8
+const SAMPLES = 512
+const ROUNDS = 4
 
 /**
  * About the `count` directions in which the vectors differ most: orthogonal iteration (Golub and Van Loan, Matrix

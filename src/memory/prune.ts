@@ -164,7 +164,8 @@ function* dropRedundant(
   for (const group of alike) {
     const byAge = group.toSorted((a, b) => a.pattern.tsUs - b.pattern.tsUs || (a.pattern.id < b.pattern.id ? -1 : 1))
     const gone = new Uint8Array(byAge.length)
-    near.load(byAge.map(({pattern}) => pattern.vector))
+    const loading = near.load(byAge.map(({pattern}) => pattern.vector))
+    while (loading.next().done !== true) yield {compared, total}
     for (const [row, item] of byAge.entries()) {
       if (++compared % STRETCH === 0) yield {compared, total}
       if (gone[row] === 1) continue

@@ -85,7 +85,7 @@ describe('near copies', () => {
     const centre = unitSample(createRng(5))
     const vectors = [0, 0.05, 0.01, 0.02, 3].map((spread, i) => nearSample(createRng(i), centre, spread))
     const near = new NearCopies(vectors.length, principalAxes(vectors, AXES), 0.005)
-    near.load(vectors)
+    for (const _ of near.load(vectors));
     expect(near.take(0).map(({row}) => row)).toEqual([2, 3, 1])
     expect(near.take(4)).toEqual([])
   })
