@@ -73,7 +73,7 @@ export const sweepText = ({
   failed,
 }: SweepSummary): string =>
   [
-    `sweep: ${trials.length} trials${candidates > trials.length ? `, the best of ${candidates}` : ''}${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
+    `sweep: ${trials.length} trials${candidates > trials.length + failed.length ? `, the best of ${candidates}` : ''}${complete ? '' : ' (stopped early)'}; best ${best?.params.join(' ') ?? 'none'} with Sharpe ${ratio(best?.metrics.sharpe ?? null)}`,
     `deflated Sharpe probability ${ratio(deflatedSharpe)} after ${deflatedTrials} trials in this project, probability of overfitting ${ratio(overfitting)}${plateau === null ? '' : `, mean Sharpe of the best’s neighbours ${ratio(plateau)}`}`,
     ...trials
       .slice(0, 10)

@@ -59,7 +59,7 @@ export const sweepSection = ({sweep}: ReportData): string => {
   if (sweep === undefined) return ''
   const best = sweep.trials[0]
   const facts = [
-    `${sweep.trials.length} trials${(sweep.candidates ?? 0) > sweep.trials.length ? `, the best of ${sweep.candidates} on their first stretch` : ''}${sweep.failed.length === 0 ? '' : `, ${sweep.failed.length} more failed`}${sweep.complete ? '' : ', stopped early'}`,
+    `${sweep.trials.length} trials${(sweep.candidates ?? 0) > sweep.trials.length + sweep.failed.length ? `, the best of ${sweep.candidates} on their first stretch` : ''}${sweep.failed.length === 0 ? '' : `, ${sweep.failed.length} more failed`}${sweep.complete ? '' : ', stopped early'}`,
     ...(best === undefined ? [] : [`best ${best.params.join(' ')} with Sharpe ${ratio(best.metrics.sharpe)}`]),
     ...(sweep.plateau === null ? [] : [`its neighbours’ mean ${ratio(sweep.plateau)}`]),
     `deflated Sharpe probability ${ratio(sweep.deflatedSharpe)}${sweep.deflatedTrials === undefined ? '' : ` after ${sweep.deflatedTrials} trials in this project`}`,
