@@ -1,6 +1,5 @@
 import os from 'node:os'
 import path from 'node:path'
-import {performance} from 'node:perf_hooks'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import {US_PER_DAY} from '../domain/units.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
@@ -8,8 +7,10 @@ import {fitChainLinear} from '../models/chain-linear.ts'
 import {fitChainPca, pcaReconstruct} from '../models/chain-pca.ts'
 import {type ChainSample, chainSample, REGIME_BOUNDS} from '../models/chain-sample.ts'
 import {EMBEDDING_WIDTH, type EmbedderSpec, embedderNetwork} from '../models/embedder.ts'
+import {decodeEmbedderCheckpoint, encodeEmbedderCheckpoint} from '../models/embedder-checkpoint.ts'
 import {fitEmbedderScales} from '../models/embedder-data.ts'
 import {
+  type EmbedderProgress,
   type ReconstructionError,
   reconstructionError,
   runEmbedder,
@@ -26,7 +27,8 @@ import {CELL_FEATURES, type ChainTensor, DEVIATIONS, EXPIRY_DAYS, ROW_FEATURES} 
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
 import {CHAIN_LAYOUT, type EmbedderDescription, embedderMetadata} from './embedder-file.ts'
 import {writeWhole} from './model-files.ts'
-import type {TrainHooks, TrainRequest} from './train-parts.ts'
+import {readCheckpointFile, stepMsOf, stopwatch, type TrainHooks, type TrainRequest} from './train-parts.ts'
+import {refuseWhenStopped} from './training-market.ts'
 
 const ABLATION = [8, 16, 32, 64]
 const MIN_QUOTES = 30
@@ -57,24 +59,33 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     validateEvery: Math.min(request.validateEvery, 50),
     patience: request.patience,
   }
-  const onStep =
-    (total: number) =>
-    (step: number, loss: number, validLoss?: number): boolean => {
-      hooks.onProgress({phase: 'train', step, total, loss, ...(validLoss === undefined ? {} : {validLoss})})
-      return !hooks.isStopped()
+  const dataHash = sha256(samples.map(({symbol, tsUs, quotes}) => `${symbol}/${tsUs}/${quotes}`).join())
+  const checkpointPath = path.join(request.out, 'embedder.checkpoint')
+  const runHash = sha256(JSON.stringify({options, size: request.size, dataHash}))
+  const resumed = request.resume
+    ? decodeEmbedderCheckpoint(readCheckpointFile(checkpointPath), runHash, checkpointPath)
+    : undefined
+  const spent = stopwatch(resumed?.spent, resumed?.optimiser.step)
+  const say = ({step, loss, validVolPoints}: EmbedderProgress): void =>
+    hooks.onProgress({
+      ...{phase: 'train', step, total: request.maxSteps, loss},
+      ...(validVolPoints === undefined ? {} : {validLoss: validVolPoints}),
+    })
+  refuseWhenStopped(hooks.isStopped)
+  let took = spent(resumed?.optimiser.step ?? 0)
+  const onStep = (progress: EmbedderProgress): boolean => {
+    say(progress)
+    const stops = hooks.isStopped()
+    if (progress.validVolPoints !== undefined || stops) {
+      took = spent(progress.step)
+      writeWhole(checkpointPath, encodeEmbedderCheckpoint(progress.state(), took, runHash))
     }
+    return !stops
+  }
   const network = embedderNetwork(spec)
   const pca = fitChainPca(train, EMBEDDING_WIDTH)
-  const started = performance.now()
-  const {weights, steps, loss, parameters} = trainEmbedder(
-    spec,
-    train,
-    valid,
-    options,
-    openOrtSession,
-    onStep(request.maxSteps),
-  )
-  const stepMs = Number(((performance.now() - started) / steps).toFixed(3))
+  const {weights, steps, loss, parameters} = trainEmbedder(spec, train, valid, options, openOrtSession, onStep, resumed)
+  const stepMs = stepMsOf(took)
   const measured = withSession(network, weights, openOrtSession, session => ({
     valid: reconstructionError(session, valid, spec.prior, request.seed, pca),
     test: reconstructionError(session, test, spec.prior, request.seed, pca),
@@ -89,18 +100,21 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     heads: measureHeads(train, test, spec.prior, sample => runEmbedder(session, sample, spec.prior, NONE)),
   }))
   const ablation =
-    request.folds === 0
+    request.folds === 0 || hooks.isStopped()
       ? undefined
       : ABLATION.map(dimension => {
           const smaller = {...spec, dimension}
-          const trained = trainEmbedder(smaller, train, valid, options, openOrtSession, onStep(request.maxSteps))
+          const trained = trainEmbedder(smaller, train, valid, options, openOrtSession, progress => {
+            say(progress)
+            return !hooks.isStopped()
+          })
           const error = withSession(embedderNetwork(smaller), trained.weights, openOrtSession, session =>
             reconstructionError(session, test, spec.prior, request.seed, fitChainPca(train, dimension)),
           )
           return {dimension, volPoints: error.model, pcaVolPoints: error.pca}
         })
 
-  const dataHash = sha256(samples.map(({symbol, tsUs, quotes}) => `${symbol}/${tsUs}/${quotes}`).join())
+  const stoppedBy = hooks.isStopped() ? 'signal' : steps < request.maxSteps ? 'patience' : 'steps'
   const description: EmbedderDescription = {
     name: 'embedder',
     architecture: 'chain-encoder',
@@ -139,7 +153,8 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
       runtime: `node ${process.version}, onnxruntime-node 1.30.0, 1 thread, ${os.cpus()[0]?.model.trim() ?? ''}`,
     },
     measured,
-    ...(ablation === undefined ? {} : {ablation}),
+    // A stop leaves its later rows half trained.
+    ...(ablation === undefined || stoppedBy === 'signal' ? {} : {ablation}),
     verdict,
     file: {name: 'embedder.onnx', bytes: bytes.length, sha256: sha256(bytes)},
   }
@@ -158,12 +173,13 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     test: {...measured.heads.regime.model, maskedVolPoints: measured.test},
     heads: measured.heads,
     baselines: measured.heads.regime.baselines,
-    ...(ablation === undefined ? {} : {ablation}),
+    ...(ablation === undefined || stoppedBy === 'signal' ? {} : {ablation}),
     verdict,
     modelPath,
     cardPath,
+    checkpointPath,
     stepMs,
-    stoppedBy: hooks.isStopped() ? 'signal' : steps < request.maxSteps ? 'patience' : 'steps',
+    stoppedBy,
   }
 }
 

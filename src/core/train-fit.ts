@@ -1,4 +1,4 @@
-import {existsSync, readFileSync, rmSync} from 'node:fs'
+import {existsSync, rmSync} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import {ExitCode, UserError} from '../domain/errors.ts'
@@ -21,6 +21,7 @@ import {
   drive,
   networkOf,
   type Prepared,
+  readCheckpointFile,
   spread,
   stopwatch,
   type TrainHooks,
@@ -151,7 +152,7 @@ const trainMain = (
   const {dataset, split} = prepared
   const runHash = sha256(JSON.stringify({options, architecture, size: request.size, data: dataset.dataHash}))
   const file = checkpointPath(request)
-  const resumed = request.resume ? readCheckpoint(file, runHash) : undefined
+  const resumed = request.resume ? decodeCheckpoint(readCheckpointFile(file), runHash, file) : undefined
   const trainer = new SignalTrainer(
     dataset,
     split,
@@ -186,15 +187,6 @@ const refuseUntrained = (model: string): never => {
     hints: ['the same command goes on: with --resume where another member of an ensemble was trained before'],
     exitCode: ExitCode.failure,
   })
-}
-
-const readCheckpoint = (file: string, runHash: string) => {
-  if (!existsSync(file)) {
-    throw new UserError('NO_CHECKPOINT', `there is no checkpoint ${file} to resume`, {
-      hints: ['start without --resume'],
-    })
-  }
-  return decodeCheckpoint(new Uint8Array(readFileSync(file)), runHash, file)
 }
 
 /** Refuses a step that this machine's memory cannot hold, before it is tried. */

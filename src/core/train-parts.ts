@@ -1,3 +1,4 @@
+import {existsSync, readFileSync} from 'node:fs'
 import {performance} from 'node:perf_hooks'
 import {UserError} from '../domain/errors.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
@@ -231,6 +232,12 @@ export const trainLinear = (request: TrainRequest, prepared: Prepared, hooks: Tr
   const bytes = writeOnnx(exportInference(network, trainer.weights()))
   trainer.dispose()
   return testOf(bytes, prepared.dataset, prepared.split, request, hasRule)
+}
+
+/** The bytes of the checkpoint that a run is resumed from. */
+export const readCheckpointFile = (file: string): Uint8Array => {
+  if (existsSync(file)) return new Uint8Array(readFileSync(file))
+  throw new UserError('NO_CHECKPOINT', `there is no checkpoint ${file} to resume`, {hints: ['start without --resume']})
 }
 
 /** Times steps from here on, added to what earlier sittings of the same run took; ask it with the step reached. */

@@ -1,4 +1,3 @@
-import {existsSync, readFileSync} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import {performance} from 'node:perf_hooks'
@@ -35,7 +34,7 @@ import {buildInference, exportInference} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {sizeOf} from '../nn/shape.ts'
 import {writeWhole} from './model-files.ts'
-import {stepMsOf, stopwatch, type TrainHooks} from './train-parts.ts'
+import {readCheckpointFile, stepMsOf, stopwatch, type TrainHooks} from './train-parts.ts'
 import {collectStreams, type MarketStreams} from './train-policy-streams.ts'
 import {
   type PolicyTable,
@@ -99,7 +98,7 @@ const MAX_STEPS = 5_000_000
 export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: TrainHooks): Promise<PolicyTrainResult> => {
   const options = optionsOf(request)
   const checkpointPath = path.join(request.out, 'policy.checkpoint')
-  const saved = request.resume ? readCheckpoint(checkpointPath) : undefined
+  const saved = request.resume ? readCheckpointFile(checkpointPath) : undefined
   const markets = await collectStreams(
     {...request, cache: path.join(request.out, 'policy-streams')},
     {
@@ -317,11 +316,6 @@ const commandOf = ({
 }
 
 /** Before anything long begins. */
-const readCheckpoint = (file: string): Uint8Array => {
-  if (existsSync(file)) return new Uint8Array(readFileSync(file))
-  throw new UserError('NO_CHECKPOINT', `there is no checkpoint ${file} to resume`, {hints: ['start without --resume']})
-}
-
 const actorParameters = ({spec}: TrainedPolicy): number =>
   buildInference(actorNetwork(spec)).scope.parameters.reduce((sum, {shape}) => sum + sizeOf(shape), 0)
 

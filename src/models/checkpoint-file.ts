@@ -46,6 +46,14 @@ export const encodeCheckpointFile = (
   return out
 }
 
+const headerOf = <Header>(text: string): Header | undefined => {
+  try {
+    return JSON.parse(text) as Header
+  } catch {
+    return undefined
+  }
+}
+
 /** Reads a checkpoint of the run with this hash. Refuses a damaged file, one of another kind and one of another run. */
 export const decodeCheckpointFile = <Fields extends object>(
   {magic, name: kind, otherRun}: CheckpointKind,
@@ -63,7 +71,8 @@ export const decodeCheckpointFile = <Fields extends object>(
     throw damaged(`it is not ${kind}`)
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(magic.length, true)
   if (start + length > bytes.length) throw damaged('it is truncated')
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(start, start + length))) as Fields & Frame
+  const header = headerOf<Fields & Frame>(new TextDecoder().decode(bytes.subarray(start, start + length)))
+  if (header === undefined) throw damaged('its header cannot be read')
   const body = bytes.slice(start + length)
   if (sha256(body) !== header.sha256) throw damaged('its checksum does not match')
   if (header.runHash !== runHash)

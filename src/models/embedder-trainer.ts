@@ -3,7 +3,7 @@ import {createRng, type Rng} from '../domain/rng.ts'
 import type {GraphSession, OpenSession} from '../nn/execution.ts'
 import {buildTraining, exportInference, initialWeights, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
-import {initialState, Optimisation} from '../nn/optimisation.ts'
+import {initialState, Optimisation, type OptimiserState} from '../nn/optimisation.ts'
 import {warmupCosine} from '../nn/schedule.ts'
 import {TENSOR_SHAPE} from '../options/chain-tensor.ts'
 import {type ChainPca, pcaReconstruct} from './chain-pca.ts'
@@ -41,14 +41,33 @@ export interface EmbedderTrainerOptions {
   readonly patience: number
 }
 
-/** Trains an embedder on chains whose cells are hidden at random; keeps the weights that do best on held-out chains. */
+/** Everything a run is between two steps; what is drawn depends on the seed and the step alone. */
+export interface EmbedderTrainingState {
+  readonly optimiser: OptimiserState
+  readonly best: {readonly step: number; readonly error: number; readonly weights: Weights} | undefined
+  readonly loss: number
+}
+
+export interface EmbedderProgress {
+  readonly step: number
+  readonly loss: number
+  /** At a validation. */
+  readonly validVolPoints?: number
+  readonly state: () => EmbedderTrainingState
+}
+
+/**
+ * Trains an embedder on chains whose cells are hidden at random; keeps the weights that do best on held-out chains. Ends
+ * early when `onStep` says false; from a saved state on it ends in the same bytes as if it had not been cut off.
+ */
 export const trainEmbedder = (
   spec: EmbedderSpec,
   train: readonly ChainSample[],
   valid: readonly ChainSample[],
   options: EmbedderTrainerOptions,
   open: OpenSession,
-  onStep: (step: number, loss: number, validVolPoints?: number) => boolean,
+  onStep: (progress: EmbedderProgress) => boolean,
+  resumed?: EmbedderTrainingState,
 ) => {
   const network = embedderNetwork(spec)
   const {seed, batch, maxSteps, learningRate, validateEvery, patience} = options
@@ -56,11 +75,12 @@ export const trainEmbedder = (
   const session = open(writeOnnx(training.model), {threads: 1})
   const weights0 = initialWeights(training.parameters, createRng(seed, 'weights'))
   startFromPrior(weights0, spec.dimension)
-  const optimisation = new Optimisation(training, session, initialState(training, weights0))
+  const optimisation = new Optimisation(training, session, resumed?.optimiser ?? initialState(training, weights0))
   const buffer = allocateEmbedderBatch(batch)
-  let best: {step: number; error: number; weights: Weights} | undefined
-  let loss = Number.NaN
-  for (let step = 0; step < maxSteps; step++) {
+  let {best, loss} = resumed ?? {best: undefined, loss: Number.NaN}
+  const state = (): EmbedderTrainingState => ({optimiser: optimisation.state(), best, loss})
+  const isSpent = (step: number): boolean => best !== undefined && step - best.step >= patience * validateEvery
+  for (let step = optimisation.step; step < maxSteps && !isSpent(step); step++) {
     fillTraining(buffer, train, spec.prior, createRng(seed, `batch/${step}`))
     const rate = warmupCosine(step, {peak: learningRate, warmup: 50, total: maxSteps})
     loss = optimisation.run(buffer, rate, createRng(seed, `dropout/${step}`)).parts[RECONSTRUCTION_LOSS]!
@@ -71,8 +91,8 @@ export const trainEmbedder = (
         validationError(served, valid, spec.prior, seed),
       )
       if (best === undefined || error < best.error) best = {step: step + 1, error, weights}
-      if (!onStep(step + 1, loss, rebuilt) || step + 1 - best.step >= patience * validateEvery) break
-    } else if (step % 20 === 0 && !onStep(step + 1, loss)) break
+      if (!onStep({step: step + 1, loss, validVolPoints: rebuilt, state})) break
+    } else if (step % 20 === 0 && !onStep({step: step + 1, loss, state})) break
   }
   const steps = optimisation.step
   const weights = best?.weights ?? optimisation.weights()

@@ -11,8 +11,16 @@ import {openOrtSession} from '../../src/drivers/onnx/ort-session.ts'
 import {fitChainPca, pcaReconstruct} from '../../src/models/chain-pca.ts'
 import {type ChainSample, chainSample, reshapedSample} from '../../src/models/chain-sample.ts'
 import {EMBEDDING_WIDTH, embedderNetwork, embedderObjective, startFromPrior} from '../../src/models/embedder.ts'
+import {decodeEmbedderCheckpoint, encodeEmbedderCheckpoint} from '../../src/models/embedder-checkpoint.ts'
 import {drawHidden, fitEmbedderScales, refitSmiles} from '../../src/models/embedder-data.ts'
-import {reconstructionError, runEmbedder, trainEmbedder, withSession} from '../../src/models/embedder-trainer.ts'
+import {
+  type EmbedderProgress,
+  type EmbedderTrainingState,
+  reconstructionError,
+  runEmbedder,
+  trainEmbedder,
+  withSession,
+} from '../../src/models/embedder-trainer.ts'
 import {surfaceArbitrage} from '../../src/models/surface-arbitrage.ts'
 import {
   decodePrior,
@@ -225,6 +233,33 @@ test('training makes the heads right and the surface no worse', () => {
     expect(arbitrage).toBeLessThan(0.02)
   }
   expect(after.surface).toBeLessThan(1.1 * before.surface)
+})
+
+test('training that was cut off goes on from its saved state to the very same weights', () => {
+  const options = {seed: 1, batch: 8, maxSteps: 30, learningRate: 1e-3, validateEvery: 10, patience: 5}
+  const run = (onStep: (progress: EmbedderProgress) => boolean, from?: EmbedderTrainingState) =>
+    trainEmbedder(spec(), train, valid, options, openOrtSession, onStep, from)
+  const whole = run(() => true)
+  const hash = 'a'.repeat(64)
+  let saved = new Uint8Array()
+  run(({step, state}) => {
+    saved = Uint8Array.from(encodeEmbedderCheckpoint(state(), {steps: step, ms: 5}, hash))
+    return step < 20
+  })
+  const {spent, ...state} = decodeEmbedderCheckpoint(saved, hash, 'embedder.checkpoint')
+  expect(spent).toEqual({steps: 20, ms: 5})
+  expect(state.optimiser.step).toBe(20)
+  const resumed = run(() => true, state)
+  expect(resumed).toEqual(whole)
+  const torn = saved.slice()
+  torn[13] = 0
+  for (const [bytes, code] of [
+    [saved.subarray(0, -4), 'CHECKPOINT_INVALID'],
+    [torn, 'CHECKPOINT_INVALID'],
+  ] as const) {
+    expect(() => decodeEmbedderCheckpoint(bytes, hash, 'x')).toThrow(expect.objectContaining({code}))
+  }
+  expect(() => decodeEmbedderCheckpoint(saved, 'other', 'x')).toThrow(/belongs to a run with other data or options/)
 })
 
 describe('gpi embed', () => {
