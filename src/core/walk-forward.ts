@@ -217,9 +217,7 @@ const pooled = (
     metrics,
     scorecard: scorecard(metrics),
     deflation:
-      sample === undefined || trials === undefined
-        ? null
-        : deflate(sample, trials, base.names.join('+'), metrics.period),
+      sample === undefined || trials === undefined ? null : deflate(sample, trials, base.family, metrics.period),
     costs: Object.fromEntries(
       Object.keys(tested[0]?.costs ?? {}).map(key => [key, sum(key as keyof TrialSeries['costs'])]),
     ) as unknown as TrialSeries['costs'],

@@ -242,6 +242,14 @@ test('walk-forward chooses before it tests, and tests no time twice', async () =
   }
 })
 
+test('walk-forward deflates by the trials it chose from, whatever they are counted under', async () => {
+  const trials = memoryTrialLog()
+  const found = await runWalkForward({base: {...base, family: 'mine.ts'}, spec: grid, seed: 1, edges, pool, trials})
+  // In each of five windows four in training, and three again in validation.
+  expect(trials.trials('mine.ts')).toHaveLength(35)
+  expect(found.outOfSample?.deflation?.trials).toBe(35)
+})
+
 test('what a strategy wants while it only watches is not sent', async () => {
   const busy = {...base, params: [...base.params, 'meanWaitSeconds=5', 'holdSeconds=5']}
   const late = await runTrial({...busy, tradeFromUs: START + 1100 * 1e6})
