@@ -2,7 +2,7 @@
 import type {Rng} from '../domain/rng.ts'
 import {bootstrapInterval, type Interval} from './bootstrap.ts'
 import {maxDrawdown} from './drawdowns.ts'
-import {moments, type PeriodReturns, periodReturns, type TradingCalendar} from './returns.ts'
+import {moments, periodReturns, type TradingCalendar} from './returns.ts'
 import type {RoundTrip} from './round-trips.ts'
 import {annualised, probabilisticSharpe, sharpeOf, sharpeSample} from './sharpe.ts'
 
@@ -20,8 +20,8 @@ export interface RunSeries {
 
 /**
  * The figures of a run. Conventions: returns are simple returns of equity, fees and slippage included, on the period named
- * (the longest that leaves 30 of them); ratios are annualised by √periods-per-year of the calendar and use a risk-free rate
- * of zero unless given; a trade is one closing execution matched first in, first out. `null` means undefined on this
+ * (the longest that leaves 30 of them); ratios are annualised by √periods-per-year of the calendar, at the pace at which the
+ * run had periods, and use a risk-free rate of zero unless given; a trade is one closing execution matched first in, first out. `null` means undefined on this
  * run (no losses, no spread, nothing closed), never zero and never infinity.
  */
 export interface Metrics {
@@ -88,7 +88,7 @@ export const computeMetrics = (
   const totalReturn = start > 0 ? end / start - 1 : 0
   const series = periodReturns(tsUs, equityMicros, calendar)
   const riskFree = riskFreeAnnual / series.periodsPerYear
-  const days = daysOf(series)
+  const {days} = series
   const years = n > 1 ? (tsUs[n - 1]! - tsUs[0]!) / (365.25 * 86_400e6) : 0
   const annualReturn = days >= LEAST_DAYS_FOR_YEAR && years > 0 ? (1 + totalReturn) ** (1 / years) - 1 : null
   const drawdown = maxDrawdown(equityMicros)
@@ -184,12 +184,6 @@ const winLossOf = (pnl: ArrayLike<number>): number | undefined => {
 
 const annualInterval = (interval: Interval | undefined, perYear: number): Interval | null =>
   interval === undefined ? null : {low: annualised(interval.low, perYear), high: annualised(interval.high, perYear)}
-
-const daysOf = ({endUs}: PeriodReturns): number => {
-  const days = new Set<number>()
-  for (const end of endUs) days.add(Math.floor((end - 1) / 86_400e6))
-  return days.size
-}
 
 const meanOf = (values: ArrayLike<number>): number => {
   let total = 0

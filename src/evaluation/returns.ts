@@ -11,8 +11,10 @@ export interface PeriodReturns {
   readonly endUs: Float64Array
   readonly periodUs: number
   readonly periodName: string
-  /** 252 sessions of 6.5 hours, or 365 days of 24. */
+  /** 252 sessions of 6.5 hours, or 365 days of 24, at the pace at which there were samples. */
   readonly periodsPerYear: number
+  /** UTC days with a sample, that of the very first included. */
+  readonly days: number
 }
 
 /** Lengths of period that statistics are taken of, longest first, with their names. */
@@ -33,7 +35,8 @@ export const periodsPerYear = (periodUs: number, calendar: TradingCalendar): num
 /**
  * Equity samples put on a regular grid: the last equity of each period in which there was a sample. Without `periodUs` the
  * longest of 1 day, 1 hour, 5 and 1 minutes, 10 and 1 seconds that leaves at least `leastReturns` is taken: a statistic
- * is only as good as its count, and one of short periods ignores the correlation between them.
+ * is only as good as its count, and one of short periods ignores the correlation between them. Where none leaves so many,
+ * it is the longest that leaves half as many as any: finer ones would only name the same samples otherwise.
  */
 export const periodReturns = (
   tsUs: ArrayLike<number>,
@@ -42,12 +45,14 @@ export const periodReturns = (
   {periodUs, leastReturns = 30}: {readonly periodUs?: number; readonly leastReturns?: number} = {},
 ): PeriodReturns => {
   const candidates = periodUs === undefined ? PERIODS : ([[periodUs, `${periodUs / US_PER_SECOND}s`]] as const)
-  let best: PeriodReturns | undefined
+  const grids: PeriodReturns[] = []
   for (const [length, name] of candidates) {
-    best = onGrid(tsUs, equity, length, name, calendar)
-    if (best.returns.length >= leastReturns) break
+    const grid = onGrid(tsUs, equity, length, name, calendar)
+    if (grid.returns.length >= leastReturns) return grid
+    grids.push(grid)
   }
-  return best as PeriodReturns
+  const most = Math.max(...grids.map(({returns}) => returns.length))
+  return grids.find(({returns}) => 2 * returns.length >= most) as PeriodReturns
 }
 
 const onGrid = (
@@ -59,27 +64,72 @@ const onGrid = (
 ): PeriodReturns => {
   const ends: number[] = []
   const values: number[] = []
+  const seenUs: number[] = []
   for (let i = 0; i < tsUs.length; i++) {
     const cell = Math.floor(tsUs[i]! / periodUs)
     const end = (cell + 1) * periodUs
-    if (ends.at(-1) === end) values[values.length - 1] = equity[i]!
-    else {
-      ends.push(end)
-      values.push(equity[i]!)
-    }
+    if (ends.at(-1) !== end) ends.push(end)
+    values[ends.length - 1] = equity[i]!
+    seenUs[ends.length - 1] = tsUs[i]!
   }
-  const n = values.length
-  // The first return runs from the very first sample, so nothing earned in the first period is lost.
+  // The first return runs from the very first sample, so nothing earned in the first period is lost; where that sample
+  // is alone in its period, it is only where the next one starts.
+  const isAlone = ends.length > 1 && seenUs[0] === tsUs[0]
   const start = tsUs.length > 0 ? equity[0]! : Number.NaN
-  const returns = Float64Array.from({length: n}, (_, i) => values[i]! / (i === 0 ? start : values[i - 1]!) - 1)
+  const all = Float64Array.from(values, (value, i) => value / (i === 0 ? start : values[i - 1]!) - 1)
+  const [returns, endUs, lastUs] = isAlone ? [all.slice(1), ends.slice(1), seenUs.slice(1)] : [all, ends, seenUs]
   return {
     returns,
-    endUs: Float64Array.from(ends),
+    endUs: Float64Array.from(endUs),
     periodUs,
     periodName,
-    periodsPerYear: periodsPerYear(periodUs, calendar),
+    periodsPerYear: periodsPerYear(periodUs, calendar) * paceOf(lastUs, periodUs, calendar),
+    days: new Set(ends.map(end => Math.floor((end - 1) / US_PER_DAY))).size,
   }
 }
+
+/** What is as good as the calendar's own pace. */
+const SAME_PACE = 0.05
+
+/**
+ * Periods in which there was a sample, for each that the calendar counts: a year of half-hour bars has no 98,280 minutes,
+ * and a session from half past to the full hour touches seven hours.
+ */
+const paceOf = (seenUs: readonly number[], periodUs: number, calendar: TradingCalendar): number => {
+  const pace =
+    periodUs >= US_PER_DAY ? dailyPace(seenUs, periodUs, calendar) : paceWithinDays(seenUs, periodUs, calendar)
+  return Math.abs(pace - 1) <= SAME_PACE ? 1 : pace
+}
+
+/** One over the usual step in weekdays, or in days where the market never closes: holidays and gaps in the data do not count. */
+const dailyPace = (seenUs: readonly number[], periodUs: number, calendar: TradingCalendar): number => {
+  const steps = seenUs.slice(1).map((at, i) => {
+    const [from, to] = [Math.floor(seenUs[i]! / US_PER_DAY), Math.floor(at / US_PER_DAY)]
+    return calendar === 'continuous' ? to - from : weekdaysTo(to) - weekdaysTo(from)
+  })
+  const usual = medianOf(steps) * (US_PER_DAY / periodUs)
+  return usual > 1 ? 1 / usual : 1
+}
+
+/** Weekdays before a day since the epoch, which was a Thursday. */
+const weekdaysTo = (day: number): number => {
+  const sinceMonday = day + 3
+  return 5 * Math.floor(sinceMonday / 7) + Math.min(5, sinceMonday % 7)
+}
+
+/** Of the time from each day’s first to its last sample, and one step more for what the first one closes. */
+const paceWithinDays = (seenUs: readonly number[], periodUs: number, calendar: TradingCalendar): number => {
+  const sessionUs = calendar === 'continuous' ? US_PER_DAY : 6.5 * US_PER_HOUR
+  const days = [...Map.groupBy(seenUs, at => Math.floor(at / US_PER_DAY)).values()]
+  const stepUs = medianOf(days.flatMap(day => day.slice(1).map((at, i) => at - day[i]!)))
+  const coveredUs = days.reduce(
+    (sum, day) => sum + (day.length === 1 ? sessionUs : Math.min(sessionUs, day.at(-1)! - day[0]! + stepUs)),
+    0,
+  )
+  return coveredUs > 0 ? (seenUs.length * periodUs) / coveredUs : 1
+}
+
+const medianOf = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
 export interface Moments {
   readonly n: number

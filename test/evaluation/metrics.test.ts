@@ -96,7 +96,8 @@ describe('returns', () => {
     const at = Array.from({length: 40}, (_, i) => i * DAY + 1)
     const equity = at.map((_, i) => 100 + i)
     const daily = periodReturns(at, equity, 'us-equity')
-    expect([daily.periodName, daily.returns.length]).toEqual(['1d', 40])
+    // The sample of the first day is alone: it is where the second day starts.
+    expect([daily.periodName, daily.returns.length, daily.days]).toEqual(['1d', 39, 40])
     expect(daily.returns.reduce((v, r) => v * (1 + r), 1)).toBeCloseTo(1.39, 12)
     const minutes = periodReturns(
       at.map(t => t / 1440),
@@ -104,6 +105,33 @@ describe('returns', () => {
       'us-equity',
     )
     expect(minutes.periodName).toBe('1m')
+  })
+  /** Bars of `minutes` closing from 09:30 on New York summer days, Mondays to Fridays, equity drifting up with a ripple. */
+  const barTimes = (days: number, minutes: number, everyDays = 1): number[] => {
+    const monday = Date.UTC(2024, 3, 1) * 1000
+    return Array.from({length: days * everyDays}, (_, d) => d)
+      .filter(d => d % everyDays === 0)
+      .flatMap(d => {
+        const open = monday + (d + 2 * Math.floor(d / 5)) * DAY + 13.5 * 3600e6
+        return Array.from({length: Math.floor(390 / minutes)}, (_, k) => open + (k + 1) * minutes * 60e6)
+      })
+  }
+  const ripple = (tsUs: readonly number[]) => tsUs.map((_, i) => 1e6 * (1 + 0.001 * i + 0.002 * (i % 3)))
+  test.each([
+    ['25 daily bars', barTimes(25, 390), '1d', 252],
+    ['60 weekly bars', barTimes(60, 390, 5), '1d', 252 / 5],
+    ['half-hour bars of two days', barTimes(2, 30), '1h', 252 * 7],
+    ['half-hour bars of four days', barTimes(4, 30), '5m', 252 * 13],
+    ['5-minute bars of twenty days', barTimes(20, 5), '1h', 252 * 8],
+    ['minutes of a day', barTimes(1, 1), '5m', 252 * 78],
+    ['60 days of crypto hours', Array.from({length: 1440}, (_, i) => i * 3600e6), '1d', 365],
+    ['3 days of crypto hours', Array.from({length: 72}, (_, i) => i * 3600e6), '1h', 8760],
+    ['3 days of crypto bars every six hours', Array.from({length: 12}, (_, i) => i * 6 * 3600e6), '1h', 365 * 4],
+  ])('are as many a year as the samples make: %s', (name, tsUs, period, perYear) => {
+    const found = periodReturns(tsUs, ripple(tsUs), name.includes('crypto') ? 'continuous' : 'us-equity')
+    expect(found.periodName).toBe(period)
+    expect(found.periodsPerYear / perYear).toBeCloseTo(1, 1)
+    if (period === '1d') expect(found.periodsPerYear).toBeCloseTo(perYear, 9)
   })
   test('moments by hand', () => {
     const m = moments([1, 2, 3, 4, 10])
@@ -129,11 +157,10 @@ describe('computeMetrics', () => {
   test('Sharpe, Sortino and drawdown of a series worked by hand', () => {
     const returns = Array.from({length: 40}, (_, i) => (i % 2 === 0 ? 0.02 : -0.01))
     const m = of(returns)
-    // The sample at time 0 makes a first return of 0: 41 returns, 20 of 2 % and 20 of −1 %.
-    const mean = 0.2 / 41
-    const variance = (20 * 0.02 ** 2 + 20 * 0.01 ** 2 - 41 * mean * mean) / 40
+    const mean = 0.2 / 40
+    const variance = (20 * 0.02 ** 2 + 20 * 0.01 ** 2 - 40 * mean * mean) / 39
     expect(m.sharpe).toBeCloseTo((mean / Math.sqrt(variance)) * Math.sqrt(252), 9)
-    expect(m.sortino).toBeCloseTo((mean / Math.sqrt((20 * 0.0001) / 41)) * Math.sqrt(252), 9)
+    expect(m.sortino).toBeCloseTo((mean / Math.sqrt((20 * 0.0001) / 40)) * Math.sqrt(252), 9)
     expect(m.maxDrawdown).toBeCloseTo(0.01, 12)
     expect(m.totalReturn).toBeCloseTo((1.02 * 0.99) ** 20 - 1, 12)
     expect(m.period).toBe('1d')
