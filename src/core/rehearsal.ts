@@ -253,6 +253,6 @@ const rehearseClient = async (untilMs: number): Promise<void> => {
       clientOrderId: `rehearsal-${k}`,
     } as const
     await orders.postOrder({postOrderRequest})
-    if (k % 2 === 0) await orders.deleteOrderByOrderID({orderId: 'rehearsal'})
+    if (k % 2 === 0) await (await orders.deleteOrderByOrderIDRaw({orderId: 'rehearsal'})).value()
   }
 }

@@ -241,7 +241,9 @@ class AlpacaBrokerCore {
     for (let attempt = 1; ; ) {
       if (!this.#budget.tryTake(Priority.cancel)) await this.#budget.take(Priority.cancel)
       try {
-        await this.#options.client.alpaca.trading.orders.deleteOrderByOrderID({orderId: venueOrderId})
+        const answer = await this.#options.client.alpaca.trading.orders.deleteOrderByOrderIDRaw({orderId: venueOrderId})
+        // Unread, it would keep its request and a timer until the time limit of both is over.
+        await answer.value()
         return
       } catch (error) {
         if (isRateLimited(error)) {

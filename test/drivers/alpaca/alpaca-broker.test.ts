@@ -186,6 +186,17 @@ describe('when the wire fails', () => {
     },
   )
 
+  test('a cancel that was answered keeps no timer of the time limit', async () => {
+    await using rig = await brokerRig({}, {}, 'own')
+    const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+    const orders = Array.from({length: 8}, () => rig.order({type: 'limit', limitTicks: ticks(1_000_000)}))
+    for (const order of orders) await rig.broker.submit(order)
+    const before = timers()
+    for (const {clientOrderId} of orders) await rig.broker.cancel(clientOrderId)
+    await rig.report('cancelled', orders.length)
+    expect(timers() - before).toBeLessThan(orders.length / 2)
+  })
+
   test('a cancel whose answer was lost is sent again', async () => {
     let failures = 1
     const faults = faultyFetch(method => (method === 'DELETE' && failures-- > 0 ? 'lose-request' : undefined))
