@@ -39,13 +39,20 @@ export const writeNdjsonFile = async (file: string, records: AsyncIterable<unkno
   try {
     const out = handle.createWriteStream()
     await Promise.race([writeNdjson(out, records), failureOf(out)])
-    await new Promise<void>((resolve, reject) => out.once('error', reject).end(resolve))
+    await ended(out)
     if (!isDirect) await rename(beside, file)
   } catch (error) {
     if (!isDirect) await rm(beside, {force: true})
     throw error
   }
 }
+
+/** Also the last lines are written, or cannot be: `end` tells its callback of an error, and hands none to anyone else. */
+const ended = (out: Writable): Promise<void> =>
+  new Promise((resolve, reject) => {
+    out.once('error', reject)
+    out.end((error?: Error | null) => (error ? reject(out.errored ?? error) : resolve()))
+  })
 
 /** Rejects when the stream breaks, such as on a full disk. */
 const failureOf = (out: Writable): Promise<never> => new Promise((_, reject) => out.once('error', reject))

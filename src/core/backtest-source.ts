@@ -143,7 +143,7 @@ async function* selected(
 const closed = (out: WriteStream | undefined): Promise<void> =>
   new Promise((resolve, reject) => {
     if (out === undefined) resolve()
-    else out.on('error', reject).end(() => resolve())
+    else out.on('error', reject).end((error?: Error | null) => (error ? reject(error) : resolve()))
   })
 
 /** Epoch microseconds of `2024-08-08`, `2024-08-08T13:30:00Z`, or bare microseconds. Throws UserError. */

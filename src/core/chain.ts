@@ -1,4 +1,4 @@
-import {closeSync, openSync, writeFileSync, writeSync} from 'node:fs'
+import {closeSync, openSync, writeSync} from 'node:fs'
 import {type NumberedRecord, Rejects, readNdjson} from '../data/ndjson.ts'
 import {americanChainGreeks} from '../options/american-chain.ts'
 import {buildChain} from '../options/chain.ts'
@@ -13,6 +13,7 @@ import {DailyLevels} from './daily-levels.ts'
 import {noDividends, readDividends} from './dividends.ts'
 import {noChain} from './no-chain.ts'
 import {inputName, openInput} from './open-input.ts'
+import {writeBeside} from './write-beside.ts'
 
 export interface ChainRequest {
   /** NDJSON file (gzip by its name), `-` for standard input. */
@@ -127,7 +128,7 @@ async function* recordsOf(request: ChainRequest, summary: ChainSummary): AsyncGe
       if (request.signal?.aborted) break
     }
     summary.rejected = rejects.count
-    if (request.plot !== undefined && plot !== undefined) writeFileSync(request.plot, plot)
+    if (request.plot !== undefined && plot !== undefined) writeBeside(request.plot, plot)
     if (!request.skipInvalid) rejects.throwIfAny(inputName(request.from))
     if (summary.chains === 0 && request.signal?.aborted !== true) throw noChain(summary.otherRecords, 'chain')
   } finally {

@@ -1,6 +1,5 @@
-import {closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync} from 'node:fs'
+import {closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync} from 'node:fs'
 import path from 'node:path'
-import process from 'node:process'
 import type {Config} from '../config/schema.ts'
 import {UserError} from '../domain/errors.ts'
 import {exactIndexDriver} from '../memory/exact-index.ts'
@@ -10,6 +9,7 @@ import type {PatternStore} from '../memory/pattern-store.ts'
 import {cellIndexDriver} from '../memory/reranked-index.ts'
 import type {SharedBank} from '../memory/shared-bank.ts'
 import type {VectorIndex, VectorIndexDriver} from '../memory/vector-index.ts'
+import {writeBeside} from './write-beside.ts'
 
 /** Above this many vectors a scan of all of them passes 1.5 ms on a server core; `auto` then takes the hierarchy of cells. */
 export const EXACT_LIMIT = 50_000
@@ -110,11 +110,9 @@ export const saveIndex = (options: {
   const {shared, index, kind, directory} = options
   mkdirSync(directory, {recursive: true, mode: 0o700})
   const file = indexFile(directory)
-  const beside = `${file}.${process.pid}.tmp`
   const keys = shared.bank.indexedKeys()
   const head = {kind, dimension: DIMENSION, revision: shared.revision(), keys}
-  writeFileSync(beside, encodeSnapshot({...head, index: index.snapshot()}))
-  renameSync(beside, file)
+  writeBeside(file, encodeSnapshot({...head, index: index.snapshot()}))
 }
 
 /** In pieces: one read takes at most 2 GiB, which 1.5 million patterns pass. */

@@ -1,4 +1,4 @@
-import {closeSync, createWriteStream, existsSync, openSync, renameSync, rmSync, statSync, writeSync} from 'node:fs'
+import {closeSync, createWriteStream, existsSync, openSync, renameSync, rmSync, writeSync} from 'node:fs'
 import process from 'node:process'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
@@ -12,6 +12,7 @@ import {patternOfRecord, recordOfPattern} from '../memory/pattern-records.ts'
 import type {PatternStore} from '../memory/pattern-store.ts'
 import {openInput} from './open-input.ts'
 import {untilStopped} from './until-stopped.ts'
+import {isDevice} from './write-beside.ts'
 
 export interface AddOptions {
   readonly from: string
@@ -183,12 +184,6 @@ export const writeRecords = async (store: PatternStore, file: string, signal?: A
     throw writeTrouble(error, file)
   }
   return count
-}
-
-/** Such as `/dev/null` or a named pipe: written to, never replaced. */
-const isDevice = (file: string): boolean => {
-  const there = statSync(file, {throwIfNoEntry: false})
-  return there !== undefined && !there.isFile() && !there.isDirectory()
 }
 
 async function* linesOf(patterns: AsyncIterable<StoredPattern>): AsyncGenerator<string> {

@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process'
-import {lstatSync, mkdirSync, readdirSync, readFileSync} from 'node:fs'
+import {existsSync, lstatSync, mkdirSync, readdirSync, readFileSync} from 'node:fs'
 import {expect, it} from 'vitest'
 import {writeNdjsonFile} from '../../src/cli/ndjson.ts'
 import {temporaryFolder} from '../support/run-gpi.ts'
@@ -29,6 +29,11 @@ it('names the file that cannot be made, and refuses a folder', async () => {
   mkdirSync(folder.join('sub'))
   await expect(writeNdjsonFile(folder.join('sub'), records(1))).rejects.toMatchObject({code: 'EISDIR'})
   expect(readdirSync(folder.path)).toEqual(['sub'])
+})
+
+it.skipIf(!existsSync('/dev/full'))('says that a few lines found no room, as it says it of many', async () => {
+  await expect(writeNdjsonFile('/dev/full', records(1))).rejects.toMatchObject({code: 'ENOSPC'})
+  await expect(writeNdjsonFile('/dev/full', records(20_000))).rejects.toMatchObject({code: 'ENOSPC'})
 })
 
 it.skipIf(process.platform === 'win32')('writes into a named pipe and leaves it one', async () => {
