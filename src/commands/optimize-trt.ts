@@ -50,6 +50,17 @@ or drifts: nothing is written then and the exit code is 1.`
       runs: flags.runs,
       seed: config.seed,
     }
+    const {isPolicy} = await import('../core/policy-weights.ts')
+    if (isPolicy(config, args.model)) {
+      const {UserError} = await import('../domain/errors.ts')
+      throw new UserError(
+        'NOT_OPTIMIZABLE',
+        `${args.model} is a policy, whose few small products fewer bits make no faster`,
+        {
+          hints: ['use it as it is; signal models and embedders are what gains'],
+        },
+      )
+    }
     const {isEmbedder} = await import('../core/embedder-file.ts')
     const result = isEmbedder(args.model, folder)
       ? await (await import('../core/optimize-embedder.ts')).optimizeEmbedder(args.model, folder, request)

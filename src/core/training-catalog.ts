@@ -3,7 +3,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import type {CatalogKind} from '../data/catalog.ts'
-import {UserError} from '../domain/errors.ts'
+import {nearest, UserError} from '../domain/errors.ts'
 import {type Catalog, readCatalog} from '../drivers/duckdb/catalog.ts'
 import {sha256} from '../models/model-file.ts'
 import {ingest} from './ingest.ts'
@@ -44,7 +44,11 @@ const rawFiles = (data: string, symbols: readonly string[] | undefined): string[
   if (names.some(name => name.startsWith('ingest='))) return []
   for (const folder of [data, path.join(data, 'intraday')]) {
     const bars = existsSync(folder) ? readdirSync(folder).filter(name => BAR_FILE.test(name)) : []
-    const wanted = bars.filter(name => symbols?.includes(BAR_FILE.exec(name)?.[1] ?? '') ?? true)
+    const symbolOf = (name: string): string => BAR_FILE.exec(name)?.[1] ?? ''
+    const wanted = bars.filter(name => symbols?.includes(symbolOf(name)) ?? true)
+    const [asked] = symbols ?? []
+    if (asked !== undefined && bars.length > 0 && wanted.length === 0)
+      throw unknownSymbol(data, asked, bars.map(symbolOf).sort())
     if (bars.length > 0) return wanted.sort().map(name => path.join(folder, name))
   }
   return names
@@ -62,6 +66,13 @@ export const sourceHash = ({units}: Catalog, symbol: string, kinds: readonly Cat
   return sha256([symbol, ...files].join('\n'))
 }
 
+const unknownSymbol = (dir: string, missing: string, held: readonly string[]): UserError => {
+  const likely = nearest(missing, held)
+  return new UserError('UNKNOWN_SYMBOL', `${dir} holds nothing to train on of ${missing}`, {
+    hints: [...(likely === undefined ? [] : [`did you mean ${likely}?`]), `it holds ${held.slice(0, 12).join(', ')}`],
+  })
+}
+
 /** Refuses names that the catalog does not hold. */
 export const requireSymbols = (
   {dir}: Catalog,
@@ -69,8 +80,6 @@ export const requireSymbols = (
   symbols: readonly string[] | undefined,
 ): readonly string[] => {
   const missing = symbols?.find(symbol => !held.includes(symbol))
-  if (missing === undefined) return held
-  throw new UserError('UNKNOWN_SYMBOL', `${dir} holds nothing to train on of ${missing}`, {
-    hints: [`it holds ${held.slice(0, 12).join(', ')}`],
-  })
+  if (missing !== undefined) throw unknownSymbol(dir, missing, held)
+  return held
 }

@@ -47,9 +47,11 @@ export const loadTrainingData = async (
   isStopped?: () => boolean,
 ): Promise<TrainingData> => {
   await using opened = await openTrainingCatalog(request.data, request.symbols)
+  const {catalog} = opened
+  requireSymbols(catalog, [...new Set(catalog.list().map(({symbol}) => symbol))].sort(), request.symbols)
   return rows === 'book'
-    ? await loadBooks(opened.catalog, request, isStopped)
-    : await loadBars(opened.catalog, request, rows, isStopped)
+    ? await loadBooks(catalog, request, isStopped)
+    : await loadBars(catalog, request, rows, isStopped)
 }
 
 const storeOptions = ({memoryMiB = 256}: TrainingDataRequest): RowStoreOptions => ({
@@ -106,7 +108,7 @@ const barSource = (catalog: Catalog, request: TrainingDataRequest, rows: 'bar' |
     throw new UserError('NO_BARS', `${catalog.dir} holds no bars to train on`, {
       hints: [
         `ingest some: gpi ingest csv FILE --out ${catalog.dir}`,
-        'or build them from quotes and trades: --period SECONDS',
+        'gpi train builds them from quotes and trades with --period SECONDS',
       ],
     })
   }

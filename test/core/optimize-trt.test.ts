@@ -8,6 +8,7 @@ import type {Tensor} from '../../src/nn/graph.ts'
 import {linear} from '../../src/nn/layers/basic.ts'
 import {buildInference, exportInference, initialWeights, type Network} from '../../src/nn/nn.ts'
 import {writeOnnx} from '../../src/nn/onnx-writer.ts'
+import {runGpi} from '../support/run-gpi.ts'
 
 const WIDTH = 128
 const network: Network = {
@@ -75,4 +76,10 @@ test('the card goes along, without what this machine lacks', () => {
   } finally {
     rmSync(folder, {recursive: true})
   }
+})
+
+test('a policy is refused for what it is', async () => {
+  const {code, stdout} = await runGpi(['optimize-trt', 'policy', '--json'])
+  expect(code).toBe(2)
+  expect(JSON.parse(stdout)).toMatchObject({error: {code: 'NOT_OPTIMIZABLE'}})
 })

@@ -104,6 +104,7 @@ describe('what does not fit is refused in a sentence', () => {
   test.each([
     ['NO_BOOKS', {model: 'book'}, /holds no order books/],
     ['UNKNOWN_SYMBOL', {symbols: ['AAA', 'ZZZ']}, /nothing .* of ZZZ/],
+    ['UNKNOWN_SYMBOL', {symbols: ['ZZZ']}, /nothing .* of ZZZ/],
     ['NO_CATALOG', {data: '/nowhere/at/all'}, /holds no market data/],
   ] as const)(
     '%s',
