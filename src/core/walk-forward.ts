@@ -151,7 +151,7 @@ export const runWalkForward = async (request: WalkForwardRequest): Promise<WalkF
   return {
     windows,
     failed: failed.map(shownFailure),
-    totalReturn: windows.reduce((product, {result}) => product * (1 + result.metrics.totalReturn), 1) - 1,
+    totalReturn: compounded(windows.map(({result}) => result.metrics.totalReturn)),
     profitableWindows: windows.filter(({result}) => result.metrics.totalReturn > 0).length,
     worstDrawdown: windows.reduce((worst, {result}) => Math.max(worst, result.metrics.maxDrawdown), 0),
     meanTrainSharpe: meanOf(windows.map(({trainSharpe}) => trainSharpe)),
@@ -237,6 +237,10 @@ const pooled = (
     },
   }
 }
+
+/** What is lost stays lost: two windows that lost more than all would otherwise make a gain. */
+const compounded = (returns: readonly number[]): number =>
+  returns.reduce((product, value) => product * Math.max(0, 1 + value), 1) - 1
 
 const meanOf = (values: readonly (number | null)[]): number | null => {
   const known = values.filter(value => value !== null)

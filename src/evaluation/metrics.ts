@@ -43,7 +43,7 @@ export interface Metrics {
   readonly avgWinLoss: number | null
   /** Time-weighted gross exposure over equity. */
   readonly exposure: number
-  /** Traded notional over mean equity, whole run. */
+  /** Traded notional over mean equity, whole run; debt counts as none. */
   readonly turnover: number
 }
 
@@ -90,7 +90,7 @@ export const computeMetrics = (
   const riskFree = riskFreeAnnual / series.periodsPerYear
   const {days} = series
   const years = n > 1 ? (tsUs[n - 1]! - tsUs[0]!) / (365.25 * 86_400e6) : 0
-  const annualReturn = days >= LEAST_DAYS_FOR_YEAR && years > 0 ? (1 + totalReturn) ** (1 / years) - 1 : null
+  const annualReturn = days >= LEAST_DAYS_FOR_YEAR && years > 0 ? Math.max(0, 1 + totalReturn) ** (1 / years) - 1 : null
   const drawdown = maxDrawdown(equityMicros)
   const stats = moments(series.returns)
   const sample = sharpeSample(series.returns)
@@ -107,7 +107,7 @@ export const computeMetrics = (
     profitFactor: profitFactorOf(pnl) ?? null,
     avgWinLoss: winLossOf(pnl) ?? null,
     exposure: timeWeighted(run, (gross, equity) => (equity > 0 ? gross / equity : 0)),
-    turnover: run.tradedMicros / (meanOf(equityMicros) || 1),
+    turnover: run.tradedMicros / (meanOf(Float64Array.from(equityMicros, value => Math.max(0, value))) || 1),
     period: series.periodName,
     periods: series.returns.length,
     periodsPerYear: series.periodsPerYear,

@@ -88,7 +88,7 @@ const tiles = ({metrics: m}: ReportData): string =>
     tile('sharpe', `Sharpe (${m.periods} × ${m.period}, annualised)`, ratio(m.sharpe), m.sharpe),
     tile('sortino', 'Sortino', ratio(m.sortino), m.sortino),
     tile('calmar', 'Calmar', ratio(m.calmar), m.calmar),
-    tile('winRate', `win rate of ${m.trades} trades`, percent(m.winRate, 1), m.winRate),
+    tile('winRate', `win rate of ${m.trades} trade${m.trades === 1 ? '' : 's'}`, percent(m.winRate, 1), m.winRate),
     tile('profitFactor', 'profit factor', ratio(m.profitFactor), m.profitFactor),
     tile('avgWinLoss', 'mean win / mean loss', ratio(m.avgWinLoss), m.avgWinLoss),
     tile('exposure', 'mean exposure', percent(m.exposure, 1), m.exposure),
@@ -147,15 +147,19 @@ const costs = ({equity, costs: c}: ReportData): string => {
   return waterfall(
     [
       {name: 'at mid prices', value: gross, isTotal: true},
-      {name: c.spreadMicros > 0 ? 'spread paid' : 'spread earned', value: -c.spreadMicros},
-      {name: c.slippageMicros > 0 ? 'slippage' : 'better fills', value: -c.slippageMicros},
-      {name: c.feesMicros > 0 ? 'fees' : 'rebates', value: -c.feesMicros},
+      {name: nameOf(c.spreadMicros, 'spread', 'spread paid', 'spread earned'), value: -c.spreadMicros},
+      {name: nameOf(c.slippageMicros, 'slippage', 'slippage', 'better fills'), value: -c.slippageMicros},
+      {name: nameOf(c.feesMicros, 'fees', 'fees', 'rebates'), value: -c.feesMicros},
       ...further,
       {name: 'net', value: net, isTotal: true},
     ],
     'cost waterfall from profit at mid prices to net profit',
   )
 }
+
+/** A cost by what it is: nothing is neither paid nor earned. */
+const nameOf = (cost: number, none: string, paid: string, earned: string): string =>
+  cost === 0 ? none : cost > 0 ? paid : earned
 
 const strategySection = ({strategies, equity}: ReportData): string => {
   const css = ['s1', 's2', 's3', 's4', 's5']
@@ -164,13 +168,13 @@ const strategySection = ({strategies, equity}: ReportData): string => {
     .map((s, k): Series => ({name: s.name, values: s.curveMicros, css: css[k] ?? 's1'}))
   const rows = strategies.map(
     s =>
-      `<tr><td>${escapeText(s.name)}</td><td>${percent(s.weight, 0)}</td><td class="${s.profitMicros >= 0 ? 'good' : 'bad'}">${signedDollars(s.profitMicros)}</td><td>${dollars(s.feesMicros)}</td><td>${s.trades}</td><td>${percent(s.winRate, 1)}</td></tr>`,
+      `<tr><td>${escapeText(s.name)}</td><td>${percent(s.weight, 0)}</td><td class="${s.profitMicros > 0 ? 'good' : s.profitMicros < 0 ? 'bad' : ''}">${signedDollars(s.profitMicros)}</td><td>${dollars(s.feesMicros)}</td><td>${s.trades}</td><td>${percent(s.winRate, 1)}</td></tr>`,
   )
   const reports = strategies
     .filter(s => Object.keys(s.report).length > 0)
     .map(
       s =>
-        `<h3>${escapeText(s.name)} says</h3><dl>${Object.entries(s.report)
+        `<h3>${escapeText(s.name)} says</h3><dl class="says">${Object.entries(s.report)
           .map(
             ([key, value]) =>
               `<dt>${escapeText(key)}</dt><dd>${escapeText(typeof value === 'number' ? reportNumber(key, value) : value)}</dd>`,
@@ -179,7 +183,7 @@ const strategySection = ({strategies, equity}: ReportData): string => {
     )
   return section(
     'Strategies',
-    `${lineChart(equity.tsUs, series, {label: 'profit by strategy', format: dollars, height: 200, includeZero: true})}<div class="scroll"><table><tr><th>strategy</th><th>weight</th><th>profit</th><th>fees</th><th>trades</th><th>win rate</th></tr>${rows.join('')}</table></div>${reports.join('')}`,
+    `${lineChart(equity.tsUs, series, {label: 'profit by strategy', format: dollars, height: 200, includeZero: true})}${strategies.length > css.length ? `<p class="note">the first ${css.length} of ${strategies.length} strategies are drawn</p>` : ''}<div class="scroll"><table><tr><th>strategy</th><th>weight</th><th>profit</th><th>fees</th><th>trades</th><th>win rate</th></tr>${rows.join('')}</table></div>${reports.join('')}`,
   )
 }
 
@@ -216,7 +220,7 @@ const tradeFacts = ({trades}: ReportData): string => {
   const best = Math.max(...trades.map(t => t.pnlMicros))
   const worst = Math.min(...trades.map(t => t.pnlMicros))
   const median = holding[Math.floor(holding.length / 2)] ?? 0
-  return `<p class="note">${trades.length} closed trades; best ${signedDollars(best)}, worst ${signedDollars(worst)}, median holding time ${duration(median)}.</p>`
+  return `<p class="note">${trades.length} closed trade${trades.length === 1 ? '' : 's'}; best ${signedDollars(best)}, worst ${signedDollars(worst)}, median holding time ${duration(median)}.</p>`
 }
 
 const baselineTable = ({baselines, equity, metrics}: ReportData): string => {

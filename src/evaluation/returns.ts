@@ -5,7 +5,7 @@ import {US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND} from '../domain/u
 export type TradingCalendar = 'us-equity' | 'continuous'
 
 export interface PeriodReturns {
-  /** Simple returns of equity over consecutive periods that saw the market. */
+  /** Simple returns of equity over consecutive periods that saw the market; zero after the one that lost it all. */
   readonly returns: Float64Array
   /** End of each period. */
   readonly endUs: Float64Array
@@ -77,6 +77,9 @@ const onGrid = (
   const isAlone = ends.length > 1 && seenUs[0] === tsUs[0]
   const start = tsUs.length > 0 ? equity[0]! : Number.NaN
   const all = Float64Array.from(values, (value, i) => value / (i === 0 ? start : values[i - 1]!) - 1)
+  // An account without money earns and loses nothing: below zero a quotient's sign would turn losses into gains.
+  const ruin = all.findIndex(value => value <= -1)
+  if (ruin >= 0) all.fill(0, ruin + 1)
   const [returns, endUs, lastUs] = isAlone ? [all.slice(1), ends.slice(1), seenUs.slice(1)] : [all, ends, seenUs]
   return {
     returns,

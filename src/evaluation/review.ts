@@ -26,6 +26,7 @@ export interface Remark {
   readonly code:
     | 'LEDGER_ERROR'
     | 'STOPPED_EARLY'
+    | 'RUINED'
     | 'NO_TRADES'
     | 'FEW_TRADES'
     | 'SHORT_HISTORY'
@@ -60,11 +61,16 @@ export const review = (input: ReviewInput): Remark[] => {
     `the ledger is off by ${input.ledgerErrorMicros} micros: no figure can be trusted`,
   )
   say(input.stopped !== undefined, 'STOPPED_EARLY', `trading ended early: ${input.stopped}`)
+  say(
+    metrics.maxDrawdown >= 1,
+    'RUINED',
+    'equity fell to zero or below: a broker would have closed the account before, and no ratio says more than that',
+  )
   say(metrics.trades === 0, 'NO_TRADES', 'nothing was closed: rates and ratios of trades are undefined')
   say(
     metrics.trades > 0 && metrics.trades < 30,
     'FEW_TRADES',
-    `${metrics.trades} closed trades say little: their win rate has a wide interval`,
+    `${metrics.trades === 1 ? '1 closed trade says' : `${metrics.trades} closed trades say`} little: a win rate of so few has a wide interval`,
   )
   say(
     metrics.days < 20,

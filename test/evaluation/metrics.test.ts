@@ -4,6 +4,7 @@ import {InstrumentTable} from '../../src/domain/instrument.ts'
 import type {Fill} from '../../src/domain/order.ts'
 import {createRng} from '../../src/domain/rng.ts'
 import {lots, micros, type Side, ticks, tsUs} from '../../src/domain/units.ts'
+import {chainSeries} from '../../src/evaluation/chain-series.ts'
 import {drawdownTable, maxDrawdown} from '../../src/evaluation/drawdowns.ts'
 import {computeMetrics, headline, sortinoOf} from '../../src/evaluation/metrics.ts'
 import {moments, periodReturns, periodsPerYear} from '../../src/evaluation/returns.ts'
@@ -211,6 +212,37 @@ describe('computeMetrics', () => {
       {rng: createRng(1)},
     )
     expect([m.exposure, m.timeInMarket]).toEqual([0.25, 0.25])
+  })
+})
+
+describe('an account that loses more than it has', () => {
+  const at = (equity: readonly number[]) => ({
+    tsUs: equity.map((_, i) => i * DAY),
+    equityMicros: equity,
+    trips: [],
+    tradedMicros: 1e6,
+    calendar: 'continuous' as const,
+  })
+  const falling = Array.from({length: 40}, (_, i) => 1e8 * (1 - i / 20))
+  test.each([
+    ['below zero, falling on', falling],
+    ['below zero, and coming back', [...falling.slice(0, 30), ...falling.slice(21, 30).reverse()]],
+    ['to zero', [...falling.slice(0, 21), ...new Array<number>(20).fill(0)]],
+  ])('%s', (_, equity) => {
+    const found = computeMetrics(at(equity), {rng: createRng(1), bootstrapDraws: 100})
+    const {returns} = periodReturns(at(equity).tsUs, equity, 'continuous')
+    // Day 20 is the first without money.
+    expect(returns[19]).toBe(-1)
+    expect([...returns.slice(20)].every(value => value === 0)).toBe(true)
+    expect(found.sharpe).toBeLessThan(0)
+    expect([found.annualReturn, Math.sign(found.turnover)]).toEqual([-1, 1])
+    expect(found.annualVolatility).toBeGreaterThan(0)
+    expect(JSON.parse(JSON.stringify(found))).toEqual(found)
+  })
+  test('stays lost in the windows after', () => {
+    const lost = at([100, 50, -30])
+    const chained = chainSeries([lost, {...at([100, 40, -30]), tsUs: [5, 6, 7].map(day => day * DAY)}])
+    expect(chained.equityMicros).toEqual([100, 50, -30, -30, -30, -30])
   })
 })
 

@@ -43,6 +43,9 @@ describe('review', () => {
       ),
     ).toEqual([])
   })
+  test('ruin is named', () => {
+    expect(codes(runOf([...noise(4, 30, 0), -1.2, 0.1], []))).toContain('RUINED')
+  })
   test('luck, shortness and missing costs are named', () => {
     const oneDay = runOf([...noise(2, 30, 0), 0.2], [1e9, 1e6, -1e6, 1e6, 1e6])
     expect(codes(oneDay)).toEqual(expect.arrayContaining(['ONE_LUCKY_DAY', 'FEW_TRADES']))

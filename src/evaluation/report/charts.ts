@@ -3,7 +3,7 @@ import {percent, signedDollars, timeLabel} from './format.ts'
 import {areaPath, escapeText, linearScale, linePath, rect, rule, type Scale, text, thin} from './svg.ts'
 
 const WIDTH = 920
-const LEFT = 76
+const LEFT = 92
 const RIGHT = 16
 const TOP = 12
 const BOTTOM = 26
@@ -93,7 +93,8 @@ export const lineChart = (
   if (tsUs.length < 2 || all.length === 0) return empty('too few samples to draw')
   const low = Math.min(...bounds(all), ...(includeZero ? [0] : []))
   const high = Math.max(...bounds(all), ...(includeZero ? [0] : []))
-  const pad = (high - low) * 0.05
+  // A flat line stands in the middle of a range that its labels can tell apart.
+  const pad = high > low ? (high - low) * 0.05 : Math.max(Math.abs(high) * 0.01, 1e6)
   const axis = timeAxis(tsUs)
   const x = linearScale(0, axis.total, LEFT, WIDTH - RIGHT)
   const y = linearScale(low - pad, high + pad, height - BOTTOM, TOP)
@@ -117,11 +118,12 @@ export const drawdownChart = (tsUs: readonly number[], equity: readonly number[]
     peak = Math.max(peak, v)
     return v / peak - 1
   })
+  const lowest = Math.min(...bounds(falls))
+  if (!(lowest < 0)) return ''
   const height = 160
   const axis = timeAxis(tsUs)
   const x = linearScale(0, axis.total, LEFT, WIDTH - RIGHT)
-  const lowest = Math.min(...bounds(falls))
-  const y = linearScale(lowest === 0 ? -0.001 : lowest * 1.08, 0, height - BOTTOM, TOP, 4)
+  const y = linearScale(lowest * 1.08, 0, height - BOTTOM, TOP, 4)
   const decimals = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10(Math.max(1e-8, -lowest * 25)))))
   const format = (v: number) => percent(v, decimals)
   const kept = thin(falls)
@@ -196,12 +198,14 @@ export const heatMap = (
   if (cells.length === 0) return empty('no closed trades')
   const cellHeight = 30
   const height = TOP + rows.length * cellHeight + BOTTOM
-  const width = (WIDTH - LEFT - RIGHT) / columns.length
+  const left = leftOf(rows)
+  const width = (WIDTH - left - RIGHT) / columns.length
+  const middle = `text-anchor="middle" class="value${width < 60 ? ' tight' : ''}"`
   const largest = Math.max(...cells.map(c => Math.abs(c.value)), 1)
   const body = cells.map(c => {
     const [r, k] = [rows.indexOf(c.row), columns.indexOf(c.column)]
     const opacity = (0.15 + 0.75 * Math.sqrt(Math.abs(c.value) / largest)).toFixed(2)
-    const [x, y] = [LEFT + k * width, TOP + r * cellHeight]
+    const [x, y] = [left + k * width, TOP + r * cellHeight]
     return (
       rect(
         x + 1,
@@ -210,12 +214,24 @@ export const heatMap = (
         cellHeight - 2,
         `class="${c.value >= 0 ? 'good' : 'bad'} cell" fill-opacity="${opacity}" rx="2"`,
         `${c.row}, ${c.column}: ${signedDollars(c.value)} in ${c.count} trades`,
-      ) + text(x + width / 2, y + cellHeight / 2 + 4, short(c.value), 'text-anchor="middle" class="value"')
+      ) + text(x + width / 2, y + cellHeight / 2 + 4, short(c.value), middle)
     )
   })
-  const names = rows.map((r, i) => text(LEFT - 8, TOP + i * cellHeight + cellHeight / 2 + 4, r, 'text-anchor="end"'))
-  const heads = columns.map((c, k) => text(LEFT + (k + 0.5) * width, height - 8, c, 'text-anchor="middle"'))
-  return frame(height, label, body.join('') + names.join('') + heads.join(''))
+  return frame(height, label, body.join('') + gridNames(rows, columns, {left, width, cellHeight, height}))
+}
+
+/** Room for the longest name of a row at the larger type of print: an option’s has nineteen letters. */
+const leftOf = (rows: readonly string[]): number =>
+  Math.min(240, Math.max(LEFT, 16 + 10 * Math.max(...rows.map(row => row.length))))
+
+const gridNames = (
+  rows: readonly string[],
+  columns: readonly string[],
+  {left, width, cellHeight, height}: {left: number; width: number; cellHeight: number; height: number},
+): string => {
+  const names = rows.map((r, i) => text(left - 8, TOP + i * cellHeight + cellHeight / 2 + 4, r, 'text-anchor="end"'))
+  const heads = columns.map((c, k) => text(left + (k + 0.5) * width, height - 8, c, 'text-anchor="middle"'))
+  return names.join('') + heads.join('')
 }
 
 /** A number for each pair of values: green above zero, red below, a dash where there is none. */
@@ -227,13 +243,14 @@ export const heatGrid = (
 ): string => {
   const cellHeight = 30
   const height = TOP + rows.length * cellHeight + BOTTOM
-  const width = Math.min(120, (WIDTH - LEFT - RIGHT) / columns.length)
+  const left = leftOf(rows)
+  const width = Math.min(120, (WIDTH - left - RIGHT) / columns.length)
   const largest = Math.max(...values.flat().map(v => Math.abs(v ?? 0)), 1e-12)
   const body = values.flatMap((cells, r) =>
     cells.map((value, k) => {
-      const [x, y] = [LEFT + k * width, TOP + r * cellHeight]
+      const [x, y] = [left + k * width, TOP + r * cellHeight]
       const name = `${columns[k]}, ${rows[r]}`
-      const middle = 'text-anchor="middle" class="value"'
+      const middle = `text-anchor="middle" class="value${width < 60 ? ' tight' : ''}"`
       if (value === null) return text(x + width / 2, y + cellHeight / 2 + 4, '–', middle)
       const opacity = (0.12 + 0.68 * Math.sqrt(Math.abs(value) / largest)).toFixed(2)
       const css = `class="${value >= 0 ? 'good' : 'bad'} cell" fill-opacity="${opacity}" rx="2"`
@@ -244,9 +261,7 @@ export const heatGrid = (
       )
     }),
   )
-  const names = rows.map((r, i) => text(LEFT - 8, TOP + i * cellHeight + cellHeight / 2 + 4, r, 'text-anchor="end"'))
-  const heads = columns.map((c, k) => text(LEFT + (k + 0.5) * width, height - 8, c, 'text-anchor="middle"'))
-  return frame(height, label, body.join('') + names.join('') + heads.join(''))
+  return frame(height, label, body.join('') + gridNames(rows, columns, {left, width, cellHeight, height}))
 }
 
 const short = (micros: number): string => {
@@ -269,6 +284,7 @@ export interface Step {
 
 /** From gross to net, step by step. */
 export const waterfall = (steps: readonly Step[], label: string): string => {
+  if (steps.every(({value}) => value === 0)) return empty('no profit and no costs')
   const height = 240
   let running = 0
   const bars = steps.map(s => {

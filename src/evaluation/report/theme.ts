@@ -20,7 +20,7 @@ th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:5
 .good{fill:var(--good);color:var(--good)}.bad{fill:var(--bad);color:var(--bad)}.total{fill:var(--total)}
 .uncertain,.undefined{color:var(--soft)}.met{color:var(--good);font-weight:600}.missed{color:var(--bad);font-weight:600}
 svg{width:100%;height:auto;display:block;font:11px system-ui,sans-serif}
-svg text{fill:var(--soft)}svg text.value{fill:var(--ink)}
+svg text{fill:var(--soft)}svg text.value{fill:var(--ink)}svg text.tight{font-size:11px}
 .grid{stroke:var(--line)}.axis{stroke:var(--axis)}
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round}
 .line.s1,i.s1{stroke:var(--s1);background:var(--s1)}.line.s2,i.s2{stroke:var(--s2);background:var(--s2)}
@@ -35,8 +35,13 @@ svg text{fill:var(--soft)}svg text.value{fill:var(--ink)}
 .warn{background:var(--warnbg);border-color:var(--warn)}.warn li{margin:3px 0}.warn code{color:var(--warn)}
 code{font:12px ui-monospace,Menlo,Consolas,monospace}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0;font-size:13px}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
-@media screen and (max-width:640px){main{padding:14px 10px 40px}section{padding:12px}svg{width:620px}}
+dl.says{grid-template-columns:max-content 1fr max-content 1fr}
+@media (max-width:800px){svg{font-size:15px}}
+@media screen and (max-width:640px){main{padding:14px 10px 40px}section{padding:12px}svg{min-width:520px}
+table{font-size:13px}th,td{padding:5px 5px}dl.says{grid-template-columns:max-content 1fr}}
 @media print{:root{color-scheme:light;--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--axis:#777;
 --s1:#1d4f91;--s2:#8f4206;--s3:#0a635b;--s4:#5f3a93;--s5:#862557;--good:#12612f;--bad:#9c241d;--total:#333;--warn:#6a4400;--warnbg:#fff}
-main{max-width:none;padding:0}section,.tile{break-inside:avoid;border-color:#bbb}body{font-size:12px}}
+main{max-width:none;padding:0}section,.tile,tr,svg{break-inside:avoid}section,.tile{border-color:#bbb}h2,h3,.legend{break-after:avoid}body{font-size:12px}
+.scroll{overflow:visible}table{font-size:11px}th,td{padding:4px 5px;white-space:normal}td:first-child,.fixed{white-space:nowrap}svg{font-size:15px}
+.legend i,.scroll svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `
