@@ -1,7 +1,8 @@
 import {createReadStream, statSync} from 'node:fs'
 import process from 'node:process'
+import {Readable} from 'node:stream'
 import {createGunzip} from 'node:zlib'
-import {UserError} from '../domain/errors.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
 
 /** Throws UserError for a file that is not there: for what would first open or make something large. */
 export const requireInput = (from: string): void => {
@@ -30,8 +31,27 @@ export const requireQuoteRecords = (from: string, command: string): void => {
 /** The bytes of a file (gzip by its name) or of standard input for `-`. */
 export const openInput = (from: string): AsyncIterable<Uint8Array> => {
   requireInput(from)
-  const raw = from === '-' ? process.stdin : createReadStream(from)
-  return from.endsWith('.gz') ? raw.pipe(createGunzip()) : raw
+  if (from === '-') return process.stdin
+  return from.endsWith('.gz') ? Readable.from(unpacked(from)) : createReadStream(from)
+}
+
+async function* unpacked(from: string): AsyncGenerator<Uint8Array> {
+  const raw = createReadStream(from)
+  const gunzip = createGunzip()
+  raw.once('error', error => gunzip.destroy(error))
+  try {
+    for await (const chunk of raw.pipe(gunzip)) yield chunk as Uint8Array
+  } catch (error) {
+    const {code = '', message} = error as NodeJS.ErrnoException
+    if (!code.startsWith('Z_')) throw error
+    throw new UserError('GZIP_INVALID', `${from} cannot be unpacked: ${message}`, {
+      exitCode: ExitCode.invalidData,
+      hints: ['it may have been cut off: gzip -t says so; what came before was read'],
+      cause: error,
+    })
+  } finally {
+    raw.destroy()
+  }
 }
 
 /** What messages call it. */
