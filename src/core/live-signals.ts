@@ -4,8 +4,8 @@ import {BarSignaller} from '../models/bar-signaller.ts'
 import type {Predictor} from '../models/inference.ts'
 import type {ModelDescription} from '../models/model-file.ts'
 import {type ModelView, viewOf} from '../models/signal-model.ts'
-import {LiveBars} from './live-bars.ts'
 import {patternEvidence} from './pattern-evidence.ts'
+import {RunBars} from './run-bars.ts'
 import type {SignalEvent} from './trade-events.ts'
 
 export interface LiveSignalsOptions {
@@ -25,7 +25,7 @@ export interface LiveSignalsOptions {
  */
 export class LiveSignals {
   readonly #options: LiveSignalsOptions
-  readonly #bars: LiveBars
+  readonly #bars: RunBars
   readonly #signaller: BarSignaller
   readonly #takesBooks: boolean
   /** Traded since the last quote of an instrument, positive bought. */
@@ -43,7 +43,7 @@ export class LiveSignals {
       session: i => (instruments.at(i).kind === 'crypto' ? 'utc' : model.session),
       patterns: i => patternEvidence(instruments.at(i).symbol),
     })
-    this.#bars = new LiveBars(instruments, model.periodUs, (i, bar) => {
+    this.#bars = new RunBars(instruments, model.periodUs, (i, bar) => {
       const input = new Float32Array(model.window * model.width)
       if (this.#signaller.windowOf(i, bar, input)) void this.#predict(i, bar.tsUs, input)
     })

@@ -30,8 +30,8 @@ const BAR_TOUCH_SHARE = 0.05
 /**
  * A tape as a market of the exchange, in the exchange's scale. Quotes, trades and minute bars pass; depth and order rows
  * become the best quote they lead to, and executions become trades. Depth of coins also passes as it is, for those who
- * follow the book. An instrument that has only bars trades at each close
- * with a narrow quote around it, which is an assumption and says so here.
+ * follow the book. An instrument that has only bars, of a minute or longer, trades at each close with a narrow quote around
+ * it, which is an assumption and says so here.
  */
 export const createReplayMarket = async (source: ReplaySource): Promise<ReplayMarket> => {
   const reader = new ReplayReader(source)
@@ -251,7 +251,10 @@ class ReplayReader {
       this.#put(atUs, EventKind.quote, to, 0, [bid, ask, touch, touch])
       if (volume > 0) this.#put(atUs, EventKind.trade, to, 0, [close, volume])
     }
-    if (chunk.v5[row] === US_PER_MINUTE)
+    // The wire knows bars of a minute alone: a longer one is that of its last minute, so that it comes at its close, whole,
+    // and makes itself again where minutes are put together.
+    const minutes = chunk.v5[row]! / US_PER_MINUTE
+    if (minutes === 1 || (minutes > 1 && this.#hasQuotes[from] === 0))
       this.#put(atUs, EventKind.bar, to, 0, [
         chunk.v0[row]!,
         chunk.v1[row]!,

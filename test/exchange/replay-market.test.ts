@@ -1,6 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {Aggressor, Depth, EventKind, emptyChunk, OrderAction, type TapeChunk} from '../../src/data/tape.ts'
 import {crypto, equity, InstrumentTable} from '../../src/domain/instrument.ts'
+import {MarketStore, type StoredBar} from '../../src/exchange/market-store.ts'
 import {createReplayMarket} from '../../src/exchange/replay-market.ts'
 
 type Row = readonly [atUs: number, kind: number, instrument: number, flags: number, ...values: number[]]
@@ -117,7 +118,7 @@ describe('a replayed tape', () => {
     ])
   })
 
-  test('bars alone make a trade at the close inside a narrow quote, and stay bars when they are minutes', async () => {
+  test('bars alone make a trade at the close inside a narrow quote, and stay bars', async () => {
     const market = await createReplayMarket(
       tape([[60_000_000, EventKind.bar, 0, 0, 699_000, 701_000, 698_000, 700_000, 400, 60_000_000]]),
     )
@@ -125,6 +126,41 @@ describe('a replayed tape', () => {
     expect(quote.slice(4, 6)).toEqual([699_900, 700_100])
     expect(trade.slice(4, 6)).toEqual([700_000, 400 * SHARE])
     expect([bar[1], bar[4], bar[7]]).toEqual([EventKind.bar, 699_000, 700_000])
+  })
+
+  test('a bar of five minutes comes whole at its close, as that of the last minute', async () => {
+    const fiveMinutes = 5 * 60_000_000
+    const endUs = Date.UTC(2025, 5, 2, 13, 35) * 1_000
+    const rows: Row[] = [0, 1].map(k => [
+      endUs + k * fiveMinutes,
+      EventKind.bar,
+      0,
+      0,
+      699_000 + k,
+      701_000,
+      698_000,
+      700_000,
+      400,
+      fiveMinutes,
+    ])
+    const market = await createReplayMarket(tape(rows))
+    const minutes: [number, Partial<StoredBar>][] = []
+    let nowUs = 0
+    const store = new MarketStore({
+      instruments: market.instruments,
+      onMinute: (_, {startUs, open, high, low, close, lots}) =>
+        minutes.push([nowUs, {startUs, open, high, low, close, lots}]),
+    })
+    for (nowUs = endUs; nowUs <= endUs + 2 * fiveMinutes; nowUs += 60_000_000) {
+      const chunk = market.advanceTo(nowUs, 100)
+      for (let row = 0; row < chunk.count; row++) store.onRow(chunk, row)
+      store.advanceTo(nowUs)
+    }
+    const ofLast = {startUs: endUs - 60_000_000, open: 699_000, high: 701_000, low: 698_000, close: 700_000}
+    expect(minutes).toEqual([
+      [endUs, {...ofLast, lots: 400 * SHARE}],
+      [endUs + fiveMinutes, {...ofLast, startUs: ofLast.startUs + fiveMinutes, open: 699_001, lots: 400 * SHARE}],
+    ])
   })
 
   test('reads ahead no further than it must, and gives every row of a long tape once', async () => {
