@@ -5,6 +5,7 @@ import process from 'node:process'
 import {pathToFileURL} from 'node:url'
 import {nearest, UserError} from '../domain/errors.ts'
 import type {Strategy} from '../strategies/strategy.ts'
+import {noteImport} from './strategy-code.ts'
 
 type Params = Readonly<Record<string, unknown>>
 
@@ -69,6 +70,7 @@ const importTypeScript = async (absolute: string): Promise<unknown> => {
     resolve: (specifier, context, next) => {
       if (specifier === 'gpi') return {url: OWN_KIT, shortCircuit: true}
       const found = next(specifier, context)
+      noteImport(context.parentURL, found.url)
       const isOurs = found.url.startsWith(folder) && !found.url.slice(folder.length).includes('node_modules/')
       return isOurs && found.format === 'commonjs-typescript' ? {...found, format: 'module-typescript'} : found
     },

@@ -9,6 +9,8 @@ import {accountFolder, openAccountRun} from './account-journal.ts'
 import type {ExchangeRequest} from './exchange-thread.ts'
 import {requireChecklist} from './live-checklist.ts'
 import {newRunId, runFolder} from './run-folder.ts'
+import {strategyCodeOf} from './strategy-code.ts'
+import {isModulePath} from './strategy-module.ts'
 import {systemClock} from './system-clock.ts'
 import type {TradeOptions} from './trade.ts'
 import {tradingUrlOf} from './trade-target.ts'
@@ -100,6 +102,7 @@ export const requireReady = async (
     minimumCapitalDollars: config.risk.minimumCapitalDollars,
     openOrders: open.length,
     clockSkewMs: (systemClock().nowUs() - nowUs) / 1_000,
+    code: strategies.filter(isModulePath).map(strategyCodeOf),
   })
 }
 

@@ -40,7 +40,8 @@ import {
 import {runFolder, writeWhole} from './run-folder.ts'
 import {runNode} from './run-node.ts'
 import {keepMemory, settleHeap} from './settled-heap.ts'
-import {loadStrategyModules} from './strategy-module.ts'
+import {type StrategyCode, strategyCodeOf} from './strategy-code.ts'
+import {isModulePath, loadStrategyModules} from './strategy-module.ts'
 import {chooseStrategies} from './strategy-setup.ts'
 import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
 import {fanOut, leavingInTime, quietAfter, stopper} from './trade-control.ts'
@@ -87,6 +88,8 @@ export interface TradeSummary extends NodeSummary {
   /** True when a journal was continued. */
   readonly resumed: boolean
   readonly idle: readonly {readonly strategy: string; readonly reason: string}[]
+  /** What the strategy files were that ran; empty where all strategies are gpi's own. */
+  readonly strategyCode: readonly StrategyCode[]
   /** How capital was shared, and what moving it earned or cost since this start. */
   readonly allocation: AllocationSummary
   /** Nothing is held at the broker at the end. */
@@ -120,6 +123,9 @@ export const runTrade = async (given: TradeOptions): Promise<TradeSummary> => {
   const {config, hash} = options.resolved
   // A file that cannot be loaded is told before an exchange is started.
   const modules = await loadStrategyModules(options.strategies)
+  const strategyCode = options.strategies.filter(isModulePath).map(strategyCodeOf)
+  for (const {strategy, sha256, files} of strategyCode)
+    options.onNote(`${strategy} is ${sha256.slice(0, 12)}: ${files.map(file => file.path).join(', ')}`)
   await using stack = new AsyncDisposableStack()
   // While the exchange's thread starts.
   const rehearsed = rehearsal(options)
@@ -203,6 +209,7 @@ export const runTrade = async (given: TradeOptions): Promise<TradeSummary> => {
     configHash: hash,
     resumed: run.resumed,
     idle,
+    strategyCode,
     allocation: allocationSummary(shared, names, baseWeights(config, names), allocator, {
       tsUs: (site.feedClock ?? site.wall.clock).nowUs(),
       profitMicros: summary.strategies.map(({profitMicros}) => profitMicros),

@@ -6,6 +6,7 @@ import process from 'node:process'
 import {promisify} from 'node:util'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {Config} from '../../src/config/schema.ts'
+import {codeDifference, type StrategyCode} from '../../src/core/strategy-code.ts'
 import {loadStrategyModule, loadStrategyModules, trialFamily} from '../../src/core/strategy-module.ts'
 import {chooseStrategies} from '../../src/core/strategy-setup.ts'
 import {runStressPath} from '../../src/core/stress-run.ts'
@@ -37,6 +38,28 @@ describe('a strategy file of one’s own', () => {
       console.log((await loadStrategyModule(${JSON.stringify(file)}))({}).name)`
     const {stdout} = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {cwd: folder})
     expect(stdout.trim()).toBe(`bar${EventKind.bar}function`)
+  })
+  test('its code is itself and all it imports of the user’s, packages and gpi apart', async () => {
+    written('deep.ts', 'export const deep = 1')
+    written(
+      'helper.ts',
+      `import {deep} from './deep.ts'\nimport {EventKind} from 'gpi'\nexport const helper = deep + EventKind.bar`,
+    )
+    const text = `import path from 'node:path'\nimport {helper} from './helper.ts'
+      export default () => ({name: path.basename('x') + helper, onEvent() {}})`
+    const files = [written('first.ts', text), written('second.ts', `${text}\n`)]
+    const codeModule = new URL('../../src/core/strategy-code.ts', import.meta.url).href
+    const script = `import {loadStrategyModules} from ${JSON.stringify(MODULE)}
+      import {strategyCodeOf} from ${JSON.stringify(codeModule)}
+      const files = ${JSON.stringify(files)}
+      await loadStrategyModules(files)
+      console.log(JSON.stringify(files.map(strategyCodeOf)))`
+    const {stdout} = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {cwd: folder})
+    const [first, second] = JSON.parse(stdout) as [StrategyCode, StrategyCode]
+    expect(first.files.map(file => file.path)).toEqual(['first.ts', 'deep.ts', 'helper.ts'])
+    expect(second.files.slice(1)).toEqual(first.files.slice(1))
+    expect(codeDifference(second, first)).toBe('second.ts differs')
+    expect(codeDifference({...first, files: first.files.slice(0, 2), sha256: ''}, first)).toBe('helper.ts is gone')
   })
   test('one that asks for a package that is not there says so', async () => {
     const file = written('absent.ts', `import 'no-such-package'\nexport default () => ({name: 'x', onEvent() {}})`)

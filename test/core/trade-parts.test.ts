@@ -15,6 +15,7 @@ import {journaledBroker, observedJournal, patientBroker} from '../../src/core/ob
 import {inDollars} from '../../src/core/replay-source.ts'
 import {writeWhole} from '../../src/core/run-folder.ts'
 import {readStatus} from '../../src/core/status.ts'
+import {type StrategyCode, strategyCodeOf} from '../../src/core/strategy-code.ts'
 import {parseDurationMs} from '../../src/core/system-clock.ts'
 import {targetOf, tradingUrlOf} from '../../src/core/trade-target.ts'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
@@ -141,6 +142,7 @@ describe('where orders go', () => {
       minimumCapitalDollars: 100_000,
       openOrders: 0,
       clockSkewMs: 3,
+      code: [],
     }
     expect(() => requireChecklist(input)).toThrow(
       expect.objectContaining({code: 'CHECKLIST_FAILED', exitCode: 3, hints: [expect.stringContaining('paper run')]}),
@@ -156,6 +158,35 @@ describe('where orders go', () => {
       strategies: [],
     })
     expect(bad.every(({passed}) => !passed)).toBe(true)
+  })
+  test('real money needs a paper run from the very code of a strategy file', () => {
+    const codeOf = (folder: string, text: string): StrategyCode => {
+      mkdirSync(path.join(home, folder), {recursive: true})
+      writeFileSync(path.join(home, folder, 'mine.ts'), text)
+      return strategyCodeOf(path.join(home, folder, 'mine.ts'))
+    }
+    const point = (code: StrategyCode) =>
+      checklist({
+        home,
+        strategies: [code.strategy],
+        configHash: 'h',
+        equityMicros: 0,
+        minimumCapitalDollars: 0,
+        openOrders: 0,
+        clockSkewMs: 0,
+        code: [code],
+      }).find(({name}) => name === 'code of the paper run')
+    const [code, edited, elsewhere] = [codeOf('a', 'one'), codeOf('b', 'two'), codeOf('c', 'one')]
+    expect(point(code)).toMatchObject({passed: false, found: expect.stringContaining('no paper run was made from it')})
+    const run = {configHash: 'h', ledgerErrorMicros: 0, fills: 3, strategyCode: [code]}
+    writeWhole(path.join(home, 'runs', 'r', 'summary.json'), run)
+    expect([code, elsewhere].map(point)).toMatchObject([{passed: true}, {passed: true}])
+    expect(point(edited)).toMatchObject({
+      passed: false,
+      found: expect.stringMatching(
+        /mine\.ts is [0-9a-f]{12}; the last paper run was made from [0-9a-f]{12}: mine\.ts differs/,
+      ),
+    })
   })
 })
 
