@@ -83,6 +83,17 @@ describe('drawing', () => {
     expect(linearScale(0.3, 9.7, 0, 100).ticks).toEqual([2, 4, 6, 8])
     expect(linearScale(5, 5, 0, 100).of(5)).toBe(50)
   })
+  test('what never moved has labels that differ, and no picture of nothing', () => {
+    const flat = {...data.equity, equityMicros: data.equity.equityMicros.map(() => 1e11)}
+    const still = {...data, equity: flat, costs: {feesMicros: 0, spreadMicros: 0, slippageMicros: 0}, drawdowns: []}
+    const html = reportHtml(still)
+    const chart = html.split('<h2>Equity</h2>')[1]?.split('</svg>')[0] ?? ''
+    const labels = [...chart.matchAll(/text-anchor="end">([^<]*\$[^<]*)</g)].map(([, label]) => label)
+    expect(labels.length).toBeGreaterThan(2)
+    expect(new Set(labels).size).toBe(labels.length)
+    expect(html).toContain('no profit and no costs')
+    expect(html).not.toContain('aria-label="drawdown"')
+  })
   test('thinning keeps the ends and the extremes', () => {
     const values = Array.from({length: 10_000}, (_, i) => Math.sin(i / 50) + (i === 5_003 ? 9 : 0))
     const kept = thin(values, 400)
@@ -149,5 +160,35 @@ describe.skipIf(!existsSync(chromiumPath))('in a real browser (needs Chromium)',
     expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
     expect(problems).toEqual([])
     expect(readFileSync(file, 'utf8').length).toBeLessThan(3_000_000)
+    await page.close()
+  }, 60_000)
+
+  test('prints whole: no column is cut off, and legends keep their colours', async () => {
+    browser ??= await open()
+    const page = await browser.newPage({viewport: {width: 700, height: 900}})
+    const params = ['fast=10', 'slow=60', 'fraction=0.05', 'threshold=0.0025']
+    const window = {
+      test: {from: data.from, to: data.to},
+      params,
+      trainSharpe: -12.34,
+      validateSharpe: -23.45,
+      result: {fills: 1234, metrics: data.metrics},
+    }
+    const html = reportHtml({
+      ...data,
+      walkForward: {windows: [window], totalReturn: 0, outOfSample: null},
+    })
+    await page.setContent(html)
+    await page.emulateMedia({media: 'print'})
+    const cut = await page.$$eval('.scroll', nodes =>
+      nodes.filter(n => n.scrollWidth > n.clientWidth + 1).map(n => (n.textContent ?? '').slice(0, 60)),
+    )
+    expect(cut).toEqual([])
+    const swatches = (await page.evaluate(
+      `[...document.querySelectorAll('.legend i:not(.tri)')].map(n => getComputedStyle(n).getPropertyValue('print-color-adjust'))`,
+    )) as string[]
+    expect(swatches.length).toBeGreaterThan(1)
+    expect(new Set(swatches)).toEqual(new Set(['exact']))
+    await page.close()
   }, 60_000)
 })

@@ -42,6 +42,6 @@ table{font-size:13px}th,td{padding:5px 5px}dl.says{grid-template-columns:max-con
 @media print{:root{color-scheme:light;--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--axis:#777;
 --s1:#1d4f91;--s2:#8f4206;--s3:#0a635b;--s4:#5f3a93;--s5:#862557;--good:#12612f;--bad:#9c241d;--total:#333;--warn:#6a4400;--warnbg:#fff}
 main{max-width:none;padding:0}section,.tile,tr,svg{break-inside:avoid}section,.tile{border-color:#bbb}h2,h3,.legend{break-after:avoid}body{font-size:12px}
-.scroll{overflow:visible}table{font-size:11px}th,td{padding:4px 5px;white-space:normal}td:first-child,.fixed{white-space:nowrap}svg{font-size:15px}
+.scroll{overflow:visible}table{font-size:11px}th,td{padding:4px 5px}th,td:last-child{white-space:normal}svg{font-size:15px}
 .legend i,.scroll svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `
