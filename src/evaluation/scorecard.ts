@@ -22,6 +22,7 @@ export const scorecard = (detail: MetricsDetail): ScorecardLine[] => {
   const isLong = detail.days >= LEAST_DAYS
   const isMany = detail.trades >= LEAST_TRADES
   const isDeep = detail.maxDrawdown > TARGETS.maxDrawdown
+  const isIdle = detail.trades === 0 && detail.exposure === 0 && detail.maxDrawdown === 0
   return [
     line('sharpe', detail.sharpe, detail.intervals.sharpe, isLong),
     line('winRate', detail.winRate, detail.intervals.winRate, isMany),
@@ -31,7 +32,8 @@ export const scorecard = (detail: MetricsDetail): ScorecardLine[] => {
       wanted: TARGETS.maxDrawdown,
       value: detail.maxDrawdown,
       interval: null,
-      verdict: isDeep ? 'missed' : isLong ? 'met' : 'uncertain',
+      // Who held nothing at all has shown no restraint.
+      verdict: isIdle ? 'undefined' : isDeep ? 'missed' : isLong ? 'met' : 'uncertain',
     },
   ]
 }

@@ -113,5 +113,8 @@ describe('scorecard', () => {
     )
     expect(Object.values(short)).not.toContain('met')
     expect(verdicts(runOf(noise(8, 40, 0), []).metrics)['winRate']).toBe('undefined')
+    // An account that nobody used meets no target.
+    const idle = runOf(new Array<number>(40).fill(0), []).metrics
+    expect(new Set(Object.values(verdicts(idle)))).toEqual(new Set(['undefined']))
   })
 })
