@@ -4,6 +4,7 @@ import {
   type Collection,
   type Filter,
   MongoClient,
+  type MongoClientOptions,
   MongoNetworkError,
   MongoServerError,
   MongoServerSelectionError,
@@ -70,7 +71,7 @@ const BY_REVISION: PageOrder = {
  */
 export const openMongoPatternStore = async (options: MongoOptions): Promise<PatternStore> => {
   const {url, database, connectTimeoutMs = 5_000} = options
-  const client = new MongoClient(url, {
+  const client = clientOf(url, {
     serverSelectionTimeoutMS: connectTimeoutMs,
     writeConcern: {w: 'majority', journal: true},
     readConcern: {level: 'majority'},
@@ -89,8 +90,23 @@ export const openMongoPatternStore = async (options: MongoOptions): Promise<Patt
   }
 }
 
+/** The client reads the URL at once; that of its complaint may hold a password and is not repeated. */
+const clientOf = (url: string, options: MongoClientOptions): MongoClient => {
+  try {
+    return new MongoClient(url, options)
+  } catch (error) {
+    throw new UserError('MONGODB_URL_INVALID', 'MONGODB_URL is not a MongoDB connection string', {
+      hints: [
+        'mongodb://USER:PASSWORD@HOST:27017/DATABASE, special characters of the password as %40 and so on',
+        'or set memory.store to "sqlite"',
+      ],
+      cause: error,
+    })
+  }
+}
+
 /** The URL without user and password. */
-const hostOf = (url: string): string => url.replace(/^(mongodb(?:\+srv)?:\/\/)[^@/]*@/, '$1')
+const hostOf = (url: string): string => url.replace(/^(mongodb(?:\+srv)?:\/\/)[^/]*@/, '$1')
 
 /** What the client's own repetition could not mend, as a UserError that names the server. Other errors pass as they are. */
 const explained = async <T>(host: string, run: () => Promise<T>): Promise<T> => {

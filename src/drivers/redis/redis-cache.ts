@@ -58,4 +58,4 @@ export const openRedisCache = async (options: RedisCacheOptions): Promise<Cache>
   }
 }
 
-const withoutSecret = (url: string): string => url.replace(/^(rediss?:\/\/)[^@/]*@/, '$1')
+const withoutSecret = (url: string): string => url.replace(/^(rediss?:\/\/)[^/]*@/, '$1')

@@ -170,3 +170,13 @@ test('names the server it cannot reach, without the password', async () => {
     message: expect.not.stringContaining('secret'),
   })
 })
+
+test.each(['garbage', 'mongodb://user:secret@127.0.0.1:99999/gpi', 'http://user:secret@127.0.0.1'])(
+  'a connection string that is none is the user’s to mend: %s',
+  async url => {
+    await expect(openMongoPatternStore({url})).rejects.toMatchObject({
+      ...{code: 'MONGODB_URL_INVALID', exitCode: 2},
+      message: expect.not.stringContaining('secret'),
+    })
+  },
+)
