@@ -55,7 +55,7 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
   const {description, bytes} = loaded
   const rows = rowKindOf(description)
   const train = trainRequestOf(loaded, request)
-  const prepared = await prepare(train, rows)
+  const prepared = await prepare(train, rows, undefined, ENOUGH)
   const {relation, share} = relationOf(loaded, prepared)
   const part =
     share === 0 ? 'part of this data' : `about ${(100 * share).toFixed(share < 0.01 ? 2 : 0)} % of these windows`
@@ -94,6 +94,9 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
     verdict: [...seen, ...verdictOf(test, baselines, margins, direction)],
   }
 }
+
+const ENOUGH =
+  'the last fifth of the data is measured, and the linear baseline is fitted to what comes before: give five days of bars or more, or an hour of books'
 
 const trainRequestOf = ({description}: LoadedModel, request: EvaluateRequest): TrainRequest => ({
   model: description.name,

@@ -6,9 +6,11 @@ import {createRng} from '../domain/rng.ts'
 import {DEVICES, type Device, deviceFailure} from '../drivers/onnx/open-device.ts'
 import {openOrtSession} from '../drivers/onnx/ort-session.ts'
 import {schemaOf} from '../features/multi-features.ts'
-import {allocateBatch, fillBatch} from '../models/dataset.ts'
+import {allocateBatch, fillBatch, windowEnds} from '../models/dataset.ts'
 import {decideOne} from '../models/decision.ts'
 import {type ModelDescription, metadataOf, readModel, sha256} from '../models/model-file.ts'
+import {type RowList, spread} from '../models/row-runs.ts'
+import {splitInTime} from '../models/splits.ts'
 import type {GraphSession} from '../nn/execution.ts'
 import {type Fusions, fuseEncoder} from '../nn/fuse.ts'
 import {storeAsHalf} from '../nn/half.ts'
@@ -16,7 +18,8 @@ import type {OnnxModel} from '../nn/onnx-model.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {quantiseInt8} from '../nn/quantise.ts'
 import {cardOf, type LoadedModel, writeWhole} from './model-files.ts'
-import {prepare, rowKindOf, spread, type TrainRequest} from './train-parts.ts'
+import {rowKindOf} from './train-parts.ts'
+import {loadTrainingData, type TrainingDataRequest} from './training-data.ts'
 
 export const PRECISIONS = ['int8', 'float16'] as const
 export type Precision = (typeof PRECISIONS)[number]
@@ -274,43 +277,37 @@ const windowsFor = async (description: ModelDescription, request: OptimizeReques
     })
     return {windows, inputs: 'synthetic' as const, timed: undefined}
   }
-  const prepared = await prepare(dataRequest(description, request, request.data), rowKindOf(description))
+  const {dataset, embargoUs} = await loadTrainingData(dataRequest(description, request.data), rowKindOf(description))
   const cut = (ends: Int32Array): Float32Array => {
     const batch = allocateBatch(ends.length, description.window, description.width)
-    fillBatch(prepared.dataset, ends, 0, description.window, batch)
+    fillBatch(dataset, ends, 0, description.window, batch)
     return batch.x
   }
-  const {train, test} = prepared.split
+  const ends = windowEnds(dataset, description.window)
+  if (ends.length === 0) {
+    throw new UserError('TOO_LITTLE_DATA', `${request.data} has no window of ${description.window} rows`, {
+      hints: ['give more data, or none: drift is then measured on drawn windows'],
+    })
+  }
+  const split = splitInTime(dataset, ends, {window: description.window, embargoUs})
+  // Too short to be split, all of it serves: nothing is learned here.
+  const orAll = (part: RowList): RowList => (part.length > 0 ? part : ends)
   return {
-    windows: cut(spread(test, request.windows)),
+    windows: cut(spread(orAll(split.test), request.windows)),
     inputs: 'real' as const,
-    timed: cut(spread(train, TIMED_WINDOWS)),
+    timed: cut(spread(orAll(split.train), TIMED_WINDOWS)),
   }
 }
 
 /** Windows of the training part among which kinds that the test part lacks are looked for. */
 const TIMED_WINDOWS = 4000
 
-const dataRequest = (description: ModelDescription, request: OptimizeRequest, data: string): TrainRequest => ({
-  model: description.name,
-  size: 'small',
-  batch: 1,
-  window: description.window,
-  maxSteps: 1,
-  out: '',
-  seed: request.seed,
+const dataRequest = ({horizon, labels}: ModelDescription, data: string): TrainingDataRequest => ({
   data,
-  horizon: description.horizon,
-  barrier: Number(description.labels['barrierDeviations'] ?? description.labels['thresholdSpreads']),
-  costBps: Number(description.labels['costBps'] ?? 0),
-  ...(description.labels['builtPeriodUs'] === undefined ? {} : {periodUs: Number(description.labels['builtPeriodUs'])}),
-  noise: 0,
-  folds: 0,
-  resume: false,
-  validateEvery: 1,
-  patience: 1,
-  maxEvaluated: request.windows,
-  baselineSteps: 1,
+  horizon,
+  barrier: Number(labels['barrierDeviations'] ?? labels['thresholdSpreads']),
+  costBps: Number(labels['costBps'] ?? 0),
+  ...(labels['builtPeriodUs'] === undefined ? {} : {periodUs: Number(labels['builtPeriodUs'])}),
 })
 
 const OUTPUTS = ['probabilities', 'holding', 'move'] as const

@@ -121,19 +121,23 @@ export const rowKindOf = (description: ModelDescription): RowKind => {
 }
 
 /** Rows of the data, split in time, with a scaler fitted on the training part alone. */
-export const prepare = async (request: TrainRequest, rows: RowKind, isStopped?: () => boolean): Promise<Prepared> => {
+export const prepare = async (
+  request: TrainRequest,
+  rows: RowKind,
+  isStopped?: () => boolean,
+  hint = 'give more data, a shorter --window or a smaller --batch',
+): Promise<Prepared> => {
   const data = await loadTrainingData(request, rows, isStopped)
   const {dataset} = data
   const ends = windowEnds(dataset, request.window)
   const split = splitInTime(dataset, ends, {window: request.window, embargoUs: request.embargoUs ?? data.embargoUs})
   for (const part of ['train', 'valid', 'test'] as const) {
-    if (split[part].length >= request.batch || (part !== 'train' && split[part].length > 0)) continue
+    const least = part === 'train' ? request.batch : 1
+    if (split[part].length >= least) continue
     throw new UserError(
       'TOO_LITTLE_DATA',
-      `the ${part} part has ${split[part].length} windows of ${request.window} rows; a batch is ${request.batch}`,
-      {
-        hints: ['give more data, a shorter --window or a smaller --batch'],
-      },
+      `the ${part} part has ${split[part].length} windows of ${request.window} rows; it needs ${least}${part === 'train' ? ', a batch' : ''}`,
+      {hints: [hint]},
     )
   }
   return preparedFor(data, split)

@@ -150,6 +150,23 @@ test('rows it was trained on are known again in another file, and later ones of 
   expect((await evaluate(loaded, {...ask, data: part('later', 12, 24)})).relation).toBe('unseen')
 }, 60_000)
 
+test('a day of bars measures drift, is too little to measure a model by, and both are said', async () => {
+  const data = path.join(folder, 'day')
+  mkdirSync(data)
+  writeBars(data, leaningBars('AAA', 1, 9))
+  const {modelPath} = await train(request({out: path.join(folder, 'dayless'), maxSteps: 1}))
+  const loaded = loadModel(modelPath)
+  const options = {out: data, devices: ['cpu'] as const, windows: 500, runs: 5, seed: 1}
+  const half = await optimizeModel(loaded, {...options, data, precision: 'float16', maxDrift: 1})
+  expect(half.drift.inputs).toBe('real')
+  expect(half.drift.windows).toBeGreaterThan(40)
+  const measured = evaluate(loaded, {data, seed: 1, maxEvaluated: 500, baselineSteps: 1, allowSeen: false})
+  await expect(measured).rejects.toMatchObject({
+    code: 'TOO_LITTLE_DATA',
+    hints: [expect.stringContaining('five days of bars')],
+  })
+}, 60_000)
+
 test('a stopped run goes on by --resume to the very bytes of an unbroken one', async () => {
   const whole = await train(request({out: path.join(folder, 'whole')}))
   const abort = new AbortController()
