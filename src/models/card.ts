@@ -1,6 +1,6 @@
 import type {DecisionRule} from './decision.ts'
 import type {HeadMetrics} from './head-metrics.ts'
-import {type Margins, marginText, relationOf} from './margins.ts'
+import {type Margins, MIN_BLOCKS, marginText, relationOf} from './margins.ts'
 import type {ClusteredDirection, Metrics, ProbabilisticMetrics} from './metrics.ts'
 import type {ModelDescription} from './model-file.ts'
 import type {AdversarialComparison, StressedMetrics} from './stressed-metrics.ts'
@@ -121,17 +121,19 @@ export const verdictOf = (
   direction: ClusteredDirection,
 ): string[] => {
   const sentences = (['majority', 'persistence', 'linear'] as const).map(name => {
-    const {macroF1, mcc} = margins[name]
-    const f1 = `macro-F1 ${test.macroF1.toFixed(4)} against ${baselines[name].macroF1.toFixed(4)}, ${marginText(macroF1)}`
-    const correlation = `MCC ${test.mcc.toFixed(4)} against ${baselines[name].mcc.toFixed(4)}, ${marginText(mcc)}`
+    const {macroF1, mcc, blocks} = margins[name]
+    const f1 = `macro-F1 ${test.macroF1.toFixed(4)} against ${baselines[name].macroF1.toFixed(4)}, ${marginText(macroF1, blocks)}`
+    const correlation = `MCC ${test.mcc.toFixed(4)} against ${baselines[name].mcc.toFixed(4)}, ${marginText(mcc, blocks)}`
     return `${relationOf(margins[name])} the ${name} baseline: ${f1}; ${correlation}`
   })
   const {accuracy, standardError, blocks} = direction
   const figure = `up against down, where the price did move: ${percent(accuracy)} right, standard error ${percent(standardError)} clustered over ${blocks} blocks of time`
-  const isKnown = blocks >= 5 && accuracy - 0.5 > 2 * standardError
-  const conclusion = isKnown
-    ? 'the direction is predicted better than by a coin on this test stretch; nothing here says that it pays after costs'
-    : 'this is NOT evidence that the direction is predictable: what the model knows is mostly whether a move comes, not where to'
+  const isAhead = accuracy - 0.5 > 2 * standardError
+  const conclusion = !isAhead
+    ? 'this is NOT evidence that the direction is predictable: what the model knows is mostly whether a move comes, not where to'
+    : blocks < MIN_BLOCKS
+      ? `better than a coin, over too few blocks of time (${blocks}) to be evidence that the direction is predictable`
+      : 'the direction is predicted better than by a coin on this test stretch; nothing here says that it pays after costs'
   return [...sentences, figure, conclusion]
 }
 

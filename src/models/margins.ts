@@ -72,10 +72,12 @@ export const marginsOf = (
  */
 export const relationOf = ({macroF1, mcc, blocks}: Margins): string => {
   if (macroF1.difference <= 0 || mcc.difference <= 0) return 'does NOT beat'
-  if (blocks < MIN_BLOCKS) return `is ahead of, over too few blocks of time (${blocks}) to tell it from luck,`
+  if (blocks < MIN_BLOCKS) return `is ahead, over too few blocks of time (${blocks}) to tell it from luck, of`
   return macroF1.low > 0 && mcc.low > 0 ? 'beats' : 'does NOT beat beyond noise'
 }
 
-/** `+0.0123 (95 % 0.0012 to 0.0234)` */
-export const marginText = ({difference, low, high}: Margin): string =>
-  `${difference < 0 ? '' : '+'}${difference.toFixed(4)} (95 % ${low.toFixed(4)} to ${high.toFixed(4)})`
+/** `+0.0123 (95 % 0.0012 to 0.0234)`; without the interval where the blocks are too few for one. */
+export const marginText = ({difference, low, high}: Margin, blocks: number): string => {
+  const interval = blocks < MIN_BLOCKS ? '' : ` (95 % ${low.toFixed(4)} to ${high.toFixed(4)})`
+  return `${difference < 0 ? '' : '+'}${difference.toFixed(4)}${interval}`
+}

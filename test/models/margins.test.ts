@@ -1,5 +1,6 @@
 import {expect, test} from 'vitest'
 import {createRng} from '../../src/domain/rng.ts'
+import {verdictOf} from '../../src/models/card.ts'
 import {marginsOf, marginText, relationOf} from '../../src/models/margins.ts'
 import {classMetrics} from '../../src/models/metrics.ts'
 
@@ -42,5 +43,21 @@ test('classes named at random do not beat the majority, though their macro-F1 is
 test('over few blocks of time a lead is not told from luck', () => {
   const {truth, block, decided, majority} = drawn(800, 0.3, 2)
   expect(relationOf(marginsOf(truth, decided, majority, block))).toMatch(/too few blocks of time \(4\)/)
-  expect(marginText({difference: 0.01234, low: -0.1, high: 0.2})).toBe('+0.0123 (95 % -0.1000 to 0.2000)')
+  const margin = {difference: 0.01234, low: -0.1, high: 0.2}
+  expect(marginText(margin, 4)).toBe('+0.0123')
+  expect(marginText(margin, 5)).toBe('+0.0123 (95 % -0.1000 to 0.2000)')
+})
+
+test('a direction better than a coin over few blocks is neither evidence nor said to be unknown', () => {
+  const {truth, block, decided, majority} = drawn(800, 0.3, 2)
+  const over = (baseline: Int8Array) => marginsOf(truth, decided, baseline, block)
+  const margins = {majority: over(majority), persistence: over(majority), linear: over(majority)}
+  const metrics = classMetrics(truth, decided)
+  const test = {...metrics, logLoss: 1, brier: 1, calibrationError: 0, directionAccuracy: 0.67}
+  const baselines = {majority: metrics, persistence: metrics, linear: test}
+  const said = (blocks: number, accuracy: number) =>
+    verdictOf(test, baselines, margins, {accuracy, standardError: 0.02, blocks}).at(-1)
+  expect(said(4, 0.67)).toMatch(/too few blocks of time \(4\)/)
+  expect(said(8, 0.67)).toMatch(/better than by a coin on this test stretch/)
+  expect(said(8, 0.53)).toMatch(/NOT evidence/)
 })
