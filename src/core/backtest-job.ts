@@ -19,6 +19,7 @@ import {trialFamily} from './strategy-module.ts'
 import {expandSweep, readSweepSpec, type SweepSpec, samplesOf} from './sweep-spec.ts'
 import type {TradeEvent} from './trade-events.ts'
 import type {TrialRequest} from './trial.ts'
+import type {TrialPool} from './trial-pool.ts'
 
 /** Everything that `gpi backtest` does at once: the run, what is asked about it, and where it is kept. */
 export interface BacktestJob {
@@ -45,6 +46,8 @@ export interface BacktestJob {
   readonly search: BacktestSearch & {
     /** File that says what to search. */
     readonly sweep: string | undefined
+    /** Threads; one a core when undefined. */
+    readonly workers: number | undefined
   }
   readonly output: Pick<ReportWriterOptions, 'html' | 'report' | 'save'>
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -98,6 +101,7 @@ export const runBacktestJob = async (job: BacktestJob, listener: BacktestListene
   using journal = openJournal(job, entry => void compared.push({entry}))
   const trials = fileTrialLog(config.home)
   const isSearched = spec !== undefined || search.walkForward || search.monteCarlo !== undefined
+  await using pool = isSearched ? await startedPool(search, spec, setup.seed) : undefined
   const collector = isSearched ? new TapeCollector() : undefined
   const writer = new ReportWriter({...output, instruments, config})
   const summary = await runBacktest({
@@ -125,12 +129,13 @@ export const runBacktestJob = async (job: BacktestJob, listener: BacktestListene
     log(comparisonText(comparison, live.file))
     Object.assign(result, {comparison}, writer.write({comparison}))
   }
-  if (!isSearched) return result
+  if (pool === undefined) return result
   const {searchBacktest} = await import('./backtest-search.ts')
   const found = await searchBacktest(
     {
       ...search,
       base: trialOf(job, setup, summary),
+      pool,
       spec,
       trials,
       tape: collector?.tape,
@@ -154,6 +159,19 @@ const openJournal = (
   // A back-test's journal is its result: a second run replaces it.
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${journal}${suffix}`, {force: true})
   return openSqliteJournal(journal, {durable: 'end'})
+}
+
+/** The threads of a search, which load their code while the run itself goes on. */
+const startedPool = async (
+  {walkForward, monteCarlo, workers}: BacktestJob['search'],
+  spec: SweepSpec | undefined,
+  seed: number,
+): Promise<TrialPool> => {
+  const {openTrialPool} = await import('./trial-pool.ts')
+  const pool = openTrialPool(workers)
+  const tried = spec === undefined ? 0 : expandSweep(spec, seed).length
+  pool.start(walkForward ? Number.POSITIVE_INFINITY : Math.max(tried, monteCarlo ?? 0))
+  return pool
 }
 
 /** The run as one trial of a search, without what is searched. */

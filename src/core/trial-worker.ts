@@ -1,21 +1,24 @@
-import {parentPort, workerData} from 'node:worker_threads'
+import {parentPort} from 'node:worker_threads'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {SharedTape} from './shared-tape.ts'
 import {type FailedTrial, runTrial, type TrialOutcome, type TrialRequest, trialId} from './trial.ts'
 
-export interface TrialJob {
-  readonly number: number
-  readonly request: TrialRequest
-}
+/** A trial to run, or what those after it replay. */
+export type TrialJob = {readonly number: number; readonly request: TrialRequest} | {readonly tape: SharedTape}
 export interface TrialAnswer {
   readonly number: number
   readonly outcome: TrialOutcome
 }
 
-const {tape} = (workerData ?? {}) as {readonly tape?: SharedTape}
 const port = parentPort
 if (port === null) throw new Error('trial-worker must run as a worker thread')
-const work = async ({number, request}: TrialJob): Promise<void> => {
+let tape: SharedTape | undefined
+const work = async (job: TrialJob): Promise<void> => {
+  if ('tape' in job) {
+    tape = job.tape
+    return
+  }
+  const {number, request} = job
   const outcome = await runTrial(request, tape).catch((error: unknown) => failureOf(request, error))
   port.postMessage({number, outcome} satisfies TrialAnswer)
 }
