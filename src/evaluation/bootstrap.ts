@@ -1,4 +1,6 @@
 // Indices are reduced modulo the length, so `!` cannot miss here.
+import normalCdf from '@stdlib/stats-base-dists-normal-cdf'
+import tCdf from '@stdlib/stats-base-dists-t-cdf'
 import type {Rng} from '../domain/rng.ts'
 
 export interface Interval {
@@ -17,7 +19,8 @@ export interface BootstrapOptions {
 
 /**
  * Percentile interval of a statistic by the stationary bootstrap (Politis and Romano 1994): blocks of geometric length
- * keep the dependence between neighbours. Draws on which the statistic is undefined do not count; undefined when fewer
+ * keep the dependence between neighbours. It is expanded (Hesterberg, "What Teachers Should Know About the Bootstrap",
+ * 2015): resamples scatter less than samples do, and a bare percentile interval of few values is too short. Draws on which the statistic is undefined do not count; undefined when fewer
  * than half remain.
  */
 export const bootstrapInterval = (
@@ -27,7 +30,8 @@ export const bootstrapInterval = (
 ): Interval | undefined => {
   const n = values.length
   if (n < 3 || draws < 1) return undefined
-  const continueProbability = 1 - 1 / (meanBlock ?? Math.max(1, Math.cbrt(n)))
+  const block = meanBlock ?? Math.max(1, Math.cbrt(n))
+  const continueProbability = 1 - 1 / block
   const sample = new Float64Array(n)
   const results: number[] = []
   for (let d = 0; d < draws; d++) {
@@ -41,8 +45,20 @@ export const bootstrapInterval = (
   }
   if (results.length < draws / 2) return undefined
   results.sort((a, b) => a - b)
-  const tail = (1 - confidence) / 2
+  const tail = normalCdf(-Math.sqrt(n / Math.max(1, n - block)) * tQuantile((1 + confidence) / 2, n - 1), 0, 1)
   return {low: sortedQuantile(results, tail), high: sortedQuantile(results, 1 - tail)}
+}
+
+/** Above one half, by bisection of Student's distribution function. */
+const tQuantile = (p: number, freedom: number): number => {
+  let [low, high] = [0, 1]
+  while (tCdf(high, freedom) < p && high < 1e6) high *= 2
+  for (let step = 0; step < 50; step++) {
+    const middle = (low + high) / 2
+    if (tCdf(middle, freedom) < p) low = middle
+    else high = middle
+  }
+  return high
 }
 
 /** Linear interpolation between order statistics (type 7 of Hyndman and Fan). */

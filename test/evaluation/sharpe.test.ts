@@ -119,6 +119,22 @@ describe('bootstrap', () => {
   test('quantiles interpolate as numpy does', () => {
     expect(sortedQuantile([1, 2, 3, 4], 0.25)).toBe(1.75)
   })
+  test.each([
+    // What the bare percentile interval covers of these: 75 %, 80 %, 87 %.
+    ['twelve trades, four of five won', 12, (u: number) => (u < 0.8 ? 1 : -1), 0.6],
+    ['twelve trades, eleven of twenty won', 12, (u: number) => (u < 0.55 ? 1 : -1), 0.1],
+    ['sixty trades, eleven of twenty won', 60, (u: number) => (u < 0.55 ? 1 : -1), 0.1],
+  ])('covers nearly nine tenths of what it should, however few: %s', (_, n, of, truth) => {
+    const rng = createRng(5)
+    let hits = 0
+    for (let k = 0; k < 400; k++) {
+      const values = Array.from({length: n}, () => of(rng.uniform()))
+      const interval = bootstrapInterval(values, s => s.reduce((a, b) => a + b, 0) / s.length, {rng, draws: 300})
+      if (interval !== undefined && interval.low <= truth + 1e-9 && truth - 1e-9 <= interval.high) hits++
+    }
+    expect(hits / 400).toBeGreaterThan(0.86)
+    expect(hits / 400).toBeLessThan(0.97)
+  })
   test('is undefined where the statistic mostly is', () => {
     expect(bootstrapInterval([1, 1, 1], () => undefined, {rng: createRng(1)})).toBeUndefined()
   })
