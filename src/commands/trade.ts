@@ -80,6 +80,9 @@ export default class Trade extends BaseCommand {
 
     const stop = new AbortController()
     this.stopSignal.addEventListener('abort', () => stop.abort(), {once: true})
+    // A terminal that is closed ends the run in order, as q does, though nobody can be told any more.
+    process.on('SIGHUP', () => stop.abort())
+    process.stderr.on('error', () => stop.abort())
     const output = await this.#output(flags.events, () => stop.abort())
     const {runTrade} = await import('../core/trade.ts')
     let summary: TradeSummary
@@ -117,6 +120,8 @@ export default class Trade extends BaseCommand {
   async #output(events: boolean, onQuit: () => void): Promise<Output> {
     if (this.jsonEnabled()) return {show: () => {}, close: async () => {}, tells: false}
     if (!events && process.stdout.isTTY === true) {
+      process.stdout.removeAllListeners('error')
+      process.stdout.on('error', onQuit)
       const {renderTrade} = await import('../tui/render-trade.ts')
       let view: Awaited<ReturnType<typeof renderTrade>> | undefined
       return {

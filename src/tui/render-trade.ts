@@ -22,7 +22,7 @@ const CTRL_C = '\u0003'
 /**
  * The live view on this process's terminal. It is folded, laid out and drawn in a worker thread: one Ink frame takes 5 ms
  * and more, which the trading loop must not wait for. This side only passes events on, writes the answer and reads keys.
- * `onQuit` is called for q and Ctrl-C.
+ * `onQuit` is called for q and Ctrl-C, and when the terminal is gone.
  */
 export const renderTrade = (onQuit: () => void): LiveView => {
   const {stdin, stdout} = process
@@ -58,6 +58,7 @@ export const renderTrade = (onQuit: () => void): LiveView => {
   if (raw) {
     stdin.setRawMode(true)
     stdin.on('data', onKey)
+    stdin.on('error', onQuit)
   }
   return {
     show(event) {

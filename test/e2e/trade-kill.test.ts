@@ -105,14 +105,18 @@ describe.skipIf(!built)('gpi trade and gpi kill as processes (needs npm run buil
     expect((await gpi('kill', '--release', '--json').ended).code).toBe(0)
   })
 
-  test('SIGTERM ends a run cleanly, with a summary', {timeout: 120_000}, async () => {
-    const trade = gpi('trade', '--paper', '--speed', '60', '--json')
-    await until(hasFilled, 'three fills')
-    trade.child.kill('SIGTERM')
-    const {code, out} = await trade.ended
-    expect(code).toBe(0)
-    expect(JSON.parse(out)).toMatchObject({stoppedBy: 'signal', openOrders: 0, ledgerErrorMicros: 0})
-  })
+  test.each(['SIGTERM', 'SIGHUP'] as const)(
+    '%s ends a run cleanly, with a summary',
+    {timeout: 120_000},
+    async signal => {
+      const trade = gpi('trade', '--paper', '--speed', '60', '--json')
+      await until(hasFilled, 'three fills')
+      trade.child.kill(signal)
+      const {code, out} = await trade.ended
+      expect(code).toBe(0)
+      expect(JSON.parse(out)).toMatchObject({stoppedBy: 'signal', openOrders: 0, ledgerErrorMicros: 0})
+    },
+  )
 
   test('a reader that leaves early ends the run and leaves no order behind', {timeout: 120_000}, async () => {
     const trade = gpi('trade', '--paper', '--speed', '60', '--events')
