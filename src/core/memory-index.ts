@@ -50,7 +50,8 @@ const demand = (name: string, driver: VectorIndexDriver | undefined): VectorInde
 
 const PIECE = 2 ** 30
 
-const indexFile = (directory: string): string => path.join(directory, 'index.bin')
+/** Where the index of a bank is saved. */
+export const indexFile = (directory: string): string => path.join(directory, 'index.bin')
 
 /**
  * The saved index with what still holds of it, or nothing: no file, another kind, or damage, which is said. Documents
@@ -72,7 +73,15 @@ export const restoreIndex = async (
     return undefined
   }
   const {kind, dimension, revision, keys, index: saved} = decoded.snapshot
-  if (kind !== driver.kind || dimension !== DIMENSION || revision > (await store.revision())) return undefined
+  const documents = await store.revision()
+  if (revision > documents) {
+    notices.push(
+      `the index ${indexFile(directory)} knows ${revision} changes, the documents only ${documents}: the store was emptied, replaced or set back; the index was rebuilt from what is there`,
+    )
+    rmSync(indexFile(directory), {force: true})
+    return undefined
+  }
+  if (kind !== driver.kind || dimension !== DIMENSION) return undefined
   const index = restored(driver, saved)
   if (index === undefined) {
     notices.push(`the index ${indexFile(directory)} is of another build of ${kind}; it was rebuilt from the documents`)

@@ -1,8 +1,9 @@
-import {existsSync, mkdirSync, renameSync, statSync} from 'node:fs'
+import {existsSync, mkdirSync, renameSync, rmSync, statSync} from 'node:fs'
 import path from 'node:path'
 import type {Config} from '../config/schema.ts'
 import {UserError} from '../domain/errors.ts'
 import type {PatternStore} from '../memory/pattern-store.ts'
+import {indexFile} from './memory-index.ts'
 import {readSecrets} from './secrets.ts'
 
 export interface OpenStoreOptions {
@@ -64,6 +65,7 @@ const salvage = async (file: string, notices: string[]): Promise<PatternStore> =
   for (const suffix of ['', '-wal', '-shm']) {
     if (existsSync(`${file}${suffix}`)) renameSync(`${file}${suffix}`, `${moved}${suffix}`)
   }
+  rmSync(indexFile(path.dirname(file)), {force: true})
   const patterns = salvagePatterns(moved)
   const store = openSqlitePatternStore(file)
   await store.apply(patterns.map(pattern => ({op: 'add', pattern})))

@@ -51,12 +51,20 @@ export const openMemory = async (options: OpenMemoryOptions): Promise<OpenMemory
   const notices: string[] = []
   const store = await openPatternStore({config, directory, environment, notices})
   try {
+    // What no document tells on being read, such as an index of SQLite that lost a row, is found only by looking for it.
+    if (options.rebuild === true) await requireSound(store)
     return await load(options, {store, directory, notices})
   } catch (error) {
     await store[Symbol.asyncDispose]()
     const recovered = await recoverStore(error, directory, notices)
     return load({...options, rebuild: true}, {store: recovered, directory, notices})
   }
+}
+
+const requireSound = async (store: PatternStore): Promise<void> => {
+  if (store.kind !== 'sqlite') return
+  const [problem] = (await store.verify()).problems
+  if (problem !== undefined) throw new (await import('../drivers/sqlite/pattern-row.ts')).CorruptRowError(problem)
 }
 
 /** The documents of the bank alone. What was damaged and could be repaired on opening is said in `notices`. */
@@ -76,7 +84,7 @@ const load = async (
   {config, elapsedUs, signal, rebuild = false}: OpenMemoryOptions,
   {store, directory, notices}: Opened,
 ): Promise<OpenMemory> => {
-  const calibration = await readCalibration(store)
+  const calibration = await readCalibration(store, notices)
   // Only hot patterns are in the index.
   const driver = await vectorIndexDriver(config.memory.index, Math.min(await store.count(), config.memory.capacity))
   const restored = rebuild ? undefined : await restoreIndex(store, driver, directory, notices)
@@ -126,7 +134,13 @@ const optionsOf = ({minSimilarity, crossSymbol = 0, outcomeSdBps}: Calibration):
   ...(outcomeSdBps === undefined ? {} : {priorSdBps: outcomeSdBps}),
 })
 
-const readCalibration = async (store: PatternStore): Promise<Calibration | undefined> => {
+const readCalibration = async (store: PatternStore, notices: string[]): Promise<Calibration | undefined> => {
   const text = await store.getMeta('calibration')
-  return text === undefined ? undefined : (JSON.parse(text) as Calibration)
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as Calibration)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    notices.push('the calibration of the bank is damaged and left out; gpi memory rebuild finds it anew')
+    return undefined
+  }
 }

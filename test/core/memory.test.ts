@@ -134,6 +134,61 @@ describe('a bank on disk', () => {
     expect((await memory.store.verify()).problems).toEqual([])
   })
 
+  test('carries over what lies between two damaged parts', async () => {
+    const directory = await aBank(600)
+    const file = path.join(directory, 'patterns.db')
+    const pages = Math.floor(statSync(file).size / 4096)
+    for (const share of [0.25, 0.75]) overwrite(file, Math.floor(share * pages) * 4096, 4096)
+    expect((await searched(directory)).count).toBeGreaterThan(500)
+  })
+
+  test('counts no outcome that does not match its checksum', async () => {
+    const directory = await aBank()
+    const db = new DatabaseSync(path.join(directory, 'patterns.db'))
+    db.exec(`UPDATE observation SET pnl_bps = 1e9 WHERE seq = (SELECT seq FROM pattern WHERE id = 'p5')`)
+    db.close()
+    const {notices, count} = await searched(directory)
+    expect(notices[0]).toContain('an outcome of pattern p5 does not match its checksum')
+    expect(count).toBe(200)
+    await using memory = await openMemory({config, directory})
+    expect(memory.bank.get('p5')?.observations).toEqual([])
+  })
+
+  test('says that the store was emptied behind the index, once', async () => {
+    const directory = await aBank()
+    truncateSync(path.join(directory, 'patterns.db'), 0)
+    const {notices, count} = await searched(directory)
+    expect(notices).toEqual([expect.stringMatching(/knows 1 changes, the documents only 0: the store was emptied/)])
+    expect(count).toBe(0)
+    expect((await searched(directory)).notices).toEqual([])
+  })
+
+  test('a rebuild finds damage that no document tells of', async () => {
+    const directory = await aBank()
+    const db = new DatabaseSync(path.join(directory, 'patterns.db'))
+    db.exec(`INSERT INTO observation VALUES (100000, 1, 1, 1)`)
+    db.close()
+    expect((await searched(directory)).notices).toEqual([])
+    {
+      await using memory = await openMemory({config, directory, rebuild: true})
+      expect(memory.notices[0]).toContain('an outcome belongs to no pattern')
+      expect(memory.bank.count).toBe(200)
+    }
+    await using memory = await openMemory({config, directory})
+    expect((await memory.store.verify()).problems).toEqual([])
+  })
+
+  test('goes on without a calibration that cannot be read', async () => {
+    const directory = await aBank()
+    {
+      await using memory = await openMemory({config, directory})
+      await memory.store.setMeta('calibration', '{oops')
+    }
+    const {notices, count} = await searched(directory)
+    expect(notices).toEqual([expect.stringMatching(/calibration of the bank is damaged/)])
+    expect(count).toBe(200)
+  })
+
   test('drops a document whose content no longer matches its checksum, and keeps the damaged store', async () => {
     const directory = await aBank()
     const db = new DatabaseSync(path.join(directory, 'patterns.db'))

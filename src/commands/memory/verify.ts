@@ -27,6 +27,8 @@ export default class MemoryVerify extends MemoryCommand {
     const sound = problems.length === 0 && memory.notices.length === 0
     for (const problem of problems) this.log(problem)
     this.note(`${patterns} patterns, ${observations} outcomes: ${sound ? 'sound' : 'not sound'}`)
+    if (problems.length > 0)
+      this.note('gpi memory rebuild moves the store to quarantine/ and carries over what is sound')
     if (!sound) process.exitCode = ExitCode.invalidData
     return {sound, patterns, observations, problems, repaired: memory.notices}
   }

@@ -5,8 +5,9 @@ import {CorruptRowError, observationOf, patternOfRow, type Row, stateOf} from '.
 import {sqliteCode} from './sqlite-errors.ts'
 
 /**
- * Whatever a damaged file still gives: patterns and outcomes that match their checksums, read from both ends so that one
- * bad page costs only itself. Empty for a file that SQLite cannot open at all.
+ * Whatever a damaged file still gives: patterns and outcomes that match their checksums. Read from both ends and, where
+ * those do not meet, number by number between them, so that a bad page costs only itself. Empty for a file that SQLite
+ * cannot open at all.
  */
 export const salvagePatterns = (file: string): StoredPattern[] => {
   const found = new Map<number, StoredPattern>()
@@ -14,14 +15,27 @@ export const salvagePatterns = (file: string): StoredPattern[] => {
   try {
     db = new DatabaseSync(file, {readOnly: true})
     const observations = db.prepare('SELECT at_us, pnl_bps, checksum FROM observation WHERE seq = ? ORDER BY at_us')
-    for (const order of ['ASC', 'DESC']) {
+    const keep = (row: Row): void => {
+      const seq = Number(row['seq'])
+      const pattern = salvageRow(row, () => observations.all(seq))
+      if (pattern !== undefined) found.set(seq, pattern)
+    }
+    const reached = (['ASC', 'DESC'] as const).map(order => {
+      let last: number | undefined
       readUntilDamage(() => {
         for (const row of db?.prepare(`SELECT * FROM pattern ORDER BY seq ${order}`).iterate() ?? []) {
-          const seq = Number(row['seq'])
-          if (found.has(seq)) return
-          const pattern = salvageRow(row, () => observations.all(seq))
-          if (pattern !== undefined) found.set(seq, pattern)
+          last = Number(row['seq'])
+          if (found.has(last)) return
+          keep(row)
         }
+      })
+      return last
+    })
+    const one = db.prepare('SELECT * FROM pattern WHERE seq = ?')
+    for (let seq = (reached[0] ?? 0) + 1; seq < (reached[1] ?? lastNumber(db) + 1); seq++) {
+      readUntilDamage(() => {
+        const row = one.get(seq)
+        if (row !== undefined) keep(row)
       })
     }
   } catch (error) {
@@ -30,6 +44,15 @@ export const salvagePatterns = (file: string): StoredPattern[] => {
     db?.close()
   }
   return [...found].sort(([a], [b]) => a - b).map(([, pattern]) => pattern)
+}
+
+/** The greatest number that was ever given; 0 where even that cannot be read. */
+const lastNumber = (db: DatabaseSync): number => {
+  let last = 0
+  readUntilDamage(() => {
+    last = Number(db.prepare(`SELECT seq FROM sqlite_sequence WHERE name = 'pattern'`).get()?.['seq'] ?? 0)
+  })
+  return last
 }
 
 const salvageRow = (row: Row, readObservations: () => Row[]): StoredPattern | undefined => {

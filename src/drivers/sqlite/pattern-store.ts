@@ -202,7 +202,11 @@ class SqlitePatternStore implements PatternStore {
     return rows.map(row => {
       const pattern = patternOfRow(row)
       if (pattern === undefined) throw new CorruptRowError(`pattern ${row['id']} does not match its checksum`)
-      const observations = this.#sql.observationsOf.all(row['seq'] as number).map(observationOf)
+      const observations = this.#sql.observationsOf.all(row['seq'] as number).map(found => {
+        const observation = observationOf(found)
+        if (Number(found['checksum']) === observationChecksum(pattern.id, observation)) return observation
+        throw new CorruptRowError(`an outcome of pattern ${pattern.id} does not match its checksum`)
+      })
       return {...pattern, observations, ...stateOf(row)}
     })
   }
@@ -234,7 +238,7 @@ const prepare = (db: DatabaseSync) => ({
   forgetRemoval: db.prepare('DELETE FROM removal WHERE id = ?'),
   removedSince: db.prepare('SELECT id FROM removal WHERE revision > ? AND revision <= ? ORDER BY id'),
   changedSince: db.prepare('SELECT * FROM pattern WHERE revision > ? AND seq > ? ORDER BY seq LIMIT ?'),
-  observationsOf: db.prepare('SELECT at_us, pnl_bps FROM observation WHERE seq = ? ORDER BY at_us'),
+  observationsOf: db.prepare('SELECT at_us, pnl_bps, checksum FROM observation WHERE seq = ? ORDER BY at_us'),
   count: db.prepare('SELECT count(*) AS n FROM pattern'),
   allPatterns: db.prepare('SELECT * FROM pattern ORDER BY seq'),
   allObservations: db.prepare(
