@@ -79,6 +79,7 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
   const decided = decide(outputs.probabilities, description.decision)
   const margins = marginsOverBaselines(dataset, split, testRows, decided, linear.decided)
   const seen = relation === 'overlapping' ? [`${part} was seen in training: these figures flatter the model`] : []
+  const other = prepared.data.periodUs === description.periodUs ? [] : [periodsDiffer(prepared, description)]
   return {
     model: description.name,
     modelHash: loaded.sha256,
@@ -91,12 +92,15 @@ export const evaluate = async (loaded: LoadedModel, request: EvaluateRequest): P
     regression,
     baselines,
     margins,
-    verdict: [...seen, ...verdictOf(test, baselines, margins, direction)],
+    verdict: [...seen, ...other, ...verdictOf(test, baselines, margins, direction)],
   }
 }
 
 const ENOUGH =
-  'the last fifth of the data is measured, and the linear baseline is fitted to what comes before: give five days of bars or more, or an hour of books'
+  'the last fifth of the data is measured, and the linear baseline is fitted to what comes before: give five days of bars or more, or an hour of books; a missing bar ends a window'
+
+const periodsDiffer = ({data}: Prepared, {periodUs}: LoadedModel['description']): string =>
+  `these bars are of ${data.periodUs / 1e6} s, those it was trained on of ${periodUs / 1e6} s: it was not made for them`
 
 const trainRequestOf = ({description}: LoadedModel, request: EvaluateRequest): TrainRequest => ({
   model: description.name,

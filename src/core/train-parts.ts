@@ -125,7 +125,7 @@ export const prepare = async (
   request: TrainRequest,
   rows: RowKind,
   isStopped?: () => boolean,
-  hint = 'give more data, a shorter --window or a smaller --batch',
+  hint = 'give more data, a shorter --window or a smaller --batch; a missing bar or a new day ends a window',
 ): Promise<Prepared> => {
   const data = await loadTrainingData(request, rows, isStopped)
   const {dataset} = data

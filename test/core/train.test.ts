@@ -150,6 +150,16 @@ test('rows it was trained on are known again in another file, and later ones of 
   expect((await evaluate(loaded, {...ask, data: part('later', 12, 24)})).relation).toBe('unseen')
 }, 60_000)
 
+test('bars of another length are measured, and said to be so', async () => {
+  const {modelPath} = await train(request({out: path.join(folder, 'five'), maxSteps: 1}))
+  const loaded = loadModel(modelPath)
+  const ask = {data: folder, seed: 1, maxEvaluated: 500, baselineSteps: 1, allowSeen: false}
+  const slower = {...loaded, description: {...loaded.description, periodUs: 600_000_000}}
+  const said = 'these bars are of 300 s, those it was trained on of 600 s: it was not made for them'
+  expect((await evaluate(slower, ask)).verdict[0]).toBe(said)
+  expect((await evaluate(loaded, ask)).verdict.join()).not.toContain('not made for')
+}, 60_000)
+
 test('a day of bars measures drift, is too little to measure a model by, and both are said', async () => {
   const data = path.join(folder, 'day')
   mkdirSync(data)
