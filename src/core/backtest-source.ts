@@ -18,7 +18,7 @@ export interface SourceRequest {
   /** Epoch microseconds; `toUs` exclusive. */
   readonly fromUs?: number
   readonly toUs?: number
-  /** Kinds of catalog rows; quotes, trades, bars and depth by default. */
+  /** Kinds of rows; of a catalog quotes, trades, bars, depth and notices by default, of records all. */
   readonly kinds?: readonly string[]
   readonly rejectsFile?: string
   readonly skipInvalid: boolean
@@ -86,6 +86,7 @@ const tapeKind = (name: string): TapeKind => {
 }
 
 const openRecords = async (from: string, request: SourceRequest): Promise<OpenedSource> => {
+  const kinds = request.kinds?.map(tapeKind)
   const name = from === '-' ? 'standard input' : from
   const input = from === '-' ? process.stdin : await openFile(from)
   const out =
@@ -94,14 +95,17 @@ const openRecords = async (from: string, request: SourceRequest): Promise<Opened
       : createWriteStream(request.rejectsFile, {fd: openSync(request.rejectsFile, 'w')})
   const rejects = new Rejects(invalid => void out?.write(`${JSON.stringify(invalid)}\n`))
   try {
-    const records = selected(readNdjson(input, rejects), request)
+    const records = selected(readNdjson(input, rejects), request, kinds)
     const tape = await recordsToTape(records, {spoolDirectory: tmpdir(), rejects})
     try {
       if (!request.skipInvalid) rejects.throwIfAny(name)
       if (tape.rows === 0)
         throw new UserError('NO_ROWS', `${name} holds no market records for what was asked`, {
           exitCode: ExitCode.invalidData,
-          hints: ['quotes, trades, bars, book and option records are replayed', 'widen --symbols, --start or --end'],
+          hints: [
+            'quotes, trades, bars, book and option records are replayed',
+            'widen --symbols, --kinds, --start or --end',
+          ],
         })
     } catch (error) {
       await tape[Symbol.asyncDispose]()
@@ -129,6 +133,7 @@ const openFile = async (file: string): Promise<AsyncIterable<Uint8Array>> => {
 async function* selected(
   records: AsyncIterable<NumberedRecord>,
   {symbols, fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY}: SourceRequest,
+  kinds?: readonly TapeKind[],
 ): AsyncGenerator<NumberedRecord> {
   const wanted = new Set(symbols)
   for await (const numbered of records) {
@@ -136,8 +141,21 @@ async function* selected(
     const {tsUs = fromUs, symbol} = numbered.record as {readonly tsUs?: number; readonly symbol?: string}
     if (tsUs < fromUs || tsUs >= toUs) continue
     if (wanted.size > 0 && symbol !== undefined && !wanted.has(symbol)) continue
+    const kind = ROW_OF[numbered.record.kind]
+    if (kinds !== undefined && kind !== undefined && !kinds.includes(kind)) continue
     yield numbered
   }
+}
+
+/** What a record becomes on a tape; halts, bands and corporate actions belong to every kind. */
+const ROW_OF: Readonly<Record<string, TapeKind>> = {
+  quote: 'quote',
+  trade: 'trade',
+  bar: 'bar',
+  'book-snapshot': 'depth',
+  'book-delta': 'depth',
+  'book-order': 'order',
+  'option-quote': 'option',
 }
 
 const closed = (out: WriteStream | undefined): Promise<void> =>
@@ -151,7 +169,15 @@ export const parseTimeUs = (text: string, flag: string): number => {
   if (/^\d{12,}$/.test(text)) return Number(text)
   const hasZone = /[zZ]$|[+-]\d{2}:?\d{2}$/.test(text)
   const ms = Date.parse(text.length > 10 && !hasZone ? `${text}Z` : text)
-  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(ms))
+  // The 30th of February would be taken for the 1st of March.
+  const isDay = /^\d{4}-\d{2}-\d{2}/.test(text) && dayOf(text.slice(0, 10)) === text.slice(0, 10)
+  if (!isDay || Number.isNaN(ms))
     throw new UserError('BAD_TIME', `--${flag} must be a time such as 2024-08-08 or 2024-08-08T13:30:00Z, was ${text}`)
   return ms * 1000
+}
+
+/** The day that a date is taken for. */
+const dayOf = (date: string): string | undefined => {
+  const ms = Date.parse(date)
+  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString().slice(0, 10)
 }
