@@ -123,6 +123,7 @@ Baselines (buy and hold, random entry, do nothing) run on the same tape without 
     const {checkPaths} = await import('../cli/check-paths.ts')
     await checkPaths({
       inputs: [flags.sweep],
+      kept: [flags.from, flags.compare, ...flags.strategy],
       outputs: [flags.html, flags.report, flags.rejects, flags.out],
     })
     if (flags.out === '-')

@@ -1,4 +1,3 @@
-import {rmSync} from 'node:fs'
 import type {Journal, JournalEntry} from '../broker/journal.ts'
 import {memoryJournal} from '../broker/memory-journal.ts'
 import type {ResolvedConfig} from '../config/resolve.ts'
@@ -13,9 +12,10 @@ import {type BacktestSetup, backtestSetup, checkParameters} from './backtest-set
 import {openSource, type SourceRequest} from './backtest-source.ts'
 import {backtestText, comparisonText} from './backtest-text.ts'
 import {openComparedJournal} from './compared-journal.ts'
+import {removeReplacedJournal} from './replaced-journal.ts'
 import {ReportWriter, type ReportWriterOptions} from './report-writer.ts'
 import {TapeCollector} from './shared-tape.ts'
-import {trialFamily} from './strategy-module.ts'
+import {isModulePath, trialFamily} from './strategy-module.ts'
 import {expandSweep, readSweepSpec, type SweepSpec, samplesOf} from './sweep-spec.ts'
 import type {TradeEvent} from './trade-events.ts'
 import type {TrialRequest} from './trial.ts'
@@ -95,10 +95,13 @@ export const runBacktestJob = async (job: BacktestJob, listener: BacktestListene
   if (job.checksLookahead) {
     const {checkLookahead} = await import('./backtest-lookahead.ts')
     const found = await checkLookahead({...setup, source: opened.source, baselines: false, signal})
-    note(`no look-ahead in ${found.decisions} decisions: ${found.replays} replays without the future agreed`)
+    note(
+      `no look-ahead in ${found.decisions} decisions: ${found.replays} replays without the future agreed` +
+        (job.names.some(isModulePath) ? '; what a strategy reads from files of its own is not seen by this' : ''),
+    )
   }
   const compared: {readonly entry: JournalEntry}[] = []
-  using journal = openJournal(job, entry => void compared.push({entry}))
+  using journal = openJournal(job, live?.file, entry => void compared.push({entry}))
   const trials = fileTrialLog(config.home)
   const isSearched = spec !== undefined || search.walkForward || search.monteCarlo !== undefined
   await using pool = isSearched ? await startedPool(search, spec, setup.seed) : undefined
@@ -152,12 +155,18 @@ const checkSearched = async (setup: BacktestSetup, {params, search}: BacktestJob
   checkParameters(setup, params, samplesOf(expandSweep(spec, setup.seed)), search.sweep ?? '')
 
 const openJournal = (
-  {journal, compare}: BacktestJob,
+  {
+    journal,
+    compare,
+    resolved: {
+      config: {home},
+    },
+  }: BacktestJob,
+  compared: string | undefined,
   onEntry: (entry: JournalEntry) => void,
 ): (Journal & Disposable) | undefined => {
   if (journal === undefined) return compare === undefined ? undefined : memoryJournal({keep: false, onEntry})
-  // A back-test's journal is its result: a second run replaces it.
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${journal}${suffix}`, {force: true})
+  removeReplacedJournal(journal, home, compared)
   return openSqliteJournal(journal, {durable: 'end'})
 }
 

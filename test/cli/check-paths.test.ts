@@ -1,4 +1,4 @@
-import {mkdirSync, writeFileSync} from 'node:fs'
+import {mkdirSync, symlinkSync, writeFileSync} from 'node:fs'
 import {expect, it} from 'vitest'
 import {checkPaths} from '../../src/cli/check-paths.ts'
 import {temporaryFolder} from '../support/run-gpi.ts'
@@ -6,9 +6,10 @@ import {temporaryFolder} from '../support/run-gpi.ts'
 it('lets pass what can be read and written, and the standard streams', async () => {
   using folder = temporaryFolder()
   writeFileSync(folder.join('there'), '')
+  writeFileSync(folder.join('old'), '')
   await checkPaths({
     inputs: ['-', undefined, folder.join('there')],
-    outputs: ['-', undefined, folder.join('there'), folder.join('new')],
+    outputs: ['-', undefined, folder.join('old'), folder.join('new')],
   })
 })
 
@@ -22,4 +23,14 @@ it.each([
   mkdirSync(folder.join('folder'))
   writeFileSync(folder.join('file'), '')
   await expect(checkPaths({[which]: [folder.join(name)]})).rejects.toMatchObject({code, path: folder.join(name)})
+})
+
+it.each(['inputs', 'kept'])('refuses to write over what is read (%s), whatever it is called', async which => {
+  using folder = temporaryFolder()
+  writeFileSync(folder.join('data'), 'x')
+  symlinkSync(folder.join('data'), folder.join('also'))
+  await expect(checkPaths({[which]: ['-', folder.join('data')], outputs: [folder.join('also')]})).rejects.toMatchObject(
+    {code: 'WOULD_OVERWRITE', exitCode: 2},
+  )
+  await checkPaths({kept: [folder.join('missing')], outputs: [folder.join('data')]})
 })

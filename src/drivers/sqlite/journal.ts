@@ -27,7 +27,7 @@ export interface SqliteJournal extends Journal {
 const SCHEMA = `CREATE TABLE IF NOT EXISTS entries(
   seq INTEGER PRIMARY KEY, ts_us INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT`
 /** Marks a file as a gpi journal of layout 1, so that another program's database is not written to. */
-const APPLICATION_ID = 0x67_70_69_31
+export const JOURNAL_APPLICATION_ID = 0x67_70_69_31
 
 /**
  * The journal of a trading node: SQLite in WAL mode, synced at every append. A write that a crash tore is rolled back when
@@ -103,9 +103,9 @@ export const openJournalDatabase = (
     }
     const id = (database.prepare('PRAGMA application_id').get() as {application_id: number}).application_id
     const tables = (database.prepare('SELECT count(*) AS n FROM sqlite_master').get() as {n: number}).n
-    if (tables > 0 && id !== APPLICATION_ID) throw new Error('it is a database of another kind')
+    if (tables > 0 && id !== JOURNAL_APPLICATION_ID) throw new Error('it is a database of another kind')
     writeAhead(database, durable === 'end' ? 'OFF' : 'FULL')
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+    database.exec(`PRAGMA application_id = ${JOURNAL_APPLICATION_ID}`)
     database.exec(SCHEMA)
     return database
   } catch (error) {
