@@ -26,10 +26,23 @@ export interface Run {
   readonly simulation: Simulation
   readonly journal: Journal
   readonly fills: {readonly fill: Fill; readonly strategy: number}[]
+  /** How often each of risk’s rules made an order smaller, refused one or closed a position. */
+  readonly limited: LimitedBy
   readonly strategies: readonly Strategy[]
   readonly allocator: WeightAllocator
   readonly flush: () => Promise<void>
 }
+
+/** Counts by rule; an order that several rules made smaller counts for each. */
+export interface LimitedBy {
+  readonly resized: Map<string, number>
+  readonly refused: Map<string, number>
+  readonly closed: Map<string, number>
+}
+
+const nothingLimited = (): LimitedBy => ({resized: new Map(), refused: new Map(), closed: new Map()})
+
+const countOne = (counts: Map<string, number>, name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1)
 
 /** The run that was asked for. */
 export const createRun = (options: BacktestOptions, runId: string): Run => {
@@ -37,6 +50,7 @@ export const createRun = (options: BacktestOptions, runId: string): Run => {
   const strategies = requested.map(({create}) => create())
   const journal = options.journal ?? memoryJournal({keep: false})
   const fills: Run['fills'] = []
+  const limited = nothingLimited()
   const pending: TradeEvent[] = []
   const limits = riskLimits(config.risk)
   const events = nodeEvents({
@@ -74,6 +88,14 @@ export const createRun = (options: BacktestOptions, runId: string): Run => {
         fills.push({fill, strategy: order?.strategy ?? -1})
         told.onFill?.(fill, order, effect, nowUs)
       },
+      onVerdict: (intent, verdict, nowUs) => {
+        countOne(verdict.kind === 'resize' ? limited.resized : limited.refused, verdict.rule)
+        told.onVerdict?.(intent, verdict, nowUs)
+      },
+      onExit: (strategy, instrument, reason, nowUs) => {
+        countOne(limited.closed, reason)
+        told.onExit?.(strategy, instrument, reason, nowUs)
+      },
     },
   })
   return {
@@ -81,6 +103,7 @@ export const createRun = (options: BacktestOptions, runId: string): Run => {
     simulation,
     journal,
     fills,
+    limited,
     strategies,
     allocator,
     flush: async () => {
@@ -143,7 +166,16 @@ export const baselineRuns = (options: BacktestOptions): Run[] => {
       journal,
       listener: {onFill: fill => void fills.push({fill, strategy: 0})},
     })
-    return {name, simulation, journal, fills, strategies, allocator, flush: async () => undefined}
+    return {
+      name,
+      simulation,
+      journal,
+      fills,
+      limited: nothingLimited(),
+      strategies,
+      allocator,
+      flush: async () => undefined,
+    }
   })
 }
 

@@ -70,6 +70,8 @@ export const summaryOf = (
       tradedMicros: ledger.turnoverMicros,
       ledgerErrorMicros: ledger.errorMicros(),
       ...(deflation === null ? {} : {deflation}),
+      orders: desk.sent,
+      limited: main.limited,
       idealised: idealisedBy(options, analysis?.capacity?.participation ?? 0),
       instrumentPnlMicros: [...Map.groupBy(series.trips, ({instrument}) => instrument)].map(([instrument, trips]) => ({
         symbol: options.source.instruments.at(instrument).symbol,

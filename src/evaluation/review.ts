@@ -13,6 +13,13 @@ export interface ReviewInput {
   /** Whether the run was tried for look-ahead, and whether its parameters were chosen on this very data. */
   readonly deflation?: DeflationResult
   readonly stopped?: string
+  /** Orders sent, and how often each rule of risk made one smaller, kept one back or closed a position. */
+  readonly orders?: number
+  readonly limited?: {
+    readonly resized: ReadonlyMap<string, number>
+    readonly refused: ReadonlyMap<string, number>
+    readonly closed: ReadonlyMap<string, number>
+  }
   /** Assumptions kinder than a market is, in words. */
   readonly idealised?: readonly string[]
   /** Profit of closed trades by instrument. */
@@ -31,6 +38,7 @@ export interface Remark {
     | 'FEW_TRADES'
     | 'SHORT_HISTORY'
     | 'NO_COSTS'
+    | 'LIMITED'
     | 'ONE_LUCKY_DAY'
     | 'ONE_LUCKY_TRADE'
     | 'SHARPE_NOT_ABOVE_ZERO'
@@ -78,6 +86,12 @@ export const review = (input: ReviewInput): Remark[] => {
     `${metrics.days} day${metrics.days === 1 ? '' : 's'} of data: annual figures are extrapolations, one regime at best`,
   )
   say(feesMicros === 0 && tradedMicros > 0, 'NO_COSTS', 'no fees were paid: check that the fee schedule is the venue’s')
+  const shaped = limitsText(input)
+  say(
+    shaped !== undefined,
+    'LIMITED',
+    `risk’s limits shaped this run, so that it is not the strategy’s own: ${shaped} (risk in the configuration)`,
+  )
   const bestDay = largestDay(input)
   say(
     profit > 0 && metrics.days >= 3 && bestDay > profit / 2,
@@ -145,6 +159,30 @@ export const review = (input: ReviewInput): Remark[] => {
   )
   return remarks
 }
+
+/** From this share of the orders on, limits are part of what was measured. */
+const LEAST_LIMITED = 0.05
+
+/** What limits did, by rule; undefined where they hardly did anything. */
+const limitsText = ({orders = 0, limited, metrics}: ReviewInput): string | undefined => {
+  if (limited === undefined) return undefined
+  const parts = (
+    [
+      [limited.resized, orders, 'order', 'made smaller'],
+      [limited.refused, orders + total(limited.refused), 'order', 'refused'],
+      [limited.closed, metrics.trades, 'position', 'closed'],
+    ] as const
+  ).flatMap(([counts, of, noun, verb]) => {
+    const count = total(counts)
+    if (count === 0 || count < LEAST_LIMITED * of) return []
+    const [first, ...others] = [...counts].sort((a, b) => b[1] - a[1]).map(([rule]) => rule)
+    const rules = others.length > 1 ? `${first} and ${others.length} others` : [first, ...others].join(' and ')
+    return [`${count} ${noun}${count === 1 ? '' : 's'} ${verb} by ${rules}`]
+  })
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+const total = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((sum, n) => sum + n, 0)
 
 /** Change of equity in the first and in the second half of the samples. */
 const halves = ({equityMicros}: ReviewInput): readonly [number, number] => {

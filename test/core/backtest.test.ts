@@ -122,6 +122,20 @@ describe('runBacktest', () => {
     expect(summary.metrics.totalReturn).toBeCloseTo(profit / 200_000e6, 12)
   })
 
+  test('says which limits shaped it', async () => {
+    const file = path.join(folder, 'all-in.mjs')
+    writeFileSync(
+      file,
+      `export default () => ({name: 'all-in', onEvent(context, chunk, row) {
+        if (chunk.instrument[row] === 0) context.target(0, Math.floor(context.nowUs / 60e6) % 2 === 0 ? 1900 : 0)
+      }})`,
+    )
+    const {remarks} = await backtest({names: [file], params: []})
+    const limited = remarks.find(({code}) => code === 'LIMITED')
+    expect(limited?.text).toMatch(/orders made smaller by (max-order|max-position-fraction)/)
+    expect((await backtest()).remarks.map(({code}) => code)).not.toContain('LIMITED')
+  })
+
   test('costs are what the fills say: spread and slippage add up to the distance from the mid', async () => {
     const {costs} = await backtest({latencyUs: 0})
     expect(costs.spreadMicros).toBeGreaterThan(0)

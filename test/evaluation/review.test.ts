@@ -46,6 +46,29 @@ describe('review', () => {
   test('ruin is named', () => {
     expect(codes(runOf([...noise(4, 30, 0), -1.2, 0.1], []))).toContain('RUINED')
   })
+  test('limits that shaped a run are named with what they did, a few refusals among many orders are not', () => {
+    const run = runOf(noise(1, 500, 0.002), new Array<number>(100).fill(1e6))
+    const said = (resized: [string, number][], refused: [string, number][], closed: [string, number][]) =>
+      review({
+        ...run,
+        orders: 200,
+        limited: {resized: new Map(resized), refused: new Map(refused), closed: new Map(closed)},
+      }).find(({code}) => code === 'LIMITED')?.text
+    expect(said([], [['stale-quote', 5]], [['stop-loss', 2]])).toBeUndefined()
+    const refused: [string, number][] = [
+      ['a', 8],
+      ['b', 30],
+      ['c', 1],
+    ]
+    expect(
+      said([['max-order', 20]], refused, [
+        ['take-profit', 60],
+        ['stop-loss', 9],
+      ]),
+    ).toMatch(
+      /: 20 orders made smaller by max-order, 39 orders refused by b and 2 others, 69 positions closed by take-profit and stop-loss \(/,
+    )
+  })
   test('luck, shortness and missing costs are named', () => {
     const oneDay = runOf([...noise(2, 30, 0), 0.2], [1e9, 1e6, -1e6, 1e6, 1e6])
     expect(codes(oneDay)).toEqual(expect.arrayContaining(['ONE_LUCKY_DAY', 'FEW_TRADES']))
