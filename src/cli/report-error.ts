@@ -26,11 +26,16 @@ export interface KnownNames {
   readonly commands?: readonly string[]
 }
 
+const isSuppressed = (thrown: unknown): thrown is {readonly suppressed: unknown} =>
+  thrown instanceof Error && thrown.name === 'SuppressedError' && 'suppressed' in thrown
+
 /** What a person or a script is told of any thrown value. */
 export const describeError = (
   thrown: unknown,
   {flags: knownFlags = [], commands: knownCommands = []}: KnownNames = {},
 ): ReportedError => {
+  // What went wrong first; that tidying up after it failed too (a full disk stays full) is of no use to anyone.
+  if (isSuppressed(thrown)) return describeError(thrown.suppressed, {flags: knownFlags, commands: knownCommands})
   if (thrown instanceof UserError) {
     return {code: thrown.code, message: thrown.message, hints: thrown.hints, exitCode: thrown.exitCode}
   }

@@ -2,6 +2,7 @@ import path from 'node:path'
 import {pathToFileURL} from 'node:url'
 import {expect, it} from 'vitest'
 import {describeError} from '../../src/cli/report-error.ts'
+import {UserError} from '../../src/domain/errors.ts'
 
 const own = new URL('../../src/engine/engine.ts', import.meta.url).href
 const mine = pathToFileURL(path.resolve('/tmp/a folder/mine.ts')).href
@@ -29,4 +30,16 @@ it('finds no strategy in the stack of gpi and its packages', () => {
   const packaged = new URL('../../node_modules/zod/index.js', import.meta.url).href
   const found = describeError(failure(`a (${packaged}:1:1)`, `async ${own}:1:2`, 'node:internal/process:1:1'))
   expect(found).toMatchObject({code: 'BUG', hints: [expect.stringContaining('bug in gpi')]})
+})
+
+it('tells what went wrong first, not that tidying up after it failed too', async () => {
+  const full = (): never => {
+    throw new UserError('DISK_FULL', 'the disk is full', {exitCode: 1})
+  }
+  const run = async (): Promise<void> => {
+    await using _bank = {[Symbol.asyncDispose]: async () => full()}
+    full()
+  }
+  const thrown = await run().catch((error: unknown) => error)
+  expect(describeError(thrown)).toMatchObject({code: 'DISK_FULL', message: 'the disk is full', exitCode: 1})
 })
