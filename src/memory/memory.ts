@@ -131,13 +131,18 @@ export class MemoryBank implements Disposable {
 
   /**
    * Stores a pattern. One whose id is known keeps its vector and context and only gains the observations it lacked.
-   * Throws UserError for a vector that is not 256 finite numbers with a direction.
+   * Throws UserError for a vector that is not 256 finite numbers with a direction, RangeError for what is no text.
    */
   add(pattern: NewPattern): 'added' | 'known' {
     const {id, symbol, strategy, regime, tsUs, observations = [], tier = 'hot', lastUseUs = 0, uses = 0} = pattern
     if (this.#documents.has(id)) {
       for (const {pnlBps, atUs} of observations) this.recordOutcome(id, pnlBps, atUs)
       return 'known'
+    }
+    for (const [name, text] of Object.entries({id, symbol, strategy, regime})) {
+      // Half of a surrogate pair is no text: a store could only keep something else in its place.
+      if (!text.isWellFormed())
+        throw new RangeError(`the ${name} of a pattern must be text, was ${JSON.stringify(text)}`)
     }
     const vector = unitVector(pattern.vector, `pattern ${id}`)
     const sorted = observations.reduce<readonly Observation[]>(

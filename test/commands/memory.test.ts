@@ -115,6 +115,23 @@ describe('gpi memory', () => {
     expect(process.exitCode ?? 0).toBe(0)
   })
 
+  test.each([
+    ['a share of a use', {uses: 1.5}],
+    ['a time that is no integer', {lastUseUs: 1e300}],
+    ['a tier there is not', {tier: 'lukewarm'}],
+    ['an outcome without its P&L', {outcome: {pnlBps: 1, observations: [[2_000_000, null]]}}],
+    ['an outcome at no time', {outcome: {pnlBps: 1, atUs: 'noon'}}],
+    ['half a character', {regime: '\ud800'}],
+  ])('add refuses %s, and keeps the rest of the batch', async (_, given) => {
+    const file = folder.join('mixed.ndjson')
+    writeFileSync(file, ndjson([record(0), record(1, given), record(2)]))
+    const argv = ['--from', file, '--bank', folder.join('bank'), '--json']
+    expect(await MemoryAdd.run(argv, {root})).toMatchObject({added: 2, rejected: 1})
+    expect(await MemoryVerify.run(['--bank', folder.join('bank'), '--json'], {root})).toMatchObject({
+      ...{sound: true, patterns: 2, observations: 2},
+    })
+  })
+
   test('search answers with matches, evidence and time', async () => {
     await fill()
     writeFileSync(folder.join('query.json'), JSON.stringify([...(vectors[6] as Float32Array)]))
