@@ -126,11 +126,15 @@ class SqlitePatternStore implements PatternStore {
   }
 
   readonly setMeta = async (name: string, value: string): Promise<void> => {
-    this.#sql.setMeta.run(`user:${name}`, value)
+    explained(this.#file, () => this.#sql.setMeta.run(`user:${name}`, value))
   }
 
-  readonly increment = async (name: string, by: number): Promise<number> =>
-    Number(this.#sql.increment.get(`counter:${name}`, String(by), by)?.['value'])
+  /** Adding nothing only reads: a bank on a full disk can still be searched and exported. */
+  readonly increment = async (name: string, by: number): Promise<number> => {
+    const counter = `counter:${name}`
+    if (by === 0) return Number(this.#sql.getMeta.get(counter)?.['value'] ?? 0)
+    return explained(this.#file, () => Number(this.#sql.increment.get(counter, String(by), by)?.['value']))
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#db.close()
