@@ -1,12 +1,16 @@
 import type {JournalEntry} from '../broker/journal.ts'
 import type {Fill, OrderIntent} from '../domain/order.ts'
 import {sign} from '../domain/units.ts'
+import {sortedQuantile} from '../evaluation/bootstrap.ts'
 
 export interface ComparedTrade {
   readonly symbol: string
   readonly strategy: string
   readonly side: 'buy' | 'sell'
   readonly decidedUs: number
+  /** Filled of either order; less live was filled in part only. */
+  readonly backtestLots: number
+  readonly liveLots: number
   readonly backtestTicks: number
   readonly liveTicks: number
   /** What the live fill cost more than the back-test's, bps of its price; negative is better. */
@@ -98,7 +102,12 @@ export const compareJournals = (
 }
 
 const medianOf = (values: readonly number[]): number | null =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? null
+  values.length === 0
+    ? null
+    : sortedQuantile(
+        values.toSorted((a, b) => a - b),
+        0.5,
+      )
 const isoOf = (us: number): string | null => (Number.isFinite(us) ? new Date(us / 1000).toISOString() : null)
 
 /** Nearest in time first, so that no order takes the partner of one that is nearer to it. */
@@ -207,6 +216,8 @@ const compared = (one: Executed, other: Executed): ComparedTrade => {
     strategy: one.intent.strategy,
     side: one.intent.side,
     decidedUs: other.intent.decidedUs,
+    backtestLots: one.lots,
+    liveLots: other.lots,
     backtestTicks,
     liveTicks,
     slippageBps: (sign(one.intent.side) * (liveTicks - backtestTicks) * 10_000) / backtestTicks,

@@ -48,6 +48,12 @@ describe('compareJournals', () => {
       [10, 8500, 100],
       [-10, 0, 0],
     ])
+    expect(comparison.trades.map(t => [t.backtestLots, t.liveLots])).toEqual([
+      [10, 10],
+      [10, 10],
+    ])
+    // Of two, the middle.
+    expect([comparison.medianLatencyUs, comparison.medianDecidedLaterUs]).toEqual([4250, 50])
   })
 
   test('counts only what was decided while both ran', () => {
