@@ -2,7 +2,7 @@ import type {InstrumentTable} from '../domain/instrument.ts'
 import {notionalMicros} from '../domain/instrument.ts'
 import {createRng} from '../domain/rng.ts'
 import type {ExecutedOrder} from '../evaluation/capacity.ts'
-import {computeMetrics, headline, type MetricsDetail, type RunSeries} from '../evaluation/metrics.ts'
+import {computeMetrics, headline, type MetricsDetail, type RunSeries, winRateOf} from '../evaluation/metrics.ts'
 import {periodReturns} from '../evaluation/returns.ts'
 import {review} from '../evaluation/review.ts'
 import {roundTrips} from '../evaluation/round-trips.ts'
@@ -149,7 +149,6 @@ const strategySummary = (
           source.instruments,
           backOffice?.splits,
         )
-  const wins = trips.filter(({pnlMicros}) => pnlMicros > 0).length
   return {
     name: main.strategies[k]?.name ?? '',
     weight,
@@ -157,7 +156,7 @@ const strategySummary = (
     profitMicros: ledger.profitMicros(k),
     feesMicros: ledger.ownFeesMicros[k] ?? 0,
     trades: trips.length,
-    winRate: trips.length === 0 ? null : wins / trips.length,
+    winRate: winRateOf(trips.map(({pnlMicros}) => pnlMicros)) ?? null,
     report: main.strategies[k]?.report?.() ?? {},
   }
 }

@@ -4,6 +4,7 @@ export interface BreakdownRow {
   readonly key: string
   readonly trades: number
   readonly wins: number
+  readonly losses: number
   /** Of closed trades, after fees. */
   readonly pnlMicros: number
   readonly feesMicros: number
@@ -16,6 +17,7 @@ export const breakdown = (trips: readonly RoundTrip[], keyOf: (trip: RoundTrip) 
       key,
       trades: own.length,
       wins: own.filter(({pnlMicros}) => pnlMicros > 0).length,
+      losses: own.filter(({pnlMicros}) => pnlMicros < 0).length,
       pnlMicros: Math.round(own.reduce((sum, t) => sum + t.pnlMicros, 0)),
       feesMicros: Math.round(own.reduce((sum, t) => sum + t.feesMicros, 0)),
     }))

@@ -169,7 +169,8 @@ const sums = (pnl: ArrayLike<number>) => {
   }
   return {wins, losses, won, lost}
 }
-const winRateOf = (pnl: ArrayLike<number>): number | undefined => {
+/** Winning trades over winning and losing ones; undefined without either. */
+export const winRateOf = (pnl: ArrayLike<number>): number | undefined => {
   const {wins, losses} = sums(pnl)
   return wins + losses > 0 ? wins / (wins + losses) : undefined
 }

@@ -8,6 +8,7 @@ import {
   tradesOnPrice,
   waterfall,
 } from './report/charts.ts'
+import {furtherCosts} from './report/costs.ts'
 import {dollars, duration, minus, percent, ratio, signedDollars} from './report/format.ts'
 import type {ReportData} from './report/report-data.ts'
 import {
@@ -137,12 +138,7 @@ const drawdownTable = ({drawdowns}: ReportData): string =>
 
 const costs = ({equity, costs: c}: ReportData): string => {
   const net = (equity.equityMicros.at(-1) ?? 0) - (equity.equityMicros[0] ?? 0)
-  // Costs that not every version knows, such as borrowing, are found by their names.
-  const further = Object.entries(c).flatMap(([key, value]) =>
-    ['feesMicros', 'spreadMicros', 'slippageMicros'].includes(key) || typeof value !== 'number' || value === 0
-      ? []
-      : [{name: key.replace(/Micros$/, ''), value: -value}],
-  )
+  const further = furtherCosts(c).map(({name, micros}) => ({name, value: -micros}))
   const gross = net + c.feesMicros + c.spreadMicros + c.slippageMicros - further.reduce((sum, f) => sum + f.value, 0)
   return waterfall(
     [

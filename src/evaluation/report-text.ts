@@ -1,3 +1,4 @@
+import {furtherCosts} from './report/costs.ts'
 import {dollars, percent, ratio, signedDollars} from './report/format.ts'
 import type {ReportData} from './report/report-data.ts'
 
@@ -27,9 +28,9 @@ export const reportMarkdown = (d: ReportData): string => {
     `| fees | ${dollars(c.feesMicros)} |`,
     `| spread | ${dollars(c.spreadMicros)} |`,
     `| slippage | ${dollars(c.slippageMicros)} |`,
-    ...(typeof c['impactMicros'] === 'number' && c['impactMicros'] !== 0
-      ? [`| market impact | ${dollars(c['impactMicros'])} |`]
-      : []),
+    ...furtherCosts(c).map(
+      ({name, micros}) => `| ${name === 'impact' ? 'market impact' : name} | ${dollars(micros)} |`,
+    ),
     '',
     '| target | value | 90 % interval | |',
     '|---|---:|---|---|',

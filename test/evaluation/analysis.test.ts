@@ -138,10 +138,10 @@ describe('capacity', () => {
 test('breakdown sums trades by key', () => {
   const trip = (instrument: number, hour: number, pnlMicros: number) =>
     ({instrument, closedUs: hour * 3_600e6, pnlMicros, feesMicros: 1}) as RoundTrip
-  const trips = [trip(0, 14, 5), trip(0, 15, -2), trip(1, 14, 1)]
+  const trips = [trip(0, 14, 5), trip(0, 15, -2), trip(1, 14, 1), trip(1, 14, 0)]
   expect(breakdown(trips, ({instrument}) => String(instrument))).toEqual([
-    {key: '0', trades: 2, wins: 1, pnlMicros: 3, feesMicros: 2},
-    {key: '1', trades: 1, wins: 1, pnlMicros: 1, feesMicros: 1},
+    {key: '0', trades: 2, wins: 1, losses: 1, pnlMicros: 3, feesMicros: 2},
+    {key: '1', trades: 2, wins: 1, losses: 0, pnlMicros: 1, feesMicros: 2},
   ])
   expect(breakdown(trips, hourOf).map(({key, pnlMicros}) => [key, pnlMicros])).toEqual([
     ['14', 6],

@@ -72,6 +72,11 @@ describe('the report document', () => {
     expect(() => readReport(file, home)).toThrow(/cannot|can draw/)
   })
   test('Markdown and CSV carry the same figures', () => {
+    const borrowed = reportMarkdown({...data, costs: {...data.costs, borrowMicros: 7_250_000}})
+    expect(borrowed).toContain('| borrow | $7.25 |')
+    const rows = tradesCsv(data).trim().split('\n').slice(1)
+    const written = rows.reduce((sum, row) => sum + Number(row.split(',').at(-1)), 0)
+    expect(Math.abs(written - data.trades.reduce((sum, t) => sum + t.pnlMicros, 0))).toBeLessThan(data.trades.length)
     expect(reportMarkdown(data)).toContain(data.journalHash)
     expect(tradesCsv(data).trim().split('\n')).toHaveLength(data.trades.length + 1)
     expect(equityCsv(data).trim().split('\n').at(-1)).toContain(String(data.equityMicros))
@@ -82,6 +87,14 @@ describe('drawing', () => {
   test('round ticks inside the domain', () => {
     expect(linearScale(0.3, 9.7, 0, 100).ticks).toEqual([2, 4, 6, 8])
     expect(linearScale(5, 5, 0, 100).of(5)).toBe(50)
+  })
+  test('break-even trades are neither won nor lost, and live that was better is said so', () => {
+    const row = {key: 'AAA', trades: 4, wins: 1, losses: 1, pnlMicros: 0, feesMicros: 0}
+    const analysis = {...data.analysis, bySymbol: [row, {...row, key: 'BBB'}]} as NonNullable<ReportData['analysis']>
+    const comparison = {matched: 1, missed: [], extra: [], meanSlippageBps: -3, medianLatencyUs: -2_000_000}
+    const html = reportHtml({...data, analysis, comparison})
+    expect(html).toContain('<td>4</td><td>50.0 %</td>')
+    expect(html).toContain('live paid 3.00 bp less (mean) and filled 2.0 s sooner')
   })
   test('what never moved has labels that differ, and no picture of nothing', () => {
     const flat = {...data.equity, equityMicros: data.equity.equityMicros.map(() => 1e11)}

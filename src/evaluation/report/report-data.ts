@@ -28,7 +28,15 @@ export const ReportMetrics = z.looseObject({
 })
 
 const micros = z.number()
-const sums = z.array(z.looseObject({key: z.string(), trades: z.number(), wins: z.number(), pnlMicros: micros}))
+const sums = z.array(
+  z.looseObject({
+    key: z.string(),
+    trades: z.number(),
+    wins: z.number(),
+    losses: z.number().optional(),
+    pnlMicros: micros,
+  }),
+)
 const quantiles = z.object({p5: z.number(), p50: z.number(), p95: z.number()}).nullable()
 
 const Analysis = z.looseObject({

@@ -1,5 +1,5 @@
 import {heatGrid, lineChart} from './charts.ts'
-import {dollars, minus, percent, ratio, signedDollars} from './format.ts'
+import {dollars, duration, minus, percent, ratio, signedDollars} from './format.ts'
 import type {ReportData} from './report-data.ts'
 import {escapeText} from './svg.ts'
 
@@ -193,10 +193,24 @@ export const comparisonSection = ({comparison: c}: ReportData): string =>
           `${c.matched} orders matched, ${c.missed.length} filled only in the back-test, ${c.extra.length} only live${
             c.meanSlippageBps === null
               ? ''
-              : `; live paid ${ratio(c.meanSlippageBps)} bp more and filled ${ratio(c.medianLatencyUs)} µs later (median)`
+              : `; live paid ${ratio(Math.abs(c.meanSlippageBps))} bp ${c.meanSlippageBps < 0 ? 'less' : 'more'} (mean) and filled ${duration(Math.abs(c.medianLatencyUs ?? 0))} ${(c.medianLatencyUs ?? 0) < 0 ? 'sooner' : 'later'} after its decision (median)`
           }.`,
         ) + (c.notes ?? []).map(text => note(escapeText(text))).join(''),
       )
+
+/** Of decided trades; a report of before knows only how many there were. */
+const winRate = ({
+  trades,
+  wins,
+  losses,
+}: {
+  trades: number
+  wins: number
+  losses?: number | undefined
+}): number | null => {
+  const decided = losses === undefined ? trades : wins + losses
+  return decided > 0 ? wins / decided : null
+}
 
 export const symbolSection = ({analysis}: ReportData): string =>
   analysis === undefined || analysis.bySymbol.length < 2
@@ -210,7 +224,7 @@ export const symbolSection = ({analysis}: ReportData): string =>
             .map(row => [
               escapeText(row.key),
               String(row.trades),
-              percent(row.trades > 0 ? row.wins / row.trades : null, 1),
+              percent(winRate(row), 1),
               `<span class="${row.pnlMicros >= 0 ? 'good' : 'bad'}">${signedDollars(row.pnlMicros)}</span>`,
               dollars(Number(row['feesMicros'] ?? 0)),
             ]),
