@@ -368,7 +368,7 @@ export const headVerdict = (
 /** Whether hidden cells are rebuilt better than by each of the three other ways. */
 export const reconstructionVerdict = ({model, refit, pca, kriging}: ReconstructionError): string[] => {
   const against = (name: string, error: number): string =>
-    `${model < error ? 'beats' : 'does NOT beat'} ${name}: hidden cells ${model.toFixed(3)} vol points against ${error.toFixed(3)}`
+    `${Number(model.toFixed(3)) < Number(error.toFixed(3)) ? 'beats' : 'does NOT beat'} ${name}: hidden cells ${model.toFixed(3)} vol points against ${error.toFixed(3)}`
   return [
     against('the smile refit', refit),
     ...(Number.isNaN(pca) ? [] : [against('principal components', pca)]),

@@ -93,6 +93,8 @@ export interface Prepared {
   readonly data: TrainingData
   readonly dataset: Dataset
   readonly split: Split
+  /** Left out after each boundary of the split. */
+  readonly embargoUs: number
   readonly scaler: Scaler
   /** Share of the training windows on which each kind of information is there. */
   readonly presence: Readonly<Record<string, number>>
@@ -128,9 +130,7 @@ export const prepare = async (
   hint = 'give more data, a shorter --window or a smaller --batch; a missing bar or a new day ends a window',
 ): Promise<Prepared> => {
   const data = await loadTrainingData(request, rows, isStopped)
-  const {dataset} = data
-  const ends = windowEnds(dataset, request.window)
-  const split = splitInTime(dataset, ends, {window: request.window, embargoUs: request.embargoUs ?? data.embargoUs})
+  const {split, embargoUs} = splitWithEmbargo(data, request)
   for (const part of ['train', 'valid', 'test'] as const) {
     const least = part === 'train' ? request.batch : 1
     if (split[part].length >= least) continue
@@ -140,11 +140,23 @@ export const prepare = async (
       {hints: [hint]},
     )
   }
-  return preparedFor(data, split)
+  return {...preparedFor(data, split), embargoUs}
+}
+
+/** The split of a training, with the embargo that its data is long enough for. */
+const splitWithEmbargo = (
+  {dataset, embargoUs: usual, leastEmbargoUs}: TrainingData,
+  {window, embargoUs = usual}: Pick<TrainRequest, 'window' | 'embargoUs'>,
+) => {
+  const ends = windowEnds(dataset, window)
+  const split = splitInTime(dataset, ends, {window, embargoUs})
+  const isWhole = [split.train, split.valid, split.test].every(part => part.length > 0)
+  if (isWhole || embargoUs <= leastEmbargoUs) return {split, embargoUs}
+  return {split: splitInTime(dataset, ends, {window, embargoUs: leastEmbargoUs}), embargoUs: leastEmbargoUs}
 }
 
 /** What is fitted before training, on the training part of this split alone. */
-export const preparedFor = (data: TrainingData, split: Split): Prepared => {
+export const preparedFor = (data: TrainingData, split: Split): Omit<Prepared, 'embargoUs'> => {
   const {dataset} = data
   const presence = presenceOf(dataset, split.train)
   const modalities = dataset.schema.modalities?.filter(({name}) => (presence[name] ?? 0) >= MIN_PRESENCE)

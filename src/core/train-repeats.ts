@@ -31,7 +31,7 @@ export const crossValidate = (
   const {dataset, data} = prepared
   const splits = walkForward(dataset, windowEnds(dataset, request.window), request.folds, {
     window: request.window,
-    embargoUs: request.embargoUs ?? data.embargoUs,
+    embargoUs: prepared.embargoUs,
   })
   const folds: NonNullable<ModelCard['walkForward']>[number][] = []
   for (const split of splits) {

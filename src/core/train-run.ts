@@ -214,6 +214,7 @@ export const runTraining = async (request: TrainRequest, hooks: TrainHooks): Pro
         valid: split.valid.length,
         test: split.test.length,
         purged: split.purged,
+        embargoSeconds: prepared.embargoUs / 1e6,
         boundaries: split.boundaries.map(({symbols, validUs, testUs}) => ({
           symbols,
           valid: iso(validUs),

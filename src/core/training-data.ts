@@ -21,6 +21,8 @@ export interface TrainingData {
   readonly session: SessionClock['name']
   readonly periodUs: number
   readonly embargoUs: number
+  /** What has to do where data is so short that the embargo would leave nothing of a part: the label's reach of bars. */
+  readonly leastEmbargoUs: number
   /** How labels were made, for the model's card. */
   readonly labels: Readonly<Record<string, number | string>>
 }
@@ -81,6 +83,7 @@ const loadBars = async (
     session: source.session,
     periodUs: source.periodUs,
     embargoUs: US_PER_DAY,
+    leastEmbargoUs: horizon * source.periodUs,
     labels: {
       kind: 'triple-barrier',
       horizon,
@@ -175,6 +178,7 @@ const loadBooks = async (
     session: 'utc',
     periodUs: 0,
     embargoUs: 60 * 1_000_000,
+    leastEmbargoUs: 10 * 1_000_000,
     labels: {
       kind: 'cost-aware-direction',
       horizon,

@@ -30,6 +30,8 @@ export interface ModelCard {
       readonly valid: number
       readonly test: number
       readonly purged: number
+      /** Absent in cards of before it: a day for bars, a minute for books. */
+      readonly embargoSeconds?: number
       readonly boundaries: readonly {
         readonly symbols: readonly string[]
         readonly valid: string

@@ -8,6 +8,7 @@ import {optimizeModel} from '../../src/core/optimize-trt.ts'
 import {train} from '../../src/core/train.ts'
 import type {TrainRequest} from '../../src/core/train-parts.ts'
 import {runTraining} from '../../src/core/train-run.ts'
+import type {ModelCard} from '../../src/models/card.ts'
 import {leaningBars} from '../models/support.ts'
 import {writeBars} from '../support/bar-files.ts'
 
@@ -158,6 +159,25 @@ test('bars of another length are measured, and said to be so', async () => {
   const said = 'these bars are of 300 s, those it was trained on of 600 s: it was not made for them'
   expect((await evaluate(slower, ask)).verdict[0]).toBe(said)
   expect((await evaluate(loaded, ask)).verdict.join()).not.toContain('not made for')
+}, 60_000)
+
+test('two days of bars are split with a shorter embargo, which the card tells', async () => {
+  const data = path.join(folder, 'two-days')
+  mkdirSync(data)
+  writeBars(data, leaningBars('AAA', 2, 9))
+  const {cardPath, modelPath} = await train(
+    request({data, out: path.join(data, 'out'), batch: 16, window: 4, maxSteps: 1}),
+  )
+  const {data: about} = JSON.parse(readFileSync(cardPath, 'utf8')) as ModelCard
+  expect(about.split.embargoSeconds).toBe(4 * 300)
+  expect(about.split.test).toBeGreaterThan(0)
+  const ask = {data, seed: 1, maxEvaluated: 500, baselineSteps: 1, allowSeen: false}
+  // Its own test part is found again, whatever batch it was trained with.
+  const measured = await evaluate(loadModel(modelPath), ask)
+  expect(measured.relation).toBe('own-test')
+  expect(measured.windows).toBe(about.split.test)
+  const longer = JSON.parse(readFileSync(path.join(out, 'signal.card.json'), 'utf8')) as ModelCard
+  expect(longer.data.split.embargoSeconds).toBe(86_400)
 }, 60_000)
 
 test('a day of bars measures drift, is too little to measure a model by, and both are said', async () => {
