@@ -88,6 +88,7 @@ export class Engine {
   readonly #n: number
   readonly #contexts: readonly EngineContext[]
   readonly #timers = new TimerQueue()
+  #isWaking = false
   readonly #sessions: SessionWatch
   /** Number of strategies that hold something, by instrument. */
   readonly #holders: Int32Array
@@ -380,7 +381,8 @@ export class Engine {
   }
 
   wakeAt(strategy: number, atUs: number, tag: number): void {
-    this.#timers.push(atUs, strategy, tag)
+    // A timer that asks for its own instant again would never let it end.
+    this.#timers.push(this.#isWaking ? Math.max(atUs, this.nowUs + 1) : atUs, strategy, tag)
   }
 
   // --- the instant ---------------------------------------------------------------------------------------------
@@ -406,8 +408,10 @@ export class Engine {
   }
 
   #runTimers(nowUs: number): void {
+    this.#isWaking = true
     for (let due = this.#timers.popDue(nowUs); due !== undefined; due = this.#timers.popDue(nowUs))
       this.#o.strategies[due.strategy]!.onTimer?.(this.#contexts[due.strategy]!, due.tag)
+    this.#isWaking = false
   }
 
   // --- every second --------------------------------------------------------------------------------------------

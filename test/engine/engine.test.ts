@@ -2,6 +2,7 @@ import {describe, expect, test} from 'vitest'
 import {InstrumentTable} from '../../src/domain/instrument.ts'
 import {feeSchedule, flatFees} from '../../src/exchange/fees.ts'
 import {constantLatency} from '../../src/exchange/latency.ts'
+import type {StrategyContext} from '../../src/strategies/strategy.ts'
 import type {Row} from '../support/rows.ts'
 import {scripted, simulate} from './engine-rig.ts'
 
@@ -192,6 +193,38 @@ test('timers run at the first event at or after their time', () => {
     quotes(100, 100, 100),
   )
   expect(rang).toEqual([2 * SECOND, 7])
+})
+
+test('a timer that asks for its own instant rings at the next one', () => {
+  const rang: number[] = []
+  simulate(
+    [
+      {
+        name: 's',
+        onEvent: (context, _chunk, row) => row === 0 && context.wakeAt(0, 1),
+        onTimer: (context, tag) => {
+          rang.push((context.nowUs - START) / SECOND)
+          context.wakeAt(context.nowUs, tag)
+        },
+      },
+    ],
+    quotes(100, 100, 100),
+  )
+  expect(rang).toEqual([0, 1, 2])
+})
+
+test.each([
+  ['lots NaN of BTC/USD', (context: StrategyContext) => context.target(0, Number.NaN)],
+  ['lots 10.5 of ETH/USD', (context: StrategyContext) => context.target(1, 10.5)],
+  ['limitTicks NaN of BTC/USD', (context: StrategyContext) => context.target(0, 1, {limitTicks: Number.NaN})],
+  ['askTicks NaN of BTC/USD', (context: StrategyContext) => context.quote(0, Number.NaN, 0, Number.NaN, 1)],
+  ['bidLots Infinity of BTC/USD', (context: StrategyContext) => context.quote(0, 1, Infinity, 1, 1)],
+  ['instrument -1 of 2', (context: StrategyContext) => context.target(-1, 1)],
+  ['instrument 2 of 2', (context: StrategyContext) => context.quote(2, 1, 1, 2, 1)],
+])('what no order can be is the strategy’s fault, told at once: %s', (words, ask) => {
+  expect(() => simulate([scripted('mine', (_, context) => ask(context))], quotes(100))).toThrow(
+    expect.objectContaining({code: 'STRATEGY_FAILED', message: expect.stringContaining(`mine wants ${words}`)}),
+  )
 })
 
 test('a pair of coins moves both coins and no cash', () => {
