@@ -1,8 +1,9 @@
+import {statSync} from 'node:fs'
 import {performance} from 'node:perf_hooks'
 import {Worker} from 'node:worker_threads'
 import type {Journal, JournalEntry} from '../broker/journal.ts'
 import {JournalHash} from '../broker/journal-hash.ts'
-import {type ExitCode, UserError} from '../domain/errors.ts'
+import {ExitCode, UserError} from '../domain/errors.ts'
 import {openSqliteJournal} from '../drivers/sqlite/journal.ts'
 import {type JournalWriter, openJournalWriter} from '../drivers/sqlite/journal-writer.ts'
 import {DiskPace} from './disk-pace.ts'
@@ -21,8 +22,8 @@ export interface ThreadJournal extends Journal, AsyncDisposable {
 const WRITE_EVERY_MS = 25
 /** They are synced this soon, out of the way of orders; what the machine's end takes before is made good by reconciliation. */
 const SYNC_EVERY_MS = 250
-/** The log is looked at this often; where it may hold so many pages, the thread begins it anew. It has room for twice as many. */
-const CHECKPOINT_EVERY_MS = 1_000
+/** The file is looked at this often: one that was removed would go on being written to, and be lost. The log is, too; where it may hold so many pages, the thread begins it anew. It has room for twice as many. */
+const LOOK_EVERY_MS = 1_000
 const LONG_PAGES = 1_000
 
 /**
@@ -86,6 +87,7 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
   }
   const direct: JournalWriter = openJournalWriter(file)
   const pace = new DiskPace()
+  const inode = inodeOf(file)
   let unwritten: JournalEntry[] = []
   let written = count
   let durable = count
@@ -152,10 +154,11 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
     setInterval(() => writeAside(written, false), WRITE_EVERY_MS),
     setInterval(() => writeAside(durable, true), SYNC_EVERY_MS),
     setInterval(() => {
+      if (failure === undefined && inodeOf(file) !== inode) fail(goneFailure(file))
       if (logPages < LONG_PAGES || threaded.length > 0 || failure !== undefined) return
       threaded.push({seq: written, isAwaited: false})
       worker.postMessage({kind: 'checkpoint'} satisfies JournalRequest)
-    }, CHECKPOINT_EVERY_MS),
+    }, LOOK_EVERY_MS),
   ]
   for (const timer of timers) timer.unref()
   let isOpen = true
@@ -195,6 +198,17 @@ export const openJournalThread = async (file: string, onFailure: (error: Error) 
     [Symbol.asyncDispose]: close,
   }
 }
+
+const inodeOf = (file: string): number | undefined => statSync(file, {throwIfNoEntry: false})?.ino
+
+const goneFailure = (file: string): UserError =>
+  new UserError('JOURNAL_UNWRITABLE', `the journal ${file} was removed or replaced while it was written`, {
+    exitCode: ExitCode.failure,
+    hints: [
+      'the run was stopped: gpi kill --flatten closes what it holds',
+      'nothing may touch the folder of a running node',
+    ],
+  })
 
 const errorOf = ({code, message, hints, exitCode}: Extract<JournalAnswer, {kind: 'failed'}>): Error =>
   code === undefined

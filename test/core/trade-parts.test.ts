@@ -1,7 +1,7 @@
 import {existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import path from 'node:path'
-import {afterEach, beforeEach, describe, expect, test} from 'vitest'
+import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
 import type {ApprovedOrder} from '../../src/broker/broker.ts'
 import type {JournalEntry} from '../../src/broker/journal.ts'
 import {openLatch} from '../../src/broker/kill-latch.ts'
@@ -392,6 +392,24 @@ describe('the journal behind a thread', () => {
     const file = path.join(home, 'not-a-journal')
     writeFileSync(file, 'this is text, and long enough to be mistaken for nothing else but text')
     await expect(openJournalThread(file, () => {})).rejects.toMatchObject({code: 'JOURNAL_UNREADABLE'})
+  })
+  test('a journal that is removed while it is written ends the run', async () => {
+    vi.useFakeTimers({toFake: ['setInterval']})
+    try {
+      const folder = path.join(home, 'run')
+      const failures: unknown[] = []
+      await using journal = await openJournalThread(path.join(folder, 'journal.sqlite'), error => failures.push(error))
+      journal.append(note('one'))
+      vi.advanceTimersByTime(1_000)
+      await journal.sync()
+      expect(failures).toEqual([])
+      rmSync(folder, {recursive: true})
+      vi.advanceTimersByTime(1_000)
+      expect(failures).toEqual([expect.objectContaining({code: 'JOURNAL_UNWRITABLE'})])
+      expect(() => journal.append(note('two'))).toThrow(/removed or replaced/)
+    } finally {
+      vi.useRealTimers()
+    }
   })
   test('a second writer fails the sync, and every later append', async () => {
     const file = path.join(home, 'journal.sqlite')
