@@ -1,6 +1,7 @@
 import {readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
+import {ExitCode, UserError} from '../domain/errors.ts'
 import {isAlive} from './lock.ts'
 import {ensureFolder} from './run-folder.ts'
 
@@ -74,6 +75,20 @@ export const findNodes = (
 export const sweepNodes = (home: string, journal: string): void => {
   for (const node of findNodes(home).nodes)
     if (!node.alive && (node.ownsExchange || node.journal === journal)) rmSync(node.file, {force: true})
+}
+
+/** Throws UserError ACCOUNT_IN_USE while a living node writes to this journal: two would trade against each other's books. */
+export const refuseSecondNode = (home: string, journal: string): void => {
+  const other = findNodes(home).nodes.find(node => node.alive && node.journal === path.resolve(journal))
+  if (other === undefined) return
+  throw new UserError(
+    'ACCOUNT_IN_USE',
+    `a node trades in this account already: ${other.runId} (process ${other.pid})`,
+    {
+      hints: ['gpi status shows what it does', 'stop it first, or trade in another account'],
+      exitCode: ExitCode.refused,
+    },
+  )
 }
 
 const listed = (folder: string): string[] => {

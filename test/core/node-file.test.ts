@@ -6,7 +6,7 @@ import path from 'node:path'
 import process from 'node:process'
 import {afterEach, beforeEach, expect, test} from 'vitest'
 import {killHome, killVenues} from '../../src/core/kill.ts'
-import {findNodes, isRunning, sweepNodes, writeNodeFile} from '../../src/core/node-file.ts'
+import {findNodes, isRunning, refuseSecondNode, sweepNodes, writeNodeFile} from '../../src/core/node-file.ts'
 import {writeWhole} from '../../src/core/run-folder.ts'
 
 let home: string
@@ -32,6 +32,15 @@ test('a running node is found, and is gone when it ends cleanly', () => {
   expect(findNodes(home).nodes).toMatchObject([{runId: 'r1', pid: process.pid, alive: true}])
   remove()
   expect(findNodes(home).nodes).toEqual([])
+})
+
+test('an account whose journal a living node writes takes no second one', async () => {
+  const journal = path.join(home, 'journal.sqlite')
+  const remove = writeNodeFile(home, {...node, journal})
+  expect(() => refuseSecondNode(home, journal)).toThrow(expect.objectContaining({code: 'ACCOUNT_IN_USE', exitCode: 3}))
+  expect(() => refuseSecondNode(home, path.join(home, 'other.sqlite'))).not.toThrow()
+  remove()
+  expect(() => refuseSecondNode(home, journal)).not.toThrow()
 })
 
 test('a record of a dead process is found and known to be stale; so is one whose pid now belongs to another', async () => {
