@@ -33,6 +33,8 @@ export interface NodeOptions {
   readonly cashMicros?: number
   /** Everything the node does, as it does it. */
   readonly onEvent?: (event: TradeEvent) => void
+  /** Market data of one kind at least does not arrive: what works in the market is taken back until it does. */
+  readonly isBlind?: () => boolean
   /** Stops the node: its reason is the summary's `stoppedBy` where it is one of those words, else `signal`. */
   readonly signal: AbortSignal
   /** Close all positions before leaving; false by default. Never after a latch: then only a kill flattens. */

@@ -1,6 +1,7 @@
 import {performance} from 'node:perf_hooks'
 import type {ApprovedOrder} from '../broker/broker.ts'
 import {ExitCode, UserError} from '../domain/errors.ts'
+import {instrumentOf, lotsToSize} from '../domain/instrument.ts'
 import type {Scheduler} from '../domain/time.ts'
 import {US_PER_SECOND} from '../domain/units.ts'
 import type {Engine} from '../engine/engine.ts'
@@ -44,6 +45,9 @@ export class NodeVenue {
   /** Comparisons in a row that the venue did not answer. */
   #unasked = 0
   #lastReconcileUs = 0
+  /** Lots that the broker held beyond the books when they were last compared, and the symbols that were told of. */
+  #differences: ReadonlyMap<string, number> = new Map()
+  readonly #told = new Set<string>()
   #reconciling: Promise<Reconciliation> | undefined
 
   constructor(options: NodeVenueOptions) {
@@ -127,7 +131,7 @@ export class NodeVenue {
   /** A venue that cannot be asked now is asked again; one that cannot for long ends the run. */
   async #compare(): Promise<void> {
     try {
-      await this.reconcile()
+      this.#tellDifferences(await this.reconcile(), 'twice in a row')
       this.#unasked = 0
     } catch (error) {
       if (!isVenueTrouble(error)) throw error
@@ -136,6 +140,24 @@ export class NodeVenue {
       this.#o.log('warn', text)
       if (this.#unasked >= MOST_UNASKED) this.#o.onLost()
     }
+  }
+
+  /** One that stays is no fill under way: somebody else trades there, or the venue has lost what it knew. */
+  #tellDifferences({differences}: Reconciliation, when: 'twice in a row' | 'at the end'): void {
+    const now = new Map(differences.map(({symbol, ledgerLots, brokerLots}) => [symbol, brokerLots - ledgerLots]))
+    const told = differences.filter(
+      ({symbol}) =>
+        when === 'at the end' || (this.#differences.get(symbol) === now.get(symbol) && !this.#told.has(symbol)),
+    )
+    for (const {symbol} of told) this.#told.add(symbol)
+    for (const symbol of this.#told) if (!now.has(symbol)) this.#told.delete(symbol)
+    this.#differences = now
+    if (told.length === 0) return
+    const words = told.map(({symbol, ledgerLots, brokerLots}) => {
+      const instrument = instrumentOf(symbol)
+      return `${symbol} ${lotsToSize(instrument, brokerLots)} there, ${lotsToSize(instrument, ledgerLots)} here`
+    })
+    this.#o.log('error', `the broker holds something else than the books, ${when}: ${words.join('; ')}`)
   }
 
   /** Waits, for a few seconds at most, until the broker's reports have made it so. */
@@ -182,6 +204,7 @@ export class NodeVenue {
         orphans: [...first.orphans, ...second.orphans],
       }
     }
+    this.#tellDifferences(reconciliation, 'at the end')
     const open = await node.broker.openOrders()
     return {reconciliation, openOrders: open.filter(order => order.clientOrderId.startsWith(`${node.runId}-`)).length}
   }

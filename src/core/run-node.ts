@@ -38,6 +38,7 @@ class TradingNode {
   readonly #events: ReturnType<typeof nodeEvents>
   readonly #stop = new AbortController()
   readonly #venue: NodeVenue
+  #wasBlind = false
   #stoppedBy: StoppedBy | undefined
   #failure: unknown
 
@@ -161,6 +162,7 @@ class TradingNode {
         const nowUs = this.#o.clock.nowUs()
         try {
           this.#engine.onTime(nowUs)
+          this.#lookAround(nowUs)
           this.#events.publish(nowUs)
           this.#checkState()
         } catch (error) {
@@ -172,6 +174,22 @@ class TradingNode {
     }
     again()
     return () => cancelNext()
+  }
+
+  /** Orders that stand at prices of a market that is not seen any more are anybody's to take; new ones would be guesses. */
+  #lookAround(nowUs: number): void {
+    const {desk} = this.#engine
+    const isBlind = this.#o.isBlind?.() ?? false
+    if (isBlind === this.#wasBlind) return
+    this.#wasBlind = isBlind
+    if (!isBlind) {
+      if (desk.admits === 'exits' && this.#engine.state === 'active') desk.admits = 'all'
+      return
+    }
+    if (desk.admits === 'all') desk.admits = 'exits'
+    if (desk.orders.size === 0) return
+    this.#log('warn', `${desk.orders.size} working orders are taken back: the market is not seen`)
+    desk.cancelAll(nowUs)
   }
 
   #checkState(): void {

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import {performance} from 'node:perf_hooks'
 import type {Broker} from '../broker/broker.ts'
 import {configHash, type ResolvedConfig} from '../config/resolve.ts'
 import {STRATEGY_NAMES} from '../config/schema.ts'
@@ -23,7 +24,7 @@ import {openJournalThread, type ThreadJournal} from './journal-thread.ts'
 import type {Quantiles, WireLatency} from './latency-stages.ts'
 import {MarketWindow} from './market-window.ts'
 import {weightsEvent} from './node-events.ts'
-import {sweepNodes, writeNodeFile} from './node-file.ts'
+import {refuseSecondNode, sweepNodes, writeNodeFile} from './node-file.ts'
 import type {NodeSummary} from './node-options.ts'
 import {journaledBroker, observedFeed, observedJournal, patientBroker} from './observed.ts'
 import {
@@ -43,6 +44,7 @@ import {keepMemory, settleHeap} from './settled-heap.ts'
 import {type StrategyCode, strategyCodeOf} from './strategy-code.ts'
 import {isModulePath, loadStrategyModules} from './strategy-module.ts'
 import {chooseStrategies} from './strategy-setup.ts'
+import {StreamNews} from './stream-news.ts'
 import {scaledScheduler, systemClock, systemScheduler} from './system-clock.ts'
 import {fanOut, leavingInTime, quietAfter, stopper} from './trade-control.ts'
 import type {LoopDelay, TradeEvent} from './trade-events.ts'
@@ -194,6 +196,7 @@ export const runTrade = async (given: TradeOptions): Promise<TradeSummary> => {
         site.feedClock === undefined ? site.wall.scheduler : scaledScheduler(site.wall.scheduler, options.speed),
       cashMicros: run.cashMicros,
       onEvent: events.publish,
+      isBlind: () => books.streams.isBlind,
       signal: stop.signal,
       flattenOnStop: options.flattenOnStop,
       speed: options.speed,
@@ -326,6 +329,7 @@ interface Books {
   readonly monitor: TradeMonitor
   readonly sidecars: TradeSidecars
   readonly events: ReturnType<typeof fanOut>
+  readonly streams: StreamNews
   readonly onBrokenJournal: (stop: () => void) => void
   /** Throws what kept an entry from the disk. */
   readonly requireWholeJournal: () => void
@@ -336,17 +340,20 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
   const {config} = resolved
   const {client, instruments, wall, latch} = site
   const monitor = stack.use(new TradeMonitor())
+  let onConnection = (_connected: boolean): void => {}
   const venue = stack.use(
     await createAlpacaBroker({
       client,
       instruments,
       ...wall,
       onBug: rethrow,
+      onConnection: connected => onConnection(connected),
       onWait: id => monitor.onWait(id),
       requestsPerMinute: requestsPerMinute(options.speed, config.api.requestsPerMinute),
     }),
   )
   const run = await openRun(options, venue, site.accountNumber, site.exchange !== undefined)
+  if (site.exchange === undefined) refuseSecondNode(config.home, run.journalFile)
   if (run.resumed) onNote(`continues run ${run.runId} of this account`)
   if (run.resumed) await shorten(run.journalFile, onNote)
   const broken = new AbortController()
@@ -355,6 +362,12 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
   await journal.sync()
   if (adopted > 0) onNote(`${adopted} fills that others made in this account are taken into the journal`)
   const events = fanOut(options, config.home, run.runId, monitor)
+  const streams = new StreamNews({
+    nowMs: () => performance.now(),
+    nowUs: () => (site.feedClock ?? wall.clock).nowUs(),
+    onEvent: events.publish,
+  })
+  onConnection = connected => streams.onConnection('order', connected)
   const sidecars = stack.use(
     await openTradeSidecars({
       config,
@@ -376,6 +389,7 @@ const openBooks = async (options: TradeOptions, site: Site, stack: AsyncDisposab
     monitor,
     sidecars,
     events,
+    streams,
     onBrokenJournal: stop => broken.signal.addEventListener('abort', stop, {once: true}),
     requireWholeJournal: () => {
       if (broken.signal.aborted) throw broken.signal.reason
@@ -400,11 +414,19 @@ const shorten = async (file: string, onNote: (text: string) => void): Promise<vo
 const openFeed = async (
   options: TradeOptions,
   site: Site,
-  {monitor, sidecars, events}: Books,
+  {monitor, sidecars, events, streams}: Books,
   stack: AsyncDisposableStack,
 ) => {
   const {client, instruments, wall} = site
-  const feed = stack.use(await createAlpacaFeed({client, instruments, ...wall, depth: hasDepth(options, site)}))
+  const feed = stack.use(
+    await createAlpacaFeed({
+      client,
+      instruments,
+      ...wall,
+      depth: hasDepth(options, site),
+      onConnection: (stream, connected) => streams.onConnection(stream, connected),
+    }),
+  )
   const market = createMarketState(instruments.size)
   const window = new MarketWindow(market, instruments.size)
   const coalescer = new Coalescer({

@@ -239,6 +239,56 @@ describe('runNode', () => {
     ).rejects.toMatchObject({code: 'BROKER_SILENT'})
   })
 
+  test('holdings that stay different from the books are told of once, and once more at the end', async () => {
+    const broker = new FakeBroker(instruments)
+    const {positions} = broker
+    const before = (row: number): void => {
+      if (row === 4)
+        Object.assign(broker, {positions: async () => [{symbol: 'BTC/USD', lots: 7 * COIN, averageMicros: 0}]})
+      if (row === 24) Object.assign(broker, {positions})
+    }
+    const texts = async (rows: number): Promise<string[]> => {
+      const {events} = await run({
+        broker,
+        rows,
+        targets: [0],
+        before,
+        options: {scheduler: eager, reconcileEveryUs: SECOND},
+      })
+      return events.flatMap(event =>
+        event.kind === 'log' && event.text.includes('than the books') ? [event.text] : [],
+      )
+    }
+    const [twice, atEnd, ...more] = await texts(20)
+    expect(twice).toMatch(/twice in a row: .* 7 there, 0 here/)
+    expect([atEnd, ...more]).toEqual([expect.stringContaining('at the end')])
+    expect(await texts(40)).toEqual([twice])
+  })
+
+  test('what works in the market is taken back when the market is not seen any more', async () => {
+    const broker = new FakeBroker(instruments)
+    let isBlind = false
+    const cancels: number[] = []
+    const before = (row: number): void => {
+      if (row === 3 || row === 8) cancels.push(broker.cancels)
+      isBlind = row >= 3 && row < 8
+    }
+    const quoting = scripted('s', (row, context) => {
+      if (row === 0) context.target(0, COIN, {limitTicks: 900_000})
+    })
+    const {events} = await run({
+      broker,
+      rows: 12,
+      before,
+      options: {scheduler: eager, strategies: [quoting], isBlind: () => isBlind},
+    })
+    // Taken back while it lasts, and sent again after.
+    expect(cancels).toEqual([0, 1])
+    expect(broker.submitted).toEqual(['node-0-1', 'node-0-2'])
+    const told = events.filter(event => event.kind === 'log' && event.text.includes('the market is not seen'))
+    expect(told).toHaveLength(1)
+  })
+
   test('a broker that says nothing at all is left with the names of what is unclear, as a timeout', async () => {
     const broker = new FakeBroker(instruments)
     const stop = new AbortController()
