@@ -157,9 +157,19 @@ const strategySummary = (
     feesMicros: ledger.ownFeesMicros[k] ?? 0,
     trades: trips.length,
     winRate: winRateOf(trips.map(({pnlMicros}) => pnlMicros)) ?? null,
-    report: main.strategies[k]?.report?.() ?? {},
+    report: reported(main.strategies[k]?.report?.() ?? {}),
   }
 }
+
+/** What a strategy says of itself, as a document can hold it: a mean of nothing is NaN, and no reason to lose the run. */
+const reported = (report: Readonly<Record<string, unknown>>): Record<string, number | string> =>
+  Object.fromEntries(
+    Object.entries(report).flatMap(([key, value]): [string, number | string][] => {
+      if (value === undefined) return []
+      if (typeof value === 'number' && Number.isFinite(value)) return [[key, value]]
+      return [[key, typeof value === 'object' ? JSON.stringify(value) : String(value)]]
+    }),
+  )
 
 /** Fills summed by order, since impact is of the whole order. */
 const executedOrders = (fills: Run['fills'], instruments: InstrumentTable): ExecutedOrder[] => {

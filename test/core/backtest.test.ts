@@ -122,6 +122,23 @@ describe('runBacktest', () => {
     expect(summary.metrics.totalReturn).toBeCloseTo(profit / 200_000e6, 12)
   })
 
+  test('keeps whatever a strategy says of itself as a document can', async () => {
+    const file = path.join(folder, 'talker.mjs')
+    writeFileSync(
+      file,
+      `export default () => ({name: 'talker', onEvent() {}, report: () => ({mean: 0 / 0, most: -1 / 0, n: 3, none: undefined, all: true, big: 5n, list: [1, NaN]})})`,
+    )
+    const {strategies} = await backtest({names: [file], params: []})
+    expect(strategies[0]?.report).toEqual({
+      mean: 'NaN',
+      most: '-Infinity',
+      n: 3,
+      all: 'true',
+      big: '5',
+      list: '[1,null]',
+    })
+  })
+
   test('says which limits shaped it', async () => {
     const file = path.join(folder, 'all-in.mjs')
     writeFileSync(
