@@ -61,7 +61,7 @@ export default class MemoryPrune extends MemoryCommand {
     this.note(
       `${summary.evicted} ${tense}evicted, ${summary.demoted} ${tense}demoted, ${summary.promoted} ${tense}promoted; mean of the hot ${plan.meanBpsBefore.toFixed(2)} → ${plan.meanBpsAfter.toFixed(2)} bps`,
     )
-    return {dryRun: flags['dry-run'], ...summary, count: memory.bank.count, ...plan}
+    return {dryRun: flags['dry-run'] === true, ...summary, count: memory.bank.count, ...plan}
   }
 
   async #planned(steps: ReturnType<typeof planPruneInSteps>): Promise<PrunePlan> {
