@@ -2,7 +2,7 @@
 import type {Rng} from '../domain/rng.ts'
 import {bootstrapInterval, type Interval} from './bootstrap.ts'
 import {maxDrawdown} from './drawdowns.ts'
-import {moments, periodReturns, type TradingCalendar} from './returns.ts'
+import {gapsOf, moments, periodReturns, type TradingCalendar} from './returns.ts'
 import type {RoundTrip} from './round-trips.ts'
 import {annualised, probabilisticSharpe, sharpeOf, sharpeSample} from './sharpe.ts'
 
@@ -31,7 +31,7 @@ export interface Metrics {
   readonly sharpe: number | null
   /** Annualised mean over root mean square of the returns below zero. */
   readonly sortino: number | null
-  /** Compound annual growth over maximum drawdown; null for runs under 20 days, where a year of it is fiction. */
+  /** Compound annual growth over maximum drawdown; null for runs under 20 days, where a year of it is fiction. Gaps in the data are no time. */
   readonly calmar: number | null
   /** Over all samples, not period ends. */
   readonly maxDrawdown: number
@@ -89,7 +89,8 @@ export const computeMetrics = (
   const series = periodReturns(tsUs, equityMicros, calendar)
   const riskFree = riskFreeAnnual / series.periodsPerYear
   const {days} = series
-  const years = n > 1 ? (tsUs[n - 1]! - tsUs[0]!) / (365.25 * 86_400e6) : 0
+  const missingUs = gapsOf(tsUs).reduce((sum, {fromUs, toUs}) => sum + toUs - fromUs, 0)
+  const years = n > 1 ? (tsUs[n - 1]! - tsUs[0]! - missingUs) / (365.25 * 86_400e6) : 0
   const annualReturn = days >= LEAST_DAYS_FOR_YEAR && years > 0 ? Math.max(0, 1 + totalReturn) ** (1 / years) - 1 : null
   const drawdown = maxDrawdown(equityMicros)
   const stats = moments(series.returns)

@@ -91,6 +91,16 @@ const onGrid = (
   }
 }
 
+/** Longer than any holiday, in which the market is closed and the data are whole. */
+const LONGEST_HOLIDAY_US = 10 * US_PER_DAY
+
+/** Where the samples stop for longer than a market closes, and for much longer than they usually are apart. */
+export const gapsOf = (tsUs: ArrayLike<number>): readonly {readonly fromUs: number; readonly toUs: number}[] => {
+  const steps = Array.from({length: Math.max(0, tsUs.length - 1)}, (_, i) => tsUs[i + 1]! - tsUs[i]!)
+  const least = Math.max(LONGEST_HOLIDAY_US, 5 * medianOf(steps))
+  return steps.flatMap((step, i) => (step > least ? [{fromUs: tsUs[i]!, toUs: tsUs[i + 1]!}] : []))
+}
+
 /** What is as good as the calendar's own pace. */
 const SAME_PACE = 0.05
 

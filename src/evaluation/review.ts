@@ -1,5 +1,6 @@
 // Indices run below lengths read in the same function, so `!` cannot miss here.
 import type {MetricsDetail} from './metrics.ts'
+import {gapsOf} from './returns.ts'
 import type {DeflationResult} from './trial-log.ts'
 
 export interface ReviewInput {
@@ -37,6 +38,7 @@ export interface Remark {
     | 'NO_TRADES'
     | 'FEW_TRADES'
     | 'SHORT_HISTORY'
+    | 'GAPS'
     | 'NO_COSTS'
     | 'LIMITED'
     | 'ONE_LUCKY_DAY'
@@ -84,6 +86,12 @@ export const review = (input: ReviewInput): Remark[] => {
     metrics.days < 20,
     'SHORT_HISTORY',
     `${metrics.days} day${metrics.days === 1 ? '' : 's'} of data: annual figures are extrapolations, one regime at best`,
+  )
+  const [gap, ...gaps] = gapsOf(input.tsUs).toSorted((a, b) => b.toUs - b.fromUs - (a.toUs - a.fromUs))
+  say(
+    gap !== undefined,
+    'GAPS',
+    `the data stop from ${dayOf(gap?.fromUs ?? 0)} to ${dayOf(gap?.toUs ?? 0)}${gaps.length === 0 ? '' : ` and ${gaps.length} time${gaps.length === 1 ? '' : 's'} more`}: what was held over it gained or lost in one period what the market did meanwhile`,
   )
   say(feesMicros === 0 && tradedMicros > 0, 'NO_COSTS', 'no fees were paid: check that the fee schedule is the venue’s')
   const shaped = limitsText(input)
@@ -191,6 +199,8 @@ const halves = ({equityMicros}: ReviewInput): readonly [number, number] => {
   const middle = equityMicros[n >> 1]!
   return [middle - equityMicros[0]!, equityMicros[n - 1]! - middle]
 }
+
+const dayOf = (tsUs: number): string => new Date(tsUs / 1000).toISOString().slice(0, 10)
 
 const share = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`
 

@@ -43,6 +43,21 @@ describe('review', () => {
       ),
     ).toEqual([])
   })
+  test('a gap in the data is named, and is no time in which money grew', () => {
+    const whole = runOf(noise(1, 400, 0.002), [])
+    const late = (tsUs: number) => (tsUs < 200 * DAY ? tsUs : tsUs + 700 * DAY)
+    const tsUs = Array.from(whole.tsUs, late)
+    const metrics = computeMetrics(
+      {tsUs, equityMicros: whole.equityMicros, trips: [], tradedMicros: 1e12, calendar: 'us-equity'},
+      {rng: createRng(1), bootstrapDraws: 100},
+    )
+    const said = review({...whole, tsUs, metrics}).find(({code}) => code === 'GAPS')
+    expect(said?.text).toContain('from 1970-07-19 to 1972-06-19:')
+    expect((metrics.annualReturn as number) / (whole.metrics.annualReturn as number)).toBeCloseTo(1, 1)
+    expect(codes(whole)).not.toContain('GAPS')
+    // Months are as far apart as monthly bars are.
+    expect(codes({...whole, tsUs: Array.from(whole.tsUs, at => at * 30)})).not.toContain('GAPS')
+  })
   test('ruin is named', () => {
     expect(codes(runOf([...noise(4, 30, 0), -1.2, 0.1], []))).toContain('RUINED')
   })
