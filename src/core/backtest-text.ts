@@ -16,7 +16,7 @@ const failures = (failed: readonly ShownFailure[], noun: string): readonly strin
         ...failed.slice(0, 5).map(({params, message}) => `  ${params.join(' ')}: ${message}`),
         ...(failed.length > 5 ? [`  and ${failed.length - 5} more, named by --json`] : []),
       ]
-const dollars = (micros: number): string => `$${(micros / 1e6).toFixed(2)}`
+const dollars = (micros: number): string => `${micros < 0 ? '-' : ''}$${Math.abs(micros / 1e6).toFixed(2)}`
 
 /** A back-test in words for a terminal. */
 export const backtestText = (summary: BacktestSummary): string => {
