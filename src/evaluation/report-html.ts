@@ -213,8 +213,9 @@ const hours = ({trades}: ReportData): string => {
 const tradeFacts = ({trades}: ReportData): string => {
   if (trades.length === 0) return ''
   const holding = trades.map(t => t.holdingUs).sort((a, b) => a - b)
-  const best = Math.max(...trades.map(t => t.pnlMicros))
-  const worst = Math.min(...trades.map(t => t.pnlMicros))
+  // Not spread into Math.max: a hundred thousand arguments are too many.
+  const best = trades.reduce((most, t) => Math.max(most, t.pnlMicros), Number.NEGATIVE_INFINITY)
+  const worst = trades.reduce((least, t) => Math.min(least, t.pnlMicros), Number.POSITIVE_INFINITY)
   const median = holding[Math.floor(holding.length / 2)] ?? 0
   return `<p class="note">${trades.length} closed trade${trades.length === 1 ? '' : 's'}; best ${signedDollars(best)}, worst ${signedDollars(worst)}, median holding time ${duration(median)}.</p>`
 }

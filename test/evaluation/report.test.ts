@@ -12,6 +12,7 @@ import {type NumberedRecord, Rejects} from '../../src/data/ndjson.ts'
 import {GpiRecord} from '../../src/data/records.ts'
 import {recordsToTape} from '../../src/data/records-to-tape.ts'
 import {UserError} from '../../src/domain/errors.ts'
+import {tradesOnPrice} from '../../src/evaluation/report/charts.ts'
 import {ReportData} from '../../src/evaluation/report/report-data.ts'
 import {linearScale, thin} from '../../src/evaluation/report/svg.ts'
 import {reportHtml} from '../../src/evaluation/report-html.ts'
@@ -113,6 +114,24 @@ describe('drawing', () => {
     expect(kept.length).toBeLessThanOrEqual(400)
     expect(kept).toContain(5_003)
     expect([kept[0], kept.at(-1)]).toEqual([0, 9_999])
+  })
+  test('both sides of executions that take turns are drawn, however many there are', () => {
+    const fills = Array.from(
+      {length: 800},
+      (_, k) => ({tsUs: k, side: k % 2 === 0 ? 'buy' : 'sell', price: 1, size: 1}) as const,
+    )
+    const drawn = tradesOnPrice([0, 800], [1, 1], fills, 'x', 400)
+    const count = (side: string) => drawn.split(`mark ${side}`).length - 1
+    expect([count('buy'), count('sell')]).toEqual([134, 133])
+  })
+  test('any number of trades is drawn', () => {
+    const trades = Array.from({length: 300_000}, (_, k) => ({
+      symbol: 'SPY',
+      closedUs: k,
+      holdingUs: 1,
+      pnlMicros: k - 7,
+    }))
+    expect(reportHtml({...data, trades})).toContain('300000 closed trades; best +$0.30')
   })
   test('names from the data cannot inject markup', () => {
     const html = reportHtml({...data, title: '<script>alert(1)</script>'})

@@ -153,7 +153,9 @@ export const tradesOnPrice = (
   if (tsUs.length < 2) return empty('too few prices to draw')
   const height = 220
   const axis = timeAxis(tsUs)
-  const shown = fills.length <= most ? fills : fills.filter((_, i) => i % Math.ceil(fills.length / most) === 0)
+  // An odd step: buys and sells take turns, and an even one would draw one side alone.
+  const step = Math.ceil(fills.length / most) | 1
+  const shown = fills.filter((_, i) => i % step === 0)
   const values = bounds([...price, ...shown.map(f => f.price)])
   const x = linearScale(0, axis.total, LEFT, WIDTH - RIGHT)
   const pad = (Math.max(...values) - Math.min(...values)) * 0.05
