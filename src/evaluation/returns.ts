@@ -13,9 +13,17 @@ export interface PeriodReturns {
   readonly periodName: string
   /** 252 sessions of 6.5 hours, or 365 days of 24, at the pace at which there were samples. */
   readonly periodsPerYear: number
-  /** UTC days with a sample, that of the very first included. */
+  /** Trading days with a sample, that of the very first included. */
   readonly days: number
 }
+
+/**
+ * When a trading day begins, after midnight UTC: the evening session of New York ends at one o'clock in winter, and belongs to
+ * the day before.
+ */
+const dayStartOf = (calendar: TradingCalendar): number => (calendar === 'continuous' ? 0 : 5 * US_PER_HOUR)
+const dayOf = (tsUs: number, calendar: TradingCalendar): number =>
+  Math.floor((tsUs - dayStartOf(calendar)) / US_PER_DAY)
 
 /** Lengths of period that statistics are taken of, longest first, with their names. */
 export const PERIODS = [
@@ -65,9 +73,10 @@ const onGrid = (
   const ends: number[] = []
   const values: number[] = []
   const seenUs: number[] = []
+  const startUs = dayStartOf(calendar)
   for (let i = 0; i < tsUs.length; i++) {
-    const cell = Math.floor(tsUs[i]! / periodUs)
-    const end = (cell + 1) * periodUs
+    const cell = Math.floor((tsUs[i]! - startUs) / periodUs)
+    const end = (cell + 1) * periodUs + startUs
     if (ends.at(-1) !== end) ends.push(end)
     values[ends.length - 1] = equity[i]!
     seenUs[ends.length - 1] = tsUs[i]!
@@ -87,7 +96,7 @@ const onGrid = (
     periodUs,
     periodName,
     periodsPerYear: periodsPerYear(periodUs, calendar) * paceOf(lastUs, periodUs, calendar),
-    days: new Set(ends.map(end => Math.floor((end - 1) / US_PER_DAY))).size,
+    days: new Set(ends.map(end => dayOf(end - 1, calendar))).size,
   }
 }
 
@@ -117,7 +126,7 @@ const paceOf = (seenUs: readonly number[], periodUs: number, calendar: TradingCa
 /** One over the usual step in weekdays, or in days where the market never closes: holidays and gaps in the data do not count. */
 const dailyPace = (seenUs: readonly number[], periodUs: number, calendar: TradingCalendar): number => {
   const steps = seenUs.slice(1).map((at, i) => {
-    const [from, to] = [Math.floor(seenUs[i]! / US_PER_DAY), Math.floor(at / US_PER_DAY)]
+    const [from, to] = [dayOf(seenUs[i]!, calendar), dayOf(at, calendar)]
     return calendar === 'continuous' ? to - from : weekdaysTo(to) - weekdaysTo(from)
   })
   const usual = medianOf(steps) * (US_PER_DAY / periodUs)
@@ -133,7 +142,7 @@ const weekdaysTo = (day: number): number => {
 /** Of the time from each day’s first to its last sample, and one step more for what the first one closes. */
 const paceWithinDays = (seenUs: readonly number[], periodUs: number, calendar: TradingCalendar): number => {
   const sessionUs = calendar === 'continuous' ? US_PER_DAY : 6.5 * US_PER_HOUR
-  const days = [...Map.groupBy(seenUs, at => Math.floor(at / US_PER_DAY)).values()]
+  const days = [...Map.groupBy(seenUs, at => dayOf(at, calendar)).values()]
   const stepUs = medianOf(days.flatMap(day => day.slice(1).map((at, i) => at - day[i]!)))
   const coveredUs = days.reduce(
     (sum, day) => sum + (day.length === 1 ? sessionUs : Math.min(sessionUs, day.at(-1)! - day[0]! + stepUs)),

@@ -134,6 +134,22 @@ describe('returns', () => {
     expect(found.periodsPerYear / perYear).toBeCloseTo(1, 1)
     if (period === '1d') expect(found.periodsPerYear).toBeCloseTo(perYear, 9)
   })
+  test('a Friday’s evening session is no day of its own', () => {
+    const monday = Date.UTC(2024, 0, 8) * 1000
+    // From four in the morning to eight in the evening of New York in winter.
+    const tsUs = Array.from({length: 40}, (_, d) => monday + (d + 2 * Math.floor(d / 5)) * DAY).flatMap(day =>
+      Array.from({length: 17}, (_, h) => day + (9 + h) * 3600e6),
+    )
+    expect(periodReturns(tsUs, ripple(tsUs), 'us-equity')).toMatchObject({
+      periodName: '1d',
+      days: 40,
+      periodsPerYear: 252,
+    })
+    expect(periodReturns(tsUs, ripple(tsUs), 'us-equity').returns).toHaveLength(40)
+    const hourly = periodReturns(tsUs.slice(0, 85), ripple(tsUs.slice(0, 85)), 'us-equity')
+    expect([hourly.periodName, hourly.days]).toEqual(['1h', 5])
+    expect(hourly.periodsPerYear / (252 * 17)).toBeCloseTo(1, 1)
+  })
   test('moments by hand', () => {
     const m = moments([1, 2, 3, 4, 10])
     expect(m.mean).toBe(4)
