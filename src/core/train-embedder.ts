@@ -27,6 +27,7 @@ import {CELL_FEATURES, type ChainTensor, DEVIATIONS, EXPIRY_DAYS, ROW_FEATURES} 
 import {catalogQuotes, chainsOf} from './chain-stream.ts'
 import {CHAIN_LAYOUT, type EmbedderDescription, embedderMetadata} from './embedder-file.ts'
 import {writeWhole} from './model-files.ts'
+import {askedFlags} from './train-asked.ts'
 import {readCheckpointFile, stepMsOf, stopwatch, type TrainHooks, type TrainRequest} from './train-parts.ts'
 import {refuseWhenStopped} from './training-market.ts'
 
@@ -62,8 +63,9 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
   const dataHash = sha256(samples.map(({symbol, tsUs, quotes}) => `${symbol}/${tsUs}/${quotes}`).join())
   const checkpointPath = path.join(request.out, 'embedder.checkpoint')
   const runHash = sha256(JSON.stringify({options, size: request.size, dataHash}))
+  const asked = askedFlags(request)
   const resumed = request.resume
-    ? decodeEmbedderCheckpoint(readCheckpointFile(checkpointPath), runHash, checkpointPath)
+    ? decodeEmbedderCheckpoint(readCheckpointFile(checkpointPath), runHash, checkpointPath, asked)
     : undefined
   const spent = stopwatch(resumed?.spent, resumed?.optimiser.step)
   const say = ({step, loss, validVolPoints}: EmbedderProgress): void =>
@@ -78,7 +80,7 @@ export const runEmbedderTraining = async (request: TrainRequest, hooks: TrainHoo
     const stops = hooks.isStopped()
     if (progress.validVolPoints !== undefined || stops) {
       took = spent(progress.step)
-      writeWhole(checkpointPath, encodeEmbedderCheckpoint(progress.state(), took, runHash))
+      writeWhole(checkpointPath, encodeEmbedderCheckpoint(progress.state(), took, runHash, asked))
     }
     return !stops
   }

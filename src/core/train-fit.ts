@@ -17,6 +17,7 @@ import {labelsOf, predictRows, SignalTrainer, type Spent, type ValidationPoint} 
 import {exportInference, type Network, type Weights} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {writeWhole} from './model-files.ts'
+import {askedFlags} from './train-asked.ts'
 import {
   drive,
   networkOf,
@@ -152,7 +153,8 @@ const trainMain = (
   const {dataset, split} = prepared
   const runHash = sha256(JSON.stringify({options, architecture, size: request.size, data: dataset.dataHash}))
   const file = checkpointPath(request)
-  const resumed = request.resume ? decodeCheckpoint(readCheckpointFile(file), runHash, file) : undefined
+  const asked = askedFlags(request)
+  const resumed = request.resume ? decodeCheckpoint(readCheckpointFile(file), runHash, file, asked) : undefined
   const trainer = new SignalTrainer(
     dataset,
     split,
@@ -165,7 +167,7 @@ const trainMain = (
   const spent = stopwatch(resumed?.spent, trainer.stepCount)
   const save = (): Spent => {
     const took = spent(trainer.stepCount)
-    writeWhole(file, encodeCheckpoint({...trainer.state(), spent: took}, runHash))
+    writeWhole(file, encodeCheckpoint({...trainer.state(), spent: took}, runHash, asked))
     return took
   }
   const isDrained = drive(trainer, 'train', request.maxSteps, hooks, save)

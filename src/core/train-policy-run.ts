@@ -34,6 +34,7 @@ import {buildInference, exportInference} from '../nn/nn.ts'
 import {writeOnnx} from '../nn/onnx-writer.ts'
 import {sizeOf} from '../nn/shape.ts'
 import {writeWhole} from './model-files.ts'
+import {askedFlags} from './train-asked.ts'
 import {readCheckpointFile, stepMsOf, stopwatch, type TrainHooks} from './train-parts.ts'
 import {collectStreams, type MarketStreams} from './train-policy-streams.ts'
 import {
@@ -112,7 +113,8 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
   })
   const dataHash = sha256(markets.map(({hash}) => hash).join())
   const runHash = sha256(JSON.stringify({options, seed: request.seed, dataHash}))
-  const resumed = saved === undefined ? undefined : decodePolicyCheckpoint(saved, runHash, checkpointPath)
+  const asked = askedFlags(request)
+  const resumed = saved === undefined ? undefined : decodePolicyCheckpoint(saved, runHash, checkpointPath, asked)
   const ranFrom = resumed?.ppo.optimiser.step ?? 0
   const started = performance.now()
   const spent = stopwatch(resumed?.spent, ranFrom)
@@ -135,7 +137,7 @@ export const runPolicyTraining = async (request: PolicyTrainRequest, hooks: Trai
       })
       const stops = hooks.isStopped()
       if (validation !== undefined || stops || step === total)
-        writeWhole(checkpointPath, encodePolicyCheckpoint({...state(), spent: took}, runHash))
+        writeWhole(checkpointPath, encodePolicyCheckpoint({...state(), spent: took}, runHash, asked))
       return !stops
     },
     resumed,

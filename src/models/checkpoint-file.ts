@@ -12,8 +12,12 @@ export interface CheckpointKind {
   readonly otherRun: string
 }
 
+/** Flags that shaped a run, with their values, so that a refusal can name those that differ. */
+export type AskedFlags = Readonly<Record<string, string>>
+
 interface Frame {
   readonly runHash: string
+  readonly asked?: AskedFlags
   readonly tensors: readonly {readonly name: string; readonly length: number}[]
   readonly sha256: string
 }
@@ -27,6 +31,7 @@ export const encodeCheckpointFile = (
   fields: object,
   current: Weights,
   best: Weights | undefined,
+  asked: AskedFlags = {},
 ): Uint8Array => {
   const tensors = [...current, ...[...(best ?? [])].map(([name, values]) => [`${BEST}${name}`, values] as const)]
   const body = new Uint8Array(tensors.reduce((sum, [, values]) => sum + values.byteLength, 0))
@@ -36,7 +41,7 @@ export const encodeCheckpointFile = (
     at += values.byteLength
   }
   const frame = {tensors: tensors.map(([name, values]) => ({name, length: values.length})), sha256: sha256(body)}
-  const text = new TextEncoder().encode(JSON.stringify({runHash, ...fields, ...frame}))
+  const text = new TextEncoder().encode(JSON.stringify({runHash, asked, ...fields, ...frame}))
   const start = magic.length + 4
   const out = new Uint8Array(start + text.length + body.length)
   out.set(new TextEncoder().encode(magic))
@@ -54,12 +59,21 @@ const headerOf = <Header>(text: string): Header | undefined => {
   }
 }
 
+/** Undefined where both asked for the same, or a checkpoint before these were kept says nothing: then its data differ. */
+const differences = (then: AskedFlags | undefined, now: AskedFlags): string | undefined => {
+  if (then === undefined) return undefined
+  const differing = [...new Set([...Object.keys(then), ...Object.keys(now)])].filter(flag => then[flag] !== now[flag])
+  const words = differing.map(flag => `${flag} ${then[flag] ?? 'left out'}, now ${now[flag] ?? 'left out'}`)
+  return words.length === 0 ? undefined : words.join('; ')
+}
+
 /** Reads a checkpoint of the run with this hash. Refuses a damaged file, one of another kind and one of another run. */
 export const decodeCheckpointFile = <Fields extends object>(
   {magic, name: kind, otherRun}: CheckpointKind,
   bytes: Uint8Array,
   runHash: string,
   file: string,
+  asked: AskedFlags = {},
 ): {readonly header: Fields; readonly current: Map<string, Float32Array>; readonly best: Map<string, Float32Array>} => {
   const damaged = (reason: string): UserError =>
     new UserError('CHECKPOINT_INVALID', `${file} is not a usable checkpoint: ${reason}`, {
@@ -76,9 +90,13 @@ export const decodeCheckpointFile = <Fields extends object>(
   const body = bytes.slice(start + length)
   if (sha256(body) !== header.sha256) throw damaged('its checksum does not match')
   if (header.runHash !== runHash)
-    throw new UserError('CHECKPOINT_OTHER_RUN', `${file} belongs to a run with ${otherRun}`, {
-      hints: ['repeat the exact flags of that run, or start again without --resume'],
-    })
+    throw new UserError(
+      'CHECKPOINT_OTHER_RUN',
+      `${file} belongs to a run with ${differences(header.asked, asked) ?? otherRun}`,
+      {
+        hints: ['repeat the exact flags of that run, or start again without --resume'],
+      },
+    )
   const floats = new Float32Array(body.buffer)
   const [current, best] = [new Map<string, Float32Array>(), new Map<string, Float32Array>()]
   let at = 0

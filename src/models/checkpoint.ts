@@ -1,4 +1,4 @@
-import {type CheckpointKind, decodeCheckpointFile, encodeCheckpointFile} from './checkpoint-file.ts'
+import {type AskedFlags, type CheckpointKind, decodeCheckpointFile, encodeCheckpointFile} from './checkpoint-file.ts'
 import type {TrainingState, ValidationPoint} from './trainer.ts'
 
 const KIND: CheckpointKind = {magic: 'GPICKPT1', name: 'one', otherRun: 'another model, data or options'}
@@ -15,6 +15,7 @@ interface Fields {
 export const encodeCheckpoint = (
   {optimiser, best, history, recent, spent}: TrainingState,
   runHash: string,
+  asked?: AskedFlags,
 ): Uint8Array => {
   const fields: Fields = {
     step: optimiser.step,
@@ -23,12 +24,17 @@ export const encodeCheckpoint = (
     recent,
     ...(spent === undefined ? {} : {spent}),
   }
-  return encodeCheckpointFile(KIND, runHash, fields, optimiser.tensors, best?.weights)
+  return encodeCheckpointFile(KIND, runHash, fields, optimiser.tensors, best?.weights, asked)
 }
 
 /** Reads a checkpoint of the run with this hash. Refuses a damaged file and one of another model, data or options. */
-export const decodeCheckpoint = (bytes: Uint8Array, runHash: string, file: string): TrainingState => {
-  const {header, current, best} = decodeCheckpointFile<Fields>(KIND, bytes, runHash, file)
+export const decodeCheckpoint = (
+  bytes: Uint8Array,
+  runHash: string,
+  file: string,
+  asked?: AskedFlags,
+): TrainingState => {
+  const {header, current, best} = decodeCheckpointFile<Fields>(KIND, bytes, runHash, file, asked)
   return {
     optimiser: {step: header.step, tensors: current},
     best: header.best === undefined ? undefined : {...header.best, weights: best},

@@ -1,4 +1,4 @@
-import {type CheckpointKind, decodeCheckpointFile, encodeCheckpointFile} from './checkpoint-file.ts'
+import {type AskedFlags, type CheckpointKind, decodeCheckpointFile, encodeCheckpointFile} from './checkpoint-file.ts'
 import type {EmbedderTrainingState} from './embedder-trainer.ts'
 import type {Spent} from './trainer.ts'
 
@@ -16,6 +16,7 @@ export const encodeEmbedderCheckpoint = (
   {optimiser, best, loss}: EmbedderTrainingState,
   spent: Spent,
   runHash: string,
+  asked?: AskedFlags,
 ): Uint8Array => {
   const fields: Fields = {
     step: optimiser.step,
@@ -23,7 +24,7 @@ export const encodeEmbedderCheckpoint = (
     best: best === undefined ? undefined : {step: best.step, error: best.error},
     spent,
   }
-  return encodeCheckpointFile(KIND, runHash, fields, optimiser.tensors, best?.weights)
+  return encodeCheckpointFile(KIND, runHash, fields, optimiser.tensors, best?.weights, asked)
 }
 
 /** Reads a checkpoint of the run with this hash. Refuses a damaged file and one of another run. */
@@ -31,8 +32,9 @@ export const decodeEmbedderCheckpoint = (
   bytes: Uint8Array,
   runHash: string,
   file: string,
+  asked?: AskedFlags,
 ): EmbedderTrainingState & {readonly spent: Spent} => {
-  const {header, current, best} = decodeCheckpointFile<Fields>(KIND, bytes, runHash, file)
+  const {header, current, best} = decodeCheckpointFile<Fields>(KIND, bytes, runHash, file, asked)
   return {
     optimiser: {step: header.step, tensors: current},
     loss: header.loss,

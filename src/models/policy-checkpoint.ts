@@ -1,5 +1,5 @@
 import type {Weights} from '../nn/nn.ts'
-import {type CheckpointKind, decodeCheckpointFile, encodeCheckpointFile} from './checkpoint-file.ts'
+import {type AskedFlags, type CheckpointKind, decodeCheckpointFile, encodeCheckpointFile} from './checkpoint-file.ts'
 import type {CollectorState} from './policy-rollout.ts'
 import type {PpoState} from './ppo.ts'
 import type {Spent} from './trainer.ts'
@@ -39,6 +39,7 @@ const KIND: CheckpointKind = {magic: 'GPIPLCY1', name: 'one of a policy', otherR
 export const encodePolicyCheckpoint = (
   {ppo, best, history, spent}: PolicyTrainingState,
   runHash: string,
+  asked?: AskedFlags,
 ): Uint8Array => {
   const fields: Fields = {
     updates: ppo.updates,
@@ -48,12 +49,17 @@ export const encodePolicyCheckpoint = (
     history,
     ...(spent === undefined ? {} : {spent}),
   }
-  return encodeCheckpointFile(KIND, runHash, fields, ppo.optimiser.tensors, best?.weights)
+  return encodeCheckpointFile(KIND, runHash, fields, ppo.optimiser.tensors, best?.weights, asked)
 }
 
 /** Reads a checkpoint of the run with this hash. Refuses a damaged file and one of other data or options. */
-export const decodePolicyCheckpoint = (bytes: Uint8Array, runHash: string, file: string): PolicyTrainingState => {
-  const {header, current, best} = decodeCheckpointFile<Fields>(KIND, bytes, runHash, file)
+export const decodePolicyCheckpoint = (
+  bytes: Uint8Array,
+  runHash: string,
+  file: string,
+  asked?: AskedFlags,
+): PolicyTrainingState => {
+  const {header, current, best} = decodeCheckpointFile<Fields>(KIND, bytes, runHash, file, asked)
   return {
     ppo: {
       updates: header.updates,

@@ -160,6 +160,7 @@ describe('training a policy on catalogs', () => {
       'CHECKPOINT_OTHER_RUN',
       'NO_CHECKPOINT',
     ])
+    expect(codes[4]?.message).toMatch(/policy\.checkpoint belongs to a run with --seed 1, now 2$/)
     const short = path.join(folder, 'short.csv')
     writeFileSync(short, readFileSync(path.join(folder, 'calm.csv'), 'utf8').split('\n').slice(0, 60).join('\n'))
     await ingestFiles('csv', [short], {out: path.join(folder, 'short')})
