@@ -14,9 +14,20 @@ export interface PathsOfFlags {
 /** Refuses, before long work begins, files that could not be read or written at its end. Errors are the system's own. */
 export const checkPaths = async ({inputs = [], kept = [], outputs = []}: PathsOfFlags): Promise<void> => {
   for (const file of inputs) if (file !== undefined && file !== '-') await access(file, constants.R_OK)
+  const taken = new Set<string>()
   for (const file of outputs) {
     if (file === undefined || file === '-') continue
     const there = await stat(file).catch(() => undefined)
+    const full = path.resolve(file)
+    if (taken.has(full) && there?.isFile() !== false)
+      throw new UserError(
+        'WOULD_OVERWRITE',
+        `${file} is named for two outputs: the second would be written over the first`,
+        {
+          hints: ['name another file for one of them'],
+        },
+      )
+    taken.add(full)
     if (there?.isDirectory() === true) throw trouble('EISDIR', file)
     if (there !== undefined) {
       for (const read of [...inputs, ...kept]) {

@@ -44,7 +44,7 @@ Tables are written as Parquet where the name ends in .parquet, else as CSV; - is
     if (args.run === undefined && [html, markdown, trades, equity].every(file => file === undefined))
       return this.#list(config.home)
     const {checkPaths} = await import('../cli/check-paths.ts')
-    await checkPaths({outputs: [html, markdown, trades, equity]})
+    await checkPaths({kept: [args.run], outputs: [html, markdown, trades, equity]})
     const piped = [html, markdown, trades, equity].filter(file => file === '-').length
     if (piped > (this.jsonEnabled() ? 0 : 1))
       throw new UserError(

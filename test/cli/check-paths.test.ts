@@ -34,3 +34,12 @@ it.each(['inputs', 'kept'])('refuses to write over what is read (%s), whatever i
   )
   await checkPaths({kept: [folder.join('missing')], outputs: [folder.join('data')]})
 })
+
+it('refuses one file for two outputs, though any number may go to a device', async () => {
+  using folder = temporaryFolder()
+  const outputs = [folder.join('new'), `${folder.join('.')}/new`]
+  await expect(checkPaths({outputs})).rejects.toMatchObject({code: 'WOULD_OVERWRITE', exitCode: 2})
+  writeFileSync(folder.join('new'), '')
+  await expect(checkPaths({outputs})).rejects.toMatchObject({code: 'WOULD_OVERWRITE'})
+  await checkPaths({outputs: ['/dev/null', '/dev/null', '-', '-']})
+})
