@@ -72,6 +72,20 @@ describe('the report document', () => {
     writeFileSync(file, '{"kind":"report"}')
     expect(() => readReport(file, home)).toThrow(/cannot|can draw/)
   })
+  test('trials that failed are named on the page and in Markdown, with what was searched', () => {
+    const metrics = {totalReturn: 0.01, sharpe: 1.5, maxDrawdown: 0.02}
+    const sweep = {
+      trials: [{params: ['fast=3'], fills: 7, metrics}],
+      failed: [{params: ['fast=8'], code: 'Error', message: 'fast 8 is <cursed>'}],
+      ...{deflatedSharpe: 0.5, overfitting: 0.4, plateau: null, surfaces: [], complete: true},
+    }
+    const searched = ReportData.parse({...JSON.parse(JSON.stringify(data)), sweep})
+    expect(reportHtml(searched)).toContain('fast 8 is &lt;cursed&gt;')
+    const markdown = reportMarkdown(searched)
+    expect(markdown).toContain('| fast=3 | 1.00 % | 2.00 % | 1.50 | 7 |')
+    expect(markdown).toContain('1 trial failed:\n\n- fast=8: fast 8 is <cursed>')
+    expect(reportMarkdown(data)).not.toContain('trial')
+  })
   test('Markdown and CSV carry the same figures', () => {
     const borrowed = reportMarkdown({...data, costs: {...data.costs, borrowMicros: 7_250_000}})
     expect(borrowed).toContain('| borrow | $7.25 |')
@@ -208,7 +222,7 @@ describe.skipIf(!existsSync(chromiumPath))('in a real browser (needs Chromium)',
     }
     const html = reportHtml({
       ...data,
-      walkForward: {windows: [window], totalReturn: 0, outOfSample: null},
+      walkForward: {windows: [window], totalReturn: 0, failed: [], outOfSample: null},
     })
     await page.setContent(html)
     await page.emulateMedia({media: 'print'})

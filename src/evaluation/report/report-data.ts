@@ -27,6 +27,8 @@ export const ReportMetrics = z.looseObject({
   intervals: z.object({sharpe: interval, winRate: interval, avgWinLoss: interval}),
 })
 
+/** Trials that ended in an error. */
+const failures = z.array(z.looseObject({params: z.array(z.string()), message: z.string()})).default([])
 const micros = z.number()
 const sums = z.array(
   z.looseObject({
@@ -103,6 +105,7 @@ const WalkForward = z.looseObject({
     }),
   ),
   totalReturn: z.number(),
+  failed: failures,
   outOfSample: z
     .looseObject({
       from: z.string(),
@@ -121,7 +124,7 @@ const WalkForward = z.looseObject({
 const Sweep = z.looseObject({
   candidates: z.number().optional(),
   deflatedTrials: z.number().optional(),
-  failed: z.array(z.looseObject({params: z.array(z.string()), message: z.string()})).default([]),
+  failed: failures,
   trials: z.array(
     z.looseObject({
       params: z.array(z.string()),

@@ -17,6 +17,8 @@ const signedPercent = (value: number): string =>
 const orDash = (value: number | null): string => (value === null ? '–' : ratio(value))
 const day = (iso: string): string => iso.slice(0, 16).replace('T', ' ')
 
+type Failures = NonNullable<ReportData['sweep']>['failed']
+
 /** What the test windows of a walk-forward made, end to end. */
 export const walkForwardSection = ({walkForward}: ReportData): string => {
   const {outOfSample, windows} = walkForward ?? {}
@@ -51,9 +53,19 @@ export const walkForwardSection = ({walkForward}: ReportData): string => {
           {label: 'equity of the test windows end to end', format: dollars, height: 200},
         )}`) +
       table(heads, rows) +
+      failedTrials(walkForward.failed) +
       note('Parameters are set before each test window is looked at; every window starts with the same capital.'),
   )
 }
+
+/** Of many the first ones. */
+const failedTrials = (failed: Failures): string =>
+  failed.length === 0
+    ? ''
+    : `<h3>Failed</h3>${table(
+        ['trial', 'error'],
+        failed.slice(0, 5).map(({params, message}) => [escapeText(params.join(' ')), escapeText(message)]),
+      )}${failed.length > 5 ? note(`and ${failed.length - 5} more; see the JSON`) : ''}`
 
 export const sweepSection = ({sweep}: ReportData): string => {
   if (sweep === undefined) return ''
@@ -85,6 +97,7 @@ export const sweepSection = ({sweep}: ReportData): string => {
     note(`${facts.join('; ')}.`) +
       surfaces.join('') +
       table(['trial', 'return', 'max drawdown', 'Sharpe', 'fills'], rows) +
+      failedTrials(sweep.failed) +
       note('The best of many trials is expected to look good. A ridge is worth more than a peak.'),
   )
 }
