@@ -222,6 +222,7 @@ describe.skipIf(!existsSync(chromiumPath))('in a real browser (needs Chromium)',
     }
     const html = reportHtml({
       ...data,
+      title: `pairs on ${'AAPL250620C00200000'.repeat(8)}`,
       walkForward: {windows: [window], totalReturn: 0, failed: [], outOfSample: null},
     })
     await page.setContent(html)
@@ -230,6 +231,7 @@ describe.skipIf(!existsSync(chromiumPath))('in a real browser (needs Chromium)',
       nodes.filter(n => n.scrollWidth > n.clientWidth + 1).map(n => (n.textContent ?? '').slice(0, 60)),
     )
     expect(cut).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
     const swatches = (await page.evaluate(
       `[...document.querySelectorAll('.legend i:not(.tri)')].map(n => getComputedStyle(n).getPropertyValue('print-color-adjust'))`,
     )) as string[]

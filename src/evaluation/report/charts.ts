@@ -232,7 +232,9 @@ const gridNames = (
   {left, width, cellHeight, height}: {left: number; width: number; cellHeight: number; height: number},
 ): string => {
   const names = rows.map((r, i) => text(left - 8, TOP + i * cellHeight + cellHeight / 2 + 4, r, 'text-anchor="end"'))
-  const heads = columns.map((c, k) => text(left + (k + 0.5) * width, height - 8, c, 'text-anchor="middle"'))
+  const heads = columns.map((c, k) =>
+    text(left + (k + 0.5) * width, height - 8, c, `text-anchor="middle"${width < 60 ? ' class="tight"' : ''}`),
+  )
   return names.join('') + heads.join('')
 }
 
