@@ -84,6 +84,8 @@ the test Sharpe ratio is deflated by all.`
       })
     }
     if (args.model === 'policy') return this.#trainPolicy(config, flags)
+    if (args.model === 'ensemble' && flags.folds + flags.seeds > 0)
+      this.note('--folds and --seeds measure single networks and are left out: train a member with them')
     const {train} = await import('../core/train.ts')
     const {parseNumber} = await import('../core/parse-number.ts')
     const symbols = flags.symbols?.split(',').filter(symbol => symbol !== '')
