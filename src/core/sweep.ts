@@ -48,7 +48,7 @@ export interface SweepSummary {
   readonly deflatedSharpe: number | null
   /** How many that is: every trial of these strategies that the project's log knows, those before this search included. */
   readonly deflatedTrials: number
-  /** Probability that the best in one half of the time is below the median in the other (purged CSCV); null with too little data. */
+  /** Probability that the best in one half of the time is below the median in the other (purged CSCV); null with too little data, or where all did the same. */
   readonly overfitting: number | null
   /** Mean Sharpe ratio at each value of each parameter, over every candidate; of halving on its first stretch. */
   readonly sensitivity: Readonly<
@@ -185,7 +185,9 @@ const shown = ({returns: _, kind: __, series: ___, ...result}: TrialResult) => r
 const overfittingOf = (results: readonly TrialResult[]): number | null => {
   const periods = results[0]?.returns.length ?? 0
   const comparable = results.filter(({returns}) => returns.length === periods)
-  return comparable.length < 2 || periods < 20
+  // Trials that all did the same, nothing for one, leave nothing to choose.
+  const differ = comparable.some(({returns}) => returns.some((value, k) => value !== comparable[0]?.returns[k]))
+  return !differ || periods < 20
     ? null
     : overfittingProbability(
         comparable.map(({returns}) => returns),

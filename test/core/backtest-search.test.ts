@@ -235,6 +235,15 @@ describe('runSweep', () => {
     expect([candidates, deflatedTrials, sensitivity['meanWaitSeconds']?.length]).toEqual([6, 6, 6])
   })
 
+  test('names no overfitting where there was nothing to choose', async () => {
+    const spec = SweepSpec.parse({params: {firstEntry: [0, 1]}})
+    const file = path.join(folder, 'idle.ts')
+    writeFileSync(file, `export const params = {firstEntry: 0}\nexport default () => ({name: 'idle', onEvent() {}})\n`)
+    const idle = await runSweep({base: {...base, names: [file], params: []}, spec, seed: 1, edges, pool})
+    expect([idle.trials.length, idle.overfitting]).toEqual([2, null])
+    expect((await runSweep({base, spec: grid, seed: 1, edges, pool})).overfitting).toEqual(expect.any(Number))
+  })
+
   test('deflates by what the project tried before, not by this search alone', async () => {
     const trials = memoryTrialLog()
     const options = {base, spec: grid, seed: 1, edges, pool, trials}

@@ -50,7 +50,8 @@ const axes = (
     t => rule(LEFT, y.of(t), WIDTH - RIGHT, y.of(t)) + text(LEFT - 8, y.of(t) + 4, label(t), 'text-anchor="end"'),
   )
   const span = (tsUs.at(-1) ?? 0) - (tsUs[0] ?? 0)
-  const count = 6
+  // Dates with times are wide, and small pages and paper set them larger.
+  const count = timeLabel(tsUs[0] ?? 0, span).length > 8 ? 5 : 6
   const marks = Array.from({length: count + 1}, (_, k) => {
     const target = (axis.total * k) / count
     const i = axis.x.findIndex(v => v >= target - 1e-9)
