@@ -6,6 +6,7 @@ import type {Fill} from '../domain/order.ts'
 import {drawdownTable} from '../evaluation/drawdowns.ts'
 import {ReportData} from '../evaluation/report/report-data.ts'
 import {thin} from '../evaluation/report/svg.ts'
+import {periodReturns} from '../evaluation/returns.ts'
 import {roundTrips} from '../evaluation/round-trips.ts'
 import {scorecard} from '../evaluation/scorecard.ts'
 import type {BacktestSummary, FinishedRun} from './backtest.ts'
@@ -35,7 +36,7 @@ const plain = <T>(value: T) => JSON.parse(JSON.stringify(value))
 /** The report document of a back-test. */
 export const reportOf = (
   summary: BacktestSummary,
-  {engine, fills, prices}: FinishedRun,
+  {engine, fills, prices, series}: FinishedRun,
   instruments: InstrumentTable,
 ): ReportData => {
   const {equity} = engine.record
@@ -44,8 +45,10 @@ export const reportOf = (
   const equityMicros = column(0)
   const executions = fills.map(({fill}) => fill)
   const trips = roundTrips(executions, instruments, engine.backOffice?.splits)
-  // Curves are thinned together, by the extremes of equity, so that they share one time axis.
-  const kept = thin(equityMicros, 4_000)
+  // Curves are thinned together, by the extremes of equity, so that they share one time axis. The samples that returns are
+  // between stay: ratios can be reckoned again from what is exported.
+  const {samples} = periodReturns(tsUs, equityMicros, series.calendar)
+  const kept = [...new Set([...thin(equityMicros, 4_000), ...samples])].sort((a, b) => a - b)
   const pick = (values: readonly number[]) => kept.map(k => values[k] as number)
   return {
     kind: 'report',

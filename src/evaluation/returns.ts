@@ -9,6 +9,8 @@ export interface PeriodReturns {
   readonly returns: Float64Array
   /** End of each period. */
   readonly endUs: Float64Array
+  /** The samples between which the returns are: the first one's start, then each period's last. */
+  readonly samples: readonly number[]
   readonly periodUs: number
   readonly periodName: string
   /** 252 sessions of 6.5 hours, or 365 days of 24, at the pace at which there were samples. */
@@ -73,6 +75,7 @@ const onGrid = (
   const ends: number[] = []
   const values: number[] = []
   const seenUs: number[] = []
+  const samples: number[] = []
   const startUs = dayStartOf(calendar)
   for (let i = 0; i < tsUs.length; i++) {
     const cell = Math.floor((tsUs[i]! - startUs) / periodUs)
@@ -80,6 +83,7 @@ const onGrid = (
     if (ends.at(-1) !== end) ends.push(end)
     values[ends.length - 1] = equity[i]!
     seenUs[ends.length - 1] = tsUs[i]!
+    samples[ends.length - 1] = i
   }
   // The first return runs from the very first sample, so nothing earned in the first period is lost; where that sample
   // is alone in its period, it is only where the next one starts.
@@ -93,6 +97,7 @@ const onGrid = (
   return {
     returns,
     endUs: Float64Array.from(endUs),
+    samples: isAlone || samples.length === 0 ? samples : [0, ...samples],
     periodUs,
     periodName,
     periodsPerYear: periodsPerYear(periodUs, calendar) * paceOf(lastUs, periodUs, calendar),

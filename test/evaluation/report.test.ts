@@ -12,6 +12,8 @@ import {type NumberedRecord, Rejects} from '../../src/data/ndjson.ts'
 import {GpiRecord} from '../../src/data/records.ts'
 import {recordsToTape} from '../../src/data/records-to-tape.ts'
 import {UserError} from '../../src/domain/errors.ts'
+import {createRng} from '../../src/domain/rng.ts'
+import {computeMetrics} from '../../src/evaluation/metrics.ts'
 import {tradesOnPrice} from '../../src/evaluation/report/charts.ts'
 import {ReportData} from '../../src/evaluation/report/report-data.ts'
 import {linearScale, thin} from '../../src/evaluation/report/svg.ts'
@@ -24,8 +26,10 @@ async function* numbered(market: string): AsyncGenerator<NumberedRecord> {
   for (const record of marketRecords(market)) yield {line: ++line, record: GpiRecord.parse(record)}
 }
 
-const makeReport = async (market: string, names: readonly string[]): Promise<ReportData> => {
-  await using tape = await recordsToTape(numbered(market), {spoolDirectory: tmpdir(), rejects: new Rejects(() => {})})
+const makeReport = (market: string, names: readonly string[]): Promise<ReportData> => reportOn(numbered(market), names)
+
+const reportOn = async (records: AsyncIterable<NumberedRecord>, names: readonly string[]): Promise<ReportData> => {
+  await using tape = await recordsToTape(records, {spoolDirectory: tmpdir(), rejects: new Rejects(() => {})})
   let report: ReportData | undefined
   await runBacktest({
     source: tape,
@@ -63,6 +67,29 @@ describe('the report document', () => {
     expect(Math.abs(byStrategy - (last - first))).toBeLessThan(1000)
     expect(data.trades).toHaveLength(data.metrics.trades)
   })
+  test('keeps the samples that its Sharpe ratio is of, however much else is thinned out', async () => {
+    const start = Date.UTC(2024, 0, 2) * 1000
+    const minutes = Array.from(
+      {length: 60 * 390},
+      (_, i) => start + (Math.floor(i / 390) * 1440 + 870 + (i % 390)) * 60e6,
+    )
+    const price = (i: number) => 100 + 5 * Math.sin(i / 3000) + 0.3 * Math.sin(i / 7)
+    async function* bars(): AsyncGenerator<NumberedRecord> {
+      for (const [i, tsUs] of minutes.entries()) {
+        const at = Number(price(i).toFixed(2))
+        const bar = {open: at, high: at, low: at, close: at, volume: 1e6, periodUs: 60e6}
+        yield {line: i + 1, record: GpiRecord.parse({kind: 'bar', symbol: 'AAA', tsUs, ...bar})}
+      }
+    }
+    const long = await reportOn(bars(), ['buy-and-hold'])
+    expect(long.equity.tsUs.length).toBeLessThan(6_000)
+    const found = computeMetrics(
+      {...long.equity, trips: [], tradedMicros: 0, calendar: 'us-equity'},
+      {rng: createRng(1), bootstrapDraws: 0},
+    )
+    expect(found.periods).toBe(long.metrics.periods)
+    expect(found.sharpe).toBeCloseTo(long.metrics.sharpe as number, 9)
+  }, 60_000)
   test('is found by file, folder or id, and missed by name', () => {
     const home = mkdtempSync(path.join(tmpdir(), 'gpi-report-'))
     const file = path.join(home, 'r.json')
