@@ -1,6 +1,7 @@
 import {writeFileSync} from 'node:fs'
 import process from 'node:process'
 import type {Config} from '../config/schema.ts'
+import {UserError} from '../domain/errors.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import type {ReportData} from '../evaluation/report/report-data.ts'
 import {reportHtml} from '../evaluation/report-html.ts'
@@ -28,8 +29,14 @@ export class ReportWriter {
   /** When the account was sampled: the market's own time, for windows. */
   sampledUs: Float64Array = new Float64Array()
 
+  /** Throws UserError where a file is named -, which would be made in the folder. */
   constructor(options: ReportWriterOptions) {
     this.#options = options
+    for (const flag of ['html', 'report'] as const)
+      if (options[flag] === '-')
+        throw new UserError('OUT_IS_A_FILE', `--${flag} - : a report is written when the run has ended, to a file`, {
+          hints: ['gpi report last --html - writes the page of the last run to standard output'],
+        })
   }
 
   begin(summary: BacktestSummary, run: FinishedRun): void {
