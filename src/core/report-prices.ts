@@ -2,6 +2,7 @@
 import {EventKind, type TapeChunk} from '../data/tape.ts'
 import type {InstrumentTable} from '../domain/instrument.ts'
 import {US_PER_DAY} from '../domain/units.ts'
+import {dayStartOf} from '../evaluation/returns.ts'
 
 const MOST_PRICES = 4_096
 
@@ -13,7 +14,8 @@ export interface PriceSeries {
 
 /**
  * Prices and volume of every instrument as a tape passes by: bounded, thinned by halves, keeping each stretch's last
- * price. Without quotes, trades or bars there is no price: a tape of depth alone has none here.
+ * price, and never losing the last price of a day, which daily returns are between. Without quotes, trades or bars there is
+ * no price: a tape of depth alone has none here.
  */
 export class PriceRecorder {
   readonly #instruments: InstrumentTable
@@ -25,8 +27,13 @@ export class PriceRecorder {
   readonly #price: number[][]
   readonly #tradedLots: Float64Array
   readonly #barLots: Float64Array
-  readonly #day: Float64Array
-  readonly #days: Int32Array
+  /** Of the price that is pending. */
+  readonly #lastUs: Float64Array
+  /** When the day ends that the instrument was last seen on. */
+  readonly #dayEndUs: Float64Array
+  /** Last price of each day that is over, in ticks, and its time. */
+  readonly #closeUs: number[][]
+  readonly #closeTicks: number[][]
 
   constructor(instruments: InstrumentTable) {
     const n = instruments.size
@@ -38,20 +45,44 @@ export class PriceRecorder {
     this.#price = instruments.all().map(() => [])
     this.#tradedLots = new Float64Array(n)
     this.#barLots = new Float64Array(n)
-    this.#day = new Float64Array(n)
-    this.#days = new Int32Array(n)
+    this.#lastUs = new Float64Array(n)
+    this.#dayEndUs = new Float64Array(n).fill(Number.NEGATIVE_INFINITY)
+    this.#closeUs = instruments.all().map(() => [])
+    this.#closeTicks = instruments.all().map(() => [])
   }
 
   series(instrument: number): PriceSeries {
     this.#settle(instrument)
-    return {tsUs: this.#tsUs[instrument] ?? [], price: this.#price[instrument] ?? []}
+    const [times, prices] = [this.#tsUs[instrument] ?? [], this.#price[instrument] ?? []]
+    const [closeUs, closeTicks] = [this.#closeUs[instrument] ?? [], this.#closeTicks[instrument] ?? []]
+    if (closeUs.length === 0) return {tsUs: times, price: prices}
+    const scale = 10 ** this.#instruments.at(instrument).priceDecimals
+    const tsUs: number[] = []
+    const price: number[] = []
+    const add = (at: number, decimal: number): void => {
+      tsUs.push(at)
+      price.push(decimal)
+    }
+    let close = 0
+    const addClosesBefore = (at: number): void => {
+      for (; close < closeUs.length && closeUs[close]! < at; close++) add(closeUs[close]!, closeTicks[close]! / scale)
+    }
+    for (const [k, at] of times.entries()) {
+      addClosesBefore(at)
+      add(at, prices[k]!)
+    }
+    // Days that ended within the last stretch, then where it stands.
+    addClosesBefore(Number.POSITIVE_INFINITY)
+    if (this.#lastUs[instrument]! > tsUs.at(-1)!)
+      add(this.#lastUs[instrument]!, this.#pendingTicks[instrument]! / scale)
+    return {tsUs, price}
   }
 
   /** Mean lots that changed hands on a day on which the instrument was seen; 0 where the tape has no volume. */
   dailyLots(instrument: number): number {
     // Bars and trades of one instrument say the same thing twice.
     const lots = Math.max(this.#tradedLots[instrument]!, this.#barLots[instrument]!)
-    return lots / Math.max(1, this.#days[instrument]!)
+    return lots / (this.#closeUs[instrument]!.length + 1)
   }
 
   note({count, kind, instrument, tsUs, v0, v1, v2, v3, v4}: TapeChunk): void {
@@ -74,18 +105,24 @@ export class PriceRecorder {
         default:
       }
       if (!(ticks > 0)) continue
+      if (at >= this.#dayEndUs[i]!) this.#endDay(i, at)
       if (at - this.#sinceUs[i]! >= this.#stepUs[i]!) this.#begin(i, at)
       this.#pendingTicks[i] = ticks
+      this.#lastUs[i] = at
     }
+  }
+
+  #endDay(i: number, at: number): void {
+    if (this.#lastUs[i]! > 0) {
+      this.#closeUs[i]!.push(this.#lastUs[i]!)
+      this.#closeTicks[i]!.push(this.#pendingTicks[i]!)
+    }
+    const startUs = dayStartOf(this.#instruments.at(i).kind === 'crypto' ? 'continuous' : 'us-equity')
+    this.#dayEndUs[i] = (Math.floor((at - startUs) / US_PER_DAY) + 1) * US_PER_DAY + startUs
   }
 
   #begin(i: number, at: number): void {
     this.#settle(i)
-    const day = Math.floor(at / US_PER_DAY)
-    if (day !== this.#day[i]) {
-      this.#day[i] = day
-      this.#days[i]!++
-    }
     this.#sinceUs[i] = at
     const times = this.#tsUs[i]!
     const prices = this.#price[i]!

@@ -23,7 +23,7 @@ export interface PeriodReturns {
  * When a trading day begins, after midnight UTC: the evening session of New York ends at one o'clock in winter, and belongs to
  * the day before.
  */
-const dayStartOf = (calendar: TradingCalendar): number => (calendar === 'continuous' ? 0 : 5 * US_PER_HOUR)
+export const dayStartOf = (calendar: TradingCalendar): number => (calendar === 'continuous' ? 0 : 5 * US_PER_HOUR)
 const dayOf = (tsUs: number, calendar: TradingCalendar): number =>
   Math.floor((tsUs - dayStartOf(calendar)) / US_PER_DAY)
 

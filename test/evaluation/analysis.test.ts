@@ -173,6 +173,35 @@ test('PriceRecorder keeps each stretch’s last price, within its bound, and cou
   expect(recorder.series(1)).toEqual({tsUs: [], price: []})
 })
 
+test.each([
+  ['5-minute bars of 150 sessions', 150, 78, 300e6],
+  ['hourly bars of 900 sessions', 900, 7, 3600e6],
+  ['bars at noon and at the close of 6,000 sessions', 6_000, 2, 3.25 * 3600e6],
+])('PriceRecorder loses no day’s last price: %s', (_, days, bars, stepUs) => {
+  const instruments = InstrumentTable.of(['SPY'])
+  const recorder = new PriceRecorder(instruments)
+  const chunk = emptyChunk(days * bars)
+  const scale = 10 ** instruments.at(0).priceDecimals
+  const openUs = Date.UTC(2000, 0, 3, 14, 30) * 1000
+  const closes: (readonly [number, number])[] = []
+  for (let row = 0; row < days * bars; row++) {
+    const at = openUs + Math.floor(row / bars) * 86_400e6 + ((row % bars) + 1) * stepUs
+    const price = 100 + Math.round(1e4 * Math.sin(row)) / 1e4
+    chunk.tsUs[row] = at
+    chunk.kind[row] = EventKind.bar
+    chunk.v3[row] = Math.round(price * scale)
+    chunk.v4[row] = 1
+    if (row % bars === bars - 1) closes.push([at, price])
+  }
+  chunk.count = days * bars
+  recorder.note(chunk)
+  const {tsUs, price} = recorder.series(0)
+  expect(tsUs.length).toBeLessThanOrEqual(4_098 + days)
+  expect(tsUs.every((at, k) => k === 0 || at >= (tsUs[k - 1] as number))).toBe(true)
+  expect(recorder.dailyLots(0)).toBeCloseTo(bars, 9)
+  for (const [at, wanted] of closes) expect(price[tsUs.findLastIndex(known => known <= at)]).toBeCloseTo(wanted, 9)
+})
+
 test('purging drops what a seam would put into both samples of an overfitting test', () => {
   const rng = createRng(8, 'pbo')
   const clean = Array.from({length: 6}, (_, k) => Array.from({length: 100}, () => rng.normal() + (k === 0 ? 1 : 0)))
