@@ -183,6 +183,7 @@ export const baselineRuns = (options: BacktestOptions): Run[] => {
 export const seriesOf = (run: Run, {source, tradeFromUs = 0}: BacktestOptions): RunSeries => {
   const {ledger, record, backOffice} = run.simulation.engine
   const {equity} = record
+  equity.keepDeepestFall()
   const times = equity.tsUs.subarray(0, equity.count)
   // The last sample of the watching is where the first return starts.
   const first = Math.max(0, times.findIndex(at => at >= tradeFromUs) - 1)

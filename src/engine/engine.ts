@@ -428,6 +428,7 @@ export class Engine {
     if (nowUs >= this.#nextDayUs) this.#newDay(nowUs)
     const equity = this.#refreshEquity()
     if (equity > risk.snapshot.peakEquityMicros) risk.snapshot.peakEquityMicros = equity
+    this.record.equity.look(nowUs, equity)
     this.#checkLimits()
     if (!this.desk.latched) {
       const state = latch.check()

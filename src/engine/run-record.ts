@@ -17,7 +17,10 @@ export interface ClosedTrade {
   readonly turnoverMicros: number
 }
 
-/** One sample of the account a fixed market time apart; the pace halves when the curve grows too long. */
+/**
+ * One sample of the account a fixed market time apart; the pace halves when the curve grows too long. The deepest fall is
+ * of every look, between samples too: a minute's crash in a year of minutes is not thinned away.
+ */
 export class EquityCurve {
   readonly #capacity: number
   readonly #columns: number
@@ -36,11 +39,51 @@ export class EquityCurve {
     this.values = Array.from({length: this.#columns}, () => new Float64Array(capacity))
   }
 
+  #peak = Number.NEGATIVE_INFINITY
+  #peakUs = 0
+  #fall = {depth: 0, peak: 0, peakUs: 0, trough: 0, troughUs: 0}
+
+  /** Equity as it is now, sampled or not. */
+  look(tsUs: number, equity: number): void {
+    if (equity >= this.#peak) {
+      this.#peak = equity
+      this.#peakUs = tsUs
+      return
+    }
+    const depth = 1 - equity / this.#peak
+    if (depth > this.#fall.depth)
+      this.#fall = {depth, peak: this.#peak, peakUs: this.#peakUs, trough: equity, troughUs: tsUs}
+  }
+  /** Puts both ends of the deepest fall among the samples, once the run has ended; the other columns stay as they were before. */
+  keepDeepestFall(): void {
+    const {depth, peak, peakUs, trough, troughUs} = this.#fall
+    if (!(depth > 0)) return
+    this.#insert(peakUs, peak)
+    this.#insert(troughUs, trough)
+  }
+  #insert(tsUs: number, equity: number): void {
+    let after = this.count
+    while (after > 0 && this.tsUs[after - 1]! > tsUs) after--
+    if (after === 0 || this.tsUs[after - 1] === tsUs) return
+    const widened = (column: Float64Array, value: number): Float64Array => {
+      const wide = new Float64Array(this.count + 1)
+      wide.set(column.subarray(0, after))
+      wide[after] = value
+      wide.set(column.subarray(after, this.count), after + 1)
+      return wide
+    }
+    this.tsUs = widened(this.tsUs, tsUs)
+    for (const [c, column] of this.values.entries())
+      this.values[c] = widened(column, c === 0 ? equity : column[after - 1]!)
+    this.count++
+  }
+
   /** True when a sample belongs here; then the caller adds one. */
   isDue(tsUs: number): boolean {
     return this.count === 0 || tsUs - this.tsUs[this.count - 1]! >= this.stepUs
   }
   add(tsUs: number, values: ArrayLike<number>): void {
+    this.look(tsUs, values[0]!)
     if (this.count === this.#capacity) this.#thin()
     this.tsUs[this.count] = tsUs
     for (let c = 0; c < this.#columns; c++) this.values[c]![this.count] = values[c]!
