@@ -41,7 +41,7 @@ export class ReportWriter {
 
   begin(summary: BacktestSummary, run: FinishedRun): void {
     const {equity} = run.engine.record
-    this.sampledUs = equity.tsUs.slice(0, equity.count)
+    this.sampledUs = equity.dueUs()
     this.#data = reportOf(summary, run, this.#options.instruments)
   }
 

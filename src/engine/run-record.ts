@@ -41,6 +41,7 @@ export class EquityCurve {
 
   #peak = Number.NEGATIVE_INFINITY
   #peakUs = 0
+  readonly #inserted = new Set<number>()
   #fall = {depth: 0, peak: 0, peakUs: 0, trough: 0, troughUs: 0}
 
   /** Equity as it is now, sampled or not. */
@@ -61,10 +62,15 @@ export class EquityCurve {
     this.#insert(peakUs, peak)
     this.#insert(troughUs, trough)
   }
+  /** When samples were due: of the tape alone, whatever the account did. */
+  dueUs(): Float64Array {
+    return this.tsUs.slice(0, this.count).filter(at => !this.#inserted.has(at))
+  }
   #insert(tsUs: number, equity: number): void {
     let after = this.count
     while (after > 0 && this.tsUs[after - 1]! > tsUs) after--
     if (after === 0 || this.tsUs[after - 1] === tsUs) return
+    this.#inserted.add(tsUs)
     const widened = (column: Float64Array, value: number): Float64Array => {
       const wide = new Float64Array(this.count + 1)
       wide.set(column.subarray(0, after))

@@ -24,6 +24,9 @@ test.each([[[20_000]], [[50_001, 20_003]], [[98_277]]])(
     const times = Array.from(curve.tsUs.subarray(0, curve.count))
     expect(times.every((at, k) => k === 0 || at > (times[k - 1] as number))).toBe(true)
     expect(new Set(curve.values[1]?.subarray(0, curve.count))).toEqual(new Set([7]))
+    // Windows are cut at these: they must not move with what the account lost.
+    const untouched = curveOf([], 0)
+    expect(curve.dueUs()).toEqual(untouched.tsUs.slice(0, untouched.count))
     const {count} = curve
     curve.keepDeepestFall()
     expect(curve.count).toBe(count)
