@@ -19,7 +19,6 @@ import {isModulePath, trialFamily} from './strategy-module.ts'
 import {expandSweep, readSweepSpec, type SweepSpec, samplesOf} from './sweep-spec.ts'
 import type {TradeEvent} from './trade-events.ts'
 import type {TrialRequest} from './trial.ts'
-import type {TrialPool} from './trial-pool.ts'
 
 /** Everything that `gpi backtest` does at once: the run, what is asked about it, and where it is kept. */
 export interface BacktestJob {
@@ -46,8 +45,6 @@ export interface BacktestJob {
   readonly search: BacktestSearch & {
     /** File that says what to search. */
     readonly sweep: string | undefined
-    /** Threads; one a core when undefined. */
-    readonly workers: number | undefined
   }
   readonly output: Pick<ReportWriterOptions, 'html' | 'report' | 'save'>
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -104,7 +101,6 @@ export const runBacktestJob = async (job: BacktestJob, listener: BacktestListene
   using journal = openJournal(job, live?.file, entry => void compared.push({entry}))
   const trials = fileTrialLog(config.home)
   const isSearched = spec !== undefined || search.walkForward || search.monteCarlo !== undefined
-  await using pool = isSearched ? await startedPool(search, spec, setup.seed) : undefined
   const collector = isSearched ? new TapeCollector() : undefined
   const writer = new ReportWriter({...output, instruments, config})
   const summary = await runBacktest({
@@ -132,13 +128,12 @@ export const runBacktestJob = async (job: BacktestJob, listener: BacktestListene
     log(comparisonText(comparison, live.file))
     Object.assign(result, {comparison}, writer.write({comparison}))
   }
-  if (pool === undefined) return result
+  if (!isSearched) return result
   const {searchBacktest} = await import('./backtest-search.ts')
   const found = await searchBacktest(
     {
       ...search,
       base: trialOf(job, setup, summary),
-      pool,
       spec,
       trials,
       tape: collector?.tape,
@@ -168,19 +163,6 @@ const openJournal = (
   if (journal === undefined) return compare === undefined ? undefined : memoryJournal({keep: false, onEntry})
   removeReplacedJournal(journal, home, compared)
   return openSqliteJournal(journal, {durable: 'end'})
-}
-
-/** The threads of a search, which load their code while the run itself goes on. */
-const startedPool = async (
-  {walkForward, monteCarlo, workers}: BacktestJob['search'],
-  spec: SweepSpec | undefined,
-  seed: number,
-): Promise<TrialPool> => {
-  const {openTrialPool} = await import('./trial-pool.ts')
-  const pool = openTrialPool(workers)
-  const tried = spec === undefined ? 0 : expandSweep(spec, seed).length
-  pool.start(walkForward ? Number.POSITIVE_INFINITY : Math.max(tried, monteCarlo ?? 0))
-  return pool
 }
 
 /** The run as one trial of a search, without what is searched. */

@@ -8,7 +8,7 @@ import type {SharedTape} from './shared-tape.ts'
 import {runSweep, type SweepSummary} from './sweep.ts'
 import {type SweepSpec, timeEdges} from './sweep-spec.ts'
 import type {TrialRequest} from './trial.ts'
-import type {TrialPool} from './trial-pool.ts'
+import {openTrialPool} from './trial-pool.ts'
 import {runWalkForward, type WalkForwardSummary} from './walk-forward.ts'
 
 /** What is asked of many runs beside the one with the parameters as given. */
@@ -16,12 +16,13 @@ export interface BacktestSearch {
   readonly walkForward: boolean
   /** Price paths. */
   readonly monteCarlo: number | undefined
+  /** Threads; one a core when undefined. */
+  readonly workers: number | undefined
   /** File of finished trials; in the home when undefined. */
   readonly keptIn: string | undefined
 }
 
 export interface SearchRequest extends BacktestSearch {
-  readonly pool: TrialPool
   readonly base: TrialRequest
   readonly spec: SweepSpec | undefined
   readonly trials: TrialLog
@@ -41,14 +42,14 @@ export interface SearchResult {
 
 /** Searches parameters, walks forward, or draws price paths. A stop keeps what is finished. */
 export const searchBacktest = async (request: SearchRequest, listener: BacktestListener): Promise<SearchResult> => {
-  const {base, spec, sampledUs, trials, tape, totalReturn, walkForward, monteCarlo, pool, keptIn} = request
+  const {base, spec, sampledUs, trials, tape, totalReturn, walkForward, monteCarlo, workers, keptIn} = request
   const {signal, note, log, onSearched} = listener
   if (tape === undefined && base.source.from === '-')
     throw new UserError('TAPE_TOO_LARGE', 'a search replays its data many times, and this pipe was too long to keep', {
       hints: ['write the records to a file, or ingest them into a catalog'],
     })
   const file = keptIn ?? keptTrialsFile(base.config.home, base)
-  if (tape !== undefined) pool.replay(tape)
+  await using pool = openTrialPool(workers, tape)
   const onKept = onceKept((kept, total) =>
     note(`${kept} of ${total} trials were finished before and are not run again: ${file}`),
   )

@@ -6,10 +6,6 @@ import type {TrialOutcome, TrialRequest} from './trial.ts'
 import type {TrialAnswer, TrialJob} from './trial-worker.ts'
 
 export interface TrialPool extends AsyncDisposable {
-  /** Starts the threads that so many trials will need: they load their code while others work. */
-  readonly start: (trials: number) => void
-  /** What trials replay from now on. */
-  readonly replay: (tape: SharedTape) => void
   /**
    * Outcomes in the order of the requests; those that a stop cut off are undefined. Each is told at once, in the order of
    * ending.
@@ -24,40 +20,21 @@ export interface TrialPool extends AsyncDisposable {
 const SHORT_TRIAL_MS = 50
 
 /**
- * Threads that run trials one after the other; one a core unless said otherwise. They start with the first trial if not
- * before, and replay `tape` where there is one. A stop ends the trials under way: they were not finished, and nobody waits
- * for them.
+ * Threads that run trials one after the other; one a core unless said otherwise. They start with the first trial, and
+ * replay `tape` where there is one. A stop ends the trials under way: they were not finished, and nobody waits for them.
  */
 export const openTrialPool = (threads = availableParallelism(), tape?: SharedTape): TrialPool => {
   const workers: Worker[] = []
-  let shared = tape
-  // Of a thread that nobody waits for yet: without a listener it would end the process.
-  let broken: Error | undefined
-  const start = (trials: number): void => {
-    const file = import.meta.url.endsWith('.ts') ? './trial-worker.ts' : './trial-worker.js'
-    while (workers.length < Math.min(threads, trials)) {
-      const worker = new Worker(new URL(file, import.meta.url))
-      worker.on('error', error => {
-        broken ??= error as Error
-      })
-      if (shared !== undefined) worker.postMessage({tape: shared} satisfies TrialJob)
-      workers.push(worker)
-    }
-  }
+  const file = import.meta.url.endsWith('.ts') ? './trial-worker.ts' : './trial-worker.js'
   return {
-    start,
-    replay: next => {
-      shared = next
-      for (const worker of workers) worker.postMessage({tape: next} satisfies TrialJob)
-    },
     run: (requests, {signal, onDone} = {}) => {
-      start(requests.length)
+      while (workers.length < Math.min(threads, requests.length))
+        workers.push(new Worker(new URL(file, import.meta.url), {workerData: {tape}}))
       const outcomes = new Array<TrialOutcome | undefined>(requests.length).fill(undefined)
       return new Promise((resolve, fail) => {
         // What the others are at would answer into the next run: after a failure or a stop all threads are new.
         const end = (): void => {
           signal?.removeEventListener('abort', stop)
-          broken = undefined
           for (const worker of workers.splice(0)) {
             worker.removeAllListeners()
             void worker.terminate()
@@ -97,12 +74,8 @@ export const openTrialPool = (threads = availableParallelism(), tape?: SharedTap
           given.set(worker, mine)
           if (mine > 0) return
           worker.removeAllListeners('message')
-          worker.off('error', reject)
+          worker.removeAllListeners('error')
           if ([...given.values()].every(count => count === 0)) finish()
-        }
-        if (broken !== undefined) {
-          reject(broken)
-          return
         }
         if (requests.length === 0 || signal?.aborted === true) finish()
         for (const worker of team) {

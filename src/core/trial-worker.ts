@@ -1,24 +1,21 @@
-import {parentPort} from 'node:worker_threads'
+import {parentPort, workerData} from 'node:worker_threads'
 import {ExitCode, UserError} from '../domain/errors.ts'
 import type {SharedTape} from './shared-tape.ts'
 import {type FailedTrial, runTrial, type TrialOutcome, type TrialRequest, trialId} from './trial.ts'
 
-/** A trial to run, or what those after it replay. */
-export type TrialJob = {readonly number: number; readonly request: TrialRequest} | {readonly tape: SharedTape}
+export interface TrialJob {
+  readonly number: number
+  readonly request: TrialRequest
+}
 export interface TrialAnswer {
   readonly number: number
   readonly outcome: TrialOutcome
 }
 
+const {tape} = (workerData ?? {}) as {readonly tape?: SharedTape}
 const port = parentPort
 if (port === null) throw new Error('trial-worker must run as a worker thread')
-let tape: SharedTape | undefined
-const work = async (job: TrialJob): Promise<void> => {
-  if ('tape' in job) {
-    tape = job.tape
-    return
-  }
-  const {number, request} = job
+const work = async ({number, request}: TrialJob): Promise<void> => {
   const outcome = await runTrial(request, tape).catch((error: unknown) => failureOf(request, error))
   port.postMessage({number, outcome} satisfies TrialAnswer)
 }

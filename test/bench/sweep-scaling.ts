@@ -5,7 +5,6 @@
  * before, so that starting and compiling are not measured; what the first trials of a new worker take is printed by itself.
  * Prints wall time, speed-ups (medians of the rounds' own ratios), and processor time a trial: what two threads spend more
  * is what they cost each other, and what one worker spends beyond its wall time is help that it has from other cores.
- * Last, a run and four short trials after it, in threads that start then, and in ones that started when the run did.
  * Plain `nice` does nothing between sessions of one machine: run it where nothing else does. With `disk` also trials that
  * read the Parquet catalog for themselves, as they must where a tape is too long to keep.
  */
@@ -164,39 +163,6 @@ const report = (name: string, trials: number, {one, two, ceiling}: Rounds, cold:
   )
 }
 
-/** Milliseconds of a first run, which reads the tape, and of four trials after it in two new threads. */
-const fewTrials = async (folder: string, startsEarly: boolean): Promise<number> => {
-  const requests = requestsOf(folder, 4)
-  const startMs = performance.now()
-  await using pool = openTrialPool(2)
-  if (startsEarly) pool.start(requests.length)
-  const tape = await readTape(folder)
-  if (tape === undefined) throw new Error('the tape is too long to keep')
-  await runTrial(requests[0] as TrialRequest, tape)
-  pool.replay(tape)
-  await pool.run(requests)
-  return performance.now() - startMs
-}
-
-const compareStarts = async (rows: number): Promise<void> => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'gpi-sweep-few-'))
-  try {
-    await writeSyntheticCatalog(folder, rows)
-    const [late, early]: number[][] = [[], []] as [number[], number[]]
-    for (let round = 0; round < ROUNDS; round++) {
-      late?.push(await fewTrials(folder, false))
-      early?.push(await fewTrials(folder, true))
-    }
-    const [afterwards, meanwhile] = [median(late ?? []), median(early ?? [])]
-    process.stdout.write(
-      `a run of ${rows / 1e3} k rows and 4 trials in new threads: ${afterwards.toFixed(0)} ms when they start after it, ` +
-        `${meanwhile.toFixed(0)} ms when with it: ${(afterwards / meanwhile).toFixed(2)} x\n`,
-    )
-  } finally {
-    rmSync(folder, {recursive: true, force: true})
-  }
-}
-
 const main = async (trials: number, rows: number, disk: boolean): Promise<void> => {
   const folder = mkdtempSync(path.join(tmpdir(), 'gpi-sweep-scaling-'))
   try {
@@ -206,7 +172,6 @@ const main = async (trials: number, rows: number, disk: boolean): Promise<void> 
     )
     await compare(folder, trials, await readTape(folder))
     if (disk) await compare(folder, trials, undefined)
-    await compareStarts(20_000)
   } finally {
     rmSync(folder, {recursive: true, force: true})
   }

@@ -4,12 +4,10 @@ import path from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {Config} from '../../src/config/schema.ts'
 import {checkParameters} from '../../src/core/backtest-setup.ts'
-import {openSource} from '../../src/core/backtest-source.ts'
 import {sweepText} from '../../src/core/backtest-text.ts'
-import {type SharedTape, TapeCollector} from '../../src/core/shared-tape.ts'
 import {runSweep} from '../../src/core/sweep.ts'
 import {expandSweep, readSweepSpec, SweepSpec, samplesOf, timeEdges} from '../../src/core/sweep-spec.ts'
-import {isFinished, runTrial, type TrialRequest} from '../../src/core/trial.ts'
+import {runTrial, type TrialRequest} from '../../src/core/trial.ts'
 import {openTrialPool, type TrialPool} from '../../src/core/trial-pool.ts'
 import {runWalkForward} from '../../src/core/walk-forward.ts'
 import {memoryTrialLog} from '../../src/evaluation/trial-log.ts'
@@ -164,33 +162,6 @@ describe('a trial that fails', () => {
     const found = await runWalkForward({base: failing(), spec, seed: 1, edges, pool})
     expect(found.windows.map(({params}) => params[0])).not.toContain('odd=1')
     expect([found.windows.length, found.failed.length]).toEqual([5, 10])
-  })
-})
-
-describe('a pool that starts before its tape is known', () => {
-  const requests = () => [5, 20].map(wait => ({...base, params: [...base.params, `meanWaitSeconds=${wait}`]}))
-  const taped = async (): Promise<SharedTape> => {
-    const collector = new TapeCollector()
-    await using opened = await openSource(base.source)
-    for await (const _ of collector.watching(opened.source).chunks());
-    return collector.tape as SharedTape
-  }
-  test('replays what it is given, and what it is given instead', async () => {
-    await using early = openTrialPool(2)
-    early.start(2)
-    const tape = await taped()
-    // Nothing but the tape says what is replayed: this file is not there.
-    const nowhere = requests().map(request => ({...request, source: {...request.source, from: '/nowhere'}}))
-    early.replay(tape)
-    const hashes = async () => (await early.run(nowhere)).map(one => (isFinished(one) ? one.journalHash : one))
-    const whole = await hashes()
-    expect(whole).toEqual((await pool.run(requests())).map(one => (isFinished(one) ? one.journalHash : one)))
-    early.replay({...tape, chunks: tape.chunks.map(chunk => ({...chunk, count: chunk.count >> 1}))})
-    expect(await hashes()).not.toEqual(whole)
-  })
-  test('ends before any trial', async () => {
-    await using early = openTrialPool(2)
-    early.start(100)
   })
 })
 
