@@ -15,7 +15,7 @@ what is shown, take no more than is shown, and pay fees. The same data, configur
 Baselines (buy and hold, random entry, do nothing) run on the same tape without limits.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> --data data --strategy statistical-arbitrage --json',
-    '<%= config.bin %> ingest lobster GOOG_L10.csv.gz --out - | <%= config.bin %> <%= command.id %> --from - --strategy market-making',
+    '<%= config.bin %> ingest lobster GOOG_2012-06-21_L10.csv.gz --out - | <%= config.bin %> <%= command.id %> --from - --strategy market-making',
     '<%= config.bin %> <%= command.id %> --data data --strategy ./mine.ts --param window=10 --check-lookahead',
     '<%= config.bin %> <%= command.id %> --data data --strategy all --events | jq -c \'select(.kind == "fill")\'',
   ]

@@ -17,7 +17,7 @@ buyerIsMaker, strike, expiry, right, contract, openInterest, underlyingPrice, im
   static override examples = [
     '<%= config.bin %> <%= command.id %> csv prices/*.csv --out data',
     '<%= config.bin %> <%= command.id %> csv trades.csv --map Zeit=time,Kurs=price,Menge=size --tz Europe/Berlin --symbol SAP --out data',
-    '<%= config.bin %> <%= command.id %> lobster GOOG_L10.csv.gz --out - | head -3',
+    '<%= config.bin %> <%= command.id %> lobster GOOG_2012-06-21_L10.csv.gz --out - | head -3',
     '<%= config.bin %> <%= command.id %> synthetic --events 1000000 --symbols SPY,QQQ --seed 7 --out data',
   ]
   static override strict = false

@@ -1,5 +1,3 @@
-import {createHash} from 'node:crypto'
-import {readFile} from 'node:fs/promises'
 import type {ResolvedConfig} from '../config/resolve.ts'
 import {configHash} from '../config/resolve.ts'
 import {type Config, STRATEGY_NAMES} from '../config/schema.ts'
@@ -11,6 +9,7 @@ import {createStrategy, modelsAskedFor} from '../strategies/registry.ts'
 import type {BacktestOptions, BacktestStrategy} from './backtest.ts'
 import {type LatencyRecording, readRecordedLatency} from './recorded-latency.ts'
 import {chooseAllocation, policyHashOf, withAllocation} from './risk-setup.ts'
+import {strategyCodeOf} from './strategy-code.ts'
 import {isModulePath, loadStrategyModule} from './strategy-module.ts'
 import {paramsByStrategy} from './strategy-params.ts'
 import {openRunServices, type RunServices} from './strategy-services.ts'
@@ -68,9 +67,7 @@ export const backtestSetup = async (request: BacktestRequest): Promise<BacktestS
   const inputs = services.inputs()
   const shape = {
     config: {...shapingConfig(config), seed: undefined},
-    strategies: await Promise.all(
-      strategies.map(async ({name, weight, params}) => ({code: await codeOf(name), weight, params})),
-    ),
+    strategies: strategies.map(({name, weight, params}) => ({code: codeOf(name), weight, params})),
     capitalDollars,
     latencyUs,
     fees,
@@ -121,13 +118,8 @@ export const shapingConfig = (config: Config): Record<string, unknown> => {
   }
 }
 
-/** A built-in strategy's name; of a user's module its content, wherever it lies. */
-const codeOf = async (name: string): Promise<string> =>
-  isModulePath(name)
-    ? createHash('sha256')
-        .update(await readFile(name))
-        .digest('hex')
-    : name
+/** A built-in strategy's name; of a user's module its content and that of what it imports, wherever they lie. */
+const codeOf = (name: string): string => (isModulePath(name) ? strategyCodeOf(name).sha256 : name)
 
 const strategiesOf = async ({resolved, instruments, names, params, bank, newBank, environment}: BacktestRequest) => {
   const {config} = resolved

@@ -61,6 +61,27 @@ describe('a strategy file of one’s own', () => {
     expect(codeDifference(second, first)).toBe('second.ts differs')
     expect(codeDifference({...first, files: first.files.slice(0, 2), sha256: ''}, first)).toBe('helper.ts is gone')
   })
+  test('a run of it is another when what it imports has changed', async () => {
+    const file = written(
+      'run.ts',
+      `import {step} from './step.ts'\nexport default () => ({name: \`r\${step}\`, onEvent() {}})`,
+    )
+    const source = (name: string): string => JSON.stringify(new URL(`../../src/${name}.ts`, import.meta.url).href)
+    const script = `import {Config} from ${source('config/schema')}
+      import {backtestSetup} from ${source('core/backtest-setup')}
+      import {InstrumentTable} from ${source('domain/instrument')}
+      const resolved = {config: Config.parse({}), sources: new Map(), hash: ''}
+      const shape = {capitalDollars: 1, latencyUs: 0, fees: 'zero', queue: 'none', params: []}
+      console.log((await backtestSetup({...shape, resolved, instruments: new InstrumentTable(), names: [${JSON.stringify(file)}]})).configHash)`
+    const hashOf = async (step: number): Promise<string> => {
+      written('step.ts', `export const step = ${step}`)
+      return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {cwd: folder})).stdout
+    }
+    const hashes = [await hashOf(1), await hashOf(2), await hashOf(1)]
+    expect(hashes[0]).toMatch(/^[0-9a-f]{64}\n$/)
+    expect(hashes[1]).not.toBe(hashes[0])
+    expect(hashes[2]).toBe(hashes[0])
+  })
   test('one that asks for a package that is not there says so', async () => {
     const file = written('absent.ts', `import 'no-such-package'\nexport default () => ({name: 'x', onEvent() {}})`)
     await expect(loadStrategyModule(file)).rejects.toThrow(/absent\.ts cannot be loaded: .*no-such-package/)
